@@ -1,0 +1,355 @@
+"""The client: sends one request at the token's pace, reads the answer, sends again what may be sent again.
+
+It knows Asana's paging and errors, and no endpoint. A page leaves it as the bytes that Asana sent: what the records
+mean is for the caller. Safe for use by many threads.
+"""
+
+import datetime as dt
+import logging
+import random
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import LocationParseError, ReadTimeoutError
+from urllib3.util import parse_url
+
+from asana_assets.asana import answer
+from asana_assets.asana.errors import (
+    ContractError,
+    OffsetExpiredError,
+    SettingError,
+    StoppedError,
+    TransientError,
+    UnauthorizedError,
+)
+from asana_assets.asana.throttle import Throttle
+
+log = logging.getLogger(__name__)
+
+PAGE_SIZE: Final = 100
+"""The most that Asana gives at once (https://developers.asana.com/docs/pagination)."""
+
+MAX_IN_FLIGHT: Final = 50
+"""The most that Asana lets one token have on the way (https://developers.asana.com/docs/rate-limits)."""
+
+_MAX_RESTARTS = 5
+"""How often a listing may begin anew because its page token expired."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A GET. `template` is its path, and its name in messages; `values` fill the braces."""
+
+    template: str
+    values: Mapping[str, str] = field(default_factory=dict[str, str])
+    params: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def path(self) -> str:
+        return self.template.format_map(self.values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Records that came with one answer.
+
+    Attributes:
+        body: JSON with the records as a list under `data`.
+        count: How many.
+        asked_at: When they were asked for (UTC): each record is at least as fresh.
+    """
+
+    body: bytes
+    count: int
+    asked_at: dt.datetime
+
+
+@dataclass(slots=True)
+class Usage:
+    """What some work cost; the threads that do it share one.
+
+    Attributes:
+        requests: Sent, those that failed included.
+        retries: Of these, the ones that were sent again.
+        waited_seconds: Spent waiting for a turn, summed over threads.
+        changes: What Asana announced meanwhile; see `answer.changes`.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    waited_seconds: float = 0.0
+    changes: set[str] = field(default_factory=set[str])
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def sent(self, *, again: bool, waited_seconds: float) -> None:
+        with self._lock:
+            self.requests += 1
+            self.retries += again
+            self.waited_seconds += waited_seconds
+
+    def announced(self, changes: list[str]) -> None:
+        if not self.changes.issuperset(changes):
+            with self._lock:
+                self.changes.update(changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How long one request is worth trying.
+
+    Waits grow as 1, 2, 4, … seconds with full jitter (any part of it), so that threads do not come back together. A
+    wait that Asana asks for by `Retry-After` costs seconds, not attempts.
+
+    Attributes:
+        attempts: Times it is sent, at most.
+        first_attempts: The same as long as nothing was ever answered: then a setting is wrong, more likely.
+        seconds: From the first failure until giving up.
+        longest: The longest wait between two attempts, in seconds.
+    """
+
+    attempts: int = 8
+    first_attempts: int = 3
+    seconds: float = 900.0
+    longest: float = 60.0
+
+    def backoff(self, failures: int) -> float:
+        """Give the seconds to wait after so many failures (starts at 1)."""
+        return random.uniform(0, min(self.longest, 2.0 ** (failures - 1)))  # noqa: S311 # jitter, no secret
+
+
+class Client:
+    """Reads Asana with one token."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        token: str,
+        throttle: Throttle,
+        max_in_flight: int = 40,
+        connect_seconds: float = 10.0,
+        read_seconds: float = 60.0,
+        retry: Retry | None = None,
+    ) -> None:
+        """Sends nothing yet.
+
+        Raises:
+            SettingError: a setting cannot be used.
+        """
+        if not 1 <= max_in_flight <= MAX_IN_FLIGHT:
+            raise SettingError(f"ASANA_MAX_IN_FLIGHT is {max_in_flight}, but must be from 1 to {MAX_IN_FLIGHT}")
+        self.max_in_flight = max_in_flight
+        self._base_url = _checked_url(base_url)
+        self._auth = _Bearer(_checked_token(token))
+        self._throttle = throttle
+        self._timeout = (connect_seconds, read_seconds)
+        self._retry = retry or Retry()
+        self._in_flight = threading.BoundedSemaphore(max_in_flight)
+        self._session = requests.Session()
+        self._session.headers.update({"User-Agent": "asana_assets", "Accept": "application/json"})
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=max_in_flight))
+        self._answered = False
+        self._unauthorized: UnauthorizedError | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    @property
+    def rate(self) -> float:
+        """Requests per second, at present."""
+        return self._throttle.rate
+
+    def pages(self, request: Request, *, opt_fields: str, usage: Usage, stop: threading.Event) -> Iterator[Page]:
+        """Read a listing to its end, page by page.
+
+        A page token that expired on the way restarts the listing: records may come twice, none is left out.
+
+        Raises:
+            TransientError: the retry budget was spent.
+            PermanentError: the answer is final; its kinds are in `errors`.
+            ContractError: a page token came a second time.
+            StoppedError: `stop` was set.
+        """
+        params = {**request.params, "opt_fields": opt_fields, "limit": str(PAGE_SIZE)}
+        offsets: set[str] = set()
+        restarts = 0
+        while True:
+            try:
+                body, page, asked_at = self._get(request, params, answer.LISTING, usage, stop)
+            except OffsetExpiredError:
+                if "offset" not in params or restarts == _MAX_RESTARTS:
+                    raise
+                log.info("A page token of GET %s expired; that listing starts again", request.template)
+                restarts += 1
+                offsets.clear()
+                del params["offset"]
+                continue
+            yield Page(body=body, count=len(page.data), asked_at=asked_at)
+            if page.next_page is None:
+                return
+            offset = page.next_page.offset
+            if offset in offsets:
+                raise ContractError(f"GET {request.template} gave one page token twice: its listing has no end")
+            offsets.add(offset)
+            params["offset"] = offset
+
+    def record(self, request: Request, *, opt_fields: str, usage: Usage, stop: threading.Event) -> Page:
+        """Read one object, as a page of one.
+
+        Raises:
+            TransientError, PermanentError, StoppedError: as `pages`.
+        """
+        _, record, asked_at = self._get(
+            request, {**request.params, "opt_fields": opt_fields}, answer.RECORD, usage, stop
+        )
+        return Page(body=b'{"data":[%b]}' % bytes(record.data), count=1, asked_at=asked_at)
+
+    def _get(
+        self,
+        request: Request,
+        params: Mapping[str, str],
+        decoder: "msgspec.json.Decoder[answer.Content]",
+        usage: Usage,
+        stop: threading.Event,
+    ) -> "tuple[bytes, answer.Content, dt.datetime]":
+        """Give the body, what it says, and when it was asked for (UTC)."""
+        failures = attempts = 0
+        give_up_at = float("inf")
+        while True:
+            with self._in_flight:
+                began = time.monotonic()
+                sent_at = self._throttle.acquire(stop)
+                if self._unauthorized:  # Asana turned the token down: nothing more is sent with it
+                    raise self._unauthorized
+                if sent_at is None:
+                    raise StoppedError(f"GET {request.template} was not sent: stopped")
+                usage.sent(again=failures > 0, waited_seconds=time.monotonic() - began)
+                asked_at = dt.datetime.now(dt.UTC)
+                try:
+                    body, content = self._attempt(request, params, decoder, usage)
+                except answer.TryAgainError as error:
+                    failure = error
+                else:
+                    self._throttle.succeeded()
+                    return body, content, asked_at
+            if failure.limited:
+                self._throttle.rejected(sent_at, failure.retry_after)
+            failures += 1
+            attempts += not failure.retry_after
+            now = time.monotonic()
+            give_up_at = min(give_up_at, now + self._retry.seconds)
+            wait = failure.retry_after or self._retry.backoff(failures)
+            allowed = self._retry.attempts if self._answered else self._retry.first_attempts
+            if attempts >= allowed or now + wait > give_up_at:
+                asks = f" and asks to wait {failure.retry_after:.0f} s" if failure.retry_after else ""
+                times = "once" if failures == 1 else f"{failures} times"
+                raise TransientError(f"GET {request.template} failed {times}: {failure.reason}{asks}")
+            log.debug("GET %s: %s; again in %.1f s", request.template, failure.reason, wait)
+            # A wait that Asana asked for is the whole token's: the throttle sees to it.
+            if not failure.retry_after and stop.wait(wait):
+                raise StoppedError(f"GET {request.template} was not sent again: stopped")
+
+    def _attempt(
+        self,
+        request: Request,
+        params: Mapping[str, str],
+        decoder: "msgspec.json.Decoder[answer.Content]",
+        usage: Usage,
+    ) -> "tuple[bytes, answer.Content]":
+        try:
+            with self._session.get(
+                self._base_url + request.path,
+                params=params,
+                auth=self._auth,
+                timeout=self._timeout,
+                allow_redirects=False,  # the API has none; the token goes nowhere else
+                stream=True,
+            ) as response:
+                body = _read(response, time.monotonic() + self._timeout[1])
+        except requests.RequestException as error:
+            raise answer.TryAgainError(_describe(error)) from None
+        usage.announced(answer.changes(response.headers))
+        try:
+            content = answer.read(
+                status=response.status_code,
+                headers=response.headers,
+                body=body,
+                template=request.template,
+                decoder=decoder,
+            )
+        except answer.NotAsanaError:
+            raise
+        except UnauthorizedError as error:
+            self._unauthorized = error
+            raise
+        except Exception:
+            self._answered = True
+            raise
+        self._answered = True
+        return body, content
+
+
+class _Bearer(AuthBase):
+    """Sets the header at the last moment; without it, requests would prefer a netrc file's."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        r.headers["Authorization"] = f"Bearer {self._token}"
+        return r
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    """Read the body, but not past `deadline`: a byte now and then must not hold a thread for ever."""
+    chunks: list[bytes] = []
+    for chunk in response.iter_content(1 << 18):
+        chunks.append(chunk)
+        if time.monotonic() > deadline:
+            raise requests.ReadTimeout
+    return b"".join(chunks)
+
+
+_WORDS: Final[tuple[tuple[type[requests.RequestException], str], ...]] = (
+    (requests.Timeout, "it was not answered in time"),
+    (requests.exceptions.SSLError, "the TLS certificate was not accepted"),
+    (requests.exceptions.ProxyError, "the proxy did not let it through"),
+    (requests.exceptions.ChunkedEncodingError, "the answer broke off"),
+    (requests.exceptions.ContentDecodingError, "the answer broke off"),
+    (requests.ConnectionError, "no connection"),
+)
+
+
+def _describe(error: requests.RequestException) -> str:
+    """Say what happened, without the URL that requests quotes."""
+    if isinstance(error.args[0] if error.args else None, ReadTimeoutError):  # while the body was read
+        return "it was not answered in time"
+    return next((words for kind, words in _WORDS if isinstance(error, kind)), type(error).__name__)
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parsed = parse_url(url)
+    except LocationParseError:
+        parsed = parse_url("")
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise SettingError(f"ASANA_BASE_URL is not an http or https address: {url!r}")
+    return url.rstrip("/")
+
+
+def _checked_token(token: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]+", token.strip()):
+        raise SettingError("the access token is empty or has characters that no token has")
+    return token.strip()

@@ -1,0 +1,509 @@
+"""The catalogue: Asana's endpoints, one constant each.
+
+Every field that Asana lets a client read and has not deprecated is a column. Left out on purpose: `download_url` and
+`view_url` of attachments, which expire within minutes. To add a column, add a line; to add an endpoint, add a constant
+and name it in `ENDPOINTS`. Fields and paths: https://developers.asana.com/reference/rest-api-reference
+"""
+
+from asana_assets.asana.columns import (
+    date,
+    flag,
+    instant,
+    integer,
+    number,
+    reference,
+    references,
+    struct,
+    structs,
+    text,
+    texts,
+)
+from asana_assets.asana.endpoint import GID, RESOURCE_TYPE, Endpoint, Listing
+
+# --- objects inside records, of more than one endpoint
+
+_LIKES = structs("likes", GID, reference("user"), doc="Who liked it.")
+_REACTIONS = structs(
+    "reaction_summary",
+    text("emoji_base"),
+    text("variant"),
+    number("count"),
+    flag("reacted"),
+    doc="Emoji reactions; `reacted` is about the token's user.",
+)
+_FIELD_VALUES = (
+    GID,
+    text("name"),
+    text("type"),
+    text("representation_type", "As `type`, and formula and custom_id."),
+    flag("enabled", "False when the field left the project but its value stayed."),
+    text("display_value", "The value as Asana shows it, of every type."),
+    text("text_value"),
+    number("number_value"),
+    struct("enum_value", GID, text("name")),
+    structs("multi_enum_values", GID, text("name")),
+    struct("date_value", date("date"), instant("date_time")),
+    flag("is_formula_field"),
+    text("id_prefix"),
+)
+_CUSTOM_FIELDS = structs("custom_fields", *_FIELD_VALUES, doc="Custom field values; join by gid, names can change.")
+_CUSTOM_FIELD_SETTINGS = structs(
+    "custom_field_settings",
+    GID,
+    reference("custom_field"),
+    reference("project"),
+    reference("parent"),
+    flag("is_important"),
+    doc="The custom fields that are switched on here.",
+)
+_DATES = (date("start_on"), date("due_on"), instant("due_at"))
+
+# --- the endpoints
+
+WORKSPACES = Endpoint(
+    name="workspaces",
+    group="administration",
+    grain="one workspace or organization that the token's user belongs to",
+    notes="Materializing it registers each workspace as a partition of the other assets.",
+    reference="workspaces",
+    listings=(Listing(path="/workspaces"),),
+    columns=(
+        RESOURCE_TYPE,
+        text("name"),
+        texts("email_domains", "Domains of an organization; empty for a personal workspace."),
+        flag("is_organization", "Only organizations have teams."),
+    ),
+)
+
+USERS = Endpoint(
+    name="users",
+    group="people",
+    grain="one user in one workspace",
+    notes="A user of two workspaces has a row in both. Who has left may still be named by tasks and stories.",
+    reference="users",
+    listings=(Listing(path="/users", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
+    columns=(
+        RESOURCE_TYPE,
+        text("name"),
+        text("email", "Null where the token may not see it."),
+        struct(
+            "photo",
+            text("image_21x21"),
+            text("image_27x27"),
+            text("image_36x36"),
+            text("image_60x60"),
+            text("image_128x128"),
+            text("image_1024x1024"),
+            doc="URLs of the profile photo by size; they change without the photo changing.",
+        ),
+        references("workspaces", "Workspaces shared with the token's user."),
+        _CUSTOM_FIELDS,
+    ),
+)
+
+TEAMS = Endpoint(
+    name="teams",
+    group="people",
+    grain="one team of an organization",
+    notes="A personal workspace has none. Secret teams are seen by their members alone.",
+    reference="teams",
+    listings=(Listing(path="/workspaces/{parent}/teams", parent=WORKSPACES, where="is_organization"),),
+    columns=(
+        RESOURCE_TYPE,
+        text("name"),
+        text("description"),
+        text("html_description"),
+        reference("organization"),
+        text("permalink_url"),
+        text("visibility", "secret, request_to_join or public."),
+        text("edit_team_name_or_description_access_level"),
+        text("edit_team_visibility_or_trash_team_access_level"),
+        text("member_invite_management_access_level"),
+        text("guest_invite_management_access_level"),
+        text("join_request_management_access_level"),
+        text("team_member_removal_access_level"),
+        text("team_content_management_access_level"),
+        flag("endorsed"),
+        _CUSTOM_FIELD_SETTINGS,
+    ),
+)
+
+TEAM_MEMBERSHIPS = Endpoint(
+    name="team_memberships",
+    group="people",
+    grain="one user in one team",
+    reference="team-memberships",
+    listings=(Listing(path="/teams/{parent}/team_memberships", parent=TEAMS, within="team_gid"),),
+    columns=(
+        RESOURCE_TYPE,
+        reference("user"),
+        reference("team"),
+        flag("is_guest"),
+        flag("is_limited_access"),
+        flag("is_admin"),
+    ),
+)
+
+WORKSPACE_MEMBERSHIPS = Endpoint(
+    name="workspace_memberships",
+    group="people",
+    grain="one user's membership of one workspace",
+    notes="The only place that tells who is an administrator, a guest, or no longer active.",
+    reference="workspace-memberships",
+    listings=(Listing(path="/workspaces/{parent}/workspace_memberships", parent=WORKSPACES),),
+    columns=(
+        RESOURCE_TYPE,
+        reference("user"),
+        reference("user_task_list", "The user's My tasks."),
+        flag("is_active"),
+        flag("is_admin"),
+        flag("is_guest"),
+        flag("is_view_only"),
+        instant("created_at"),
+    ),
+)
+
+PROJECTS = Endpoint(
+    name="projects",
+    group="work",
+    grain="one project that the token can see, archived ones included",
+    notes="`team_gid` can be null: not every project belongs to a team.",
+    reference="projects",
+    listings=(Listing(path="/projects", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
+    columns=(
+        RESOURCE_TYPE,
+        text("name"),
+        flag("archived"),
+        text("color"),
+        text("icon"),
+        instant("created_at"),
+        reference("current_status_update", "The latest status update."),
+        _CUSTOM_FIELD_SETTINGS,
+        text("default_view"),
+        date("due_on"),
+        text("html_notes"),
+        references("members"),
+        instant("modified_at", "Not moved by changes of the project's tasks."),
+        text("notes"),
+        text("privacy_setting"),
+        date("start_on"),
+        text("default_access_level"),
+        text("minimum_access_level_for_customization"),
+        text("minimum_access_level_for_sharing"),
+        _CUSTOM_FIELDS,
+        flag("completed"),
+        instant("completed_at"),
+        reference("completed_by"),
+        references("followers"),
+        reference("owner"),
+        reference("team"),
+        text("permalink_url"),
+        reference("project_brief"),
+        reference("created_from_template"),
+    ),
+)
+
+PROJECT_TEMPLATES = Endpoint(
+    name="project_templates",
+    group="administration",
+    grain="one project template",
+    reference="project-templates",
+    listings=(Listing(path="/project_templates", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
+    columns=(
+        RESOURCE_TYPE,
+        text("name"),
+        text("description"),
+        text("html_description"),
+        flag("public"),
+        reference("owner"),
+        reference("team"),
+        structs("requested_dates", GID, text("name"), text("description"), doc="Dates asked for when it is used."),
+        text("color"),
+        structs("requested_roles", GID, text("name"), doc="People asked for when it is used."),
+    ),
+)
+
+SECTIONS = Endpoint(
+    name="sections",
+    group="work",
+    grain="one section (or board column) of a project",
+    notes="Where a task stands: `tasks.memberships`, pairs of project and section.",
+    reference="sections",
+    listings=(Listing(path="/projects/{parent}/sections", parent=PROJECTS, within="project_gid"),),
+    columns=(RESOURCE_TYPE, text("name"), instant("created_at"), reference("project")),
+)
+
+TAGS = Endpoint(
+    name="tags",
+    group="work",
+    grain="one tag of a workspace",
+    reference="tags",
+    listings=(Listing(path="/tags", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
+    columns=(
+        RESOURCE_TYPE,
+        text("name"),
+        text("color"),
+        text("notes"),
+        instant("created_at"),
+        references("followers"),
+        text("permalink_url"),
+    ),
+)
+
+_TASK_COLUMNS = (
+    RESOURCE_TYPE,
+    text("name"),
+    text("resource_subtype", "default_task, milestone, approval or custom."),
+    reference("created_by"),
+    text("approval_status", "Of approvals only."),
+    reference("assigned_by"),
+    flag("completed"),
+    instant("completed_at"),
+    reference("completed_by"),
+    instant("created_at"),
+    references("dependencies", "Tasks that this one waits for.", name="dependency_gids"),
+    references("dependents", "Tasks that wait for this one."),
+    instant("due_at", "Null unless a time of day is set."),
+    date("due_on", "Also filled where `due_at` is, with the day in the user's time zone."),
+    struct("external", GID, text("data"), doc="Data of the app that the token belongs to."),
+    text("html_notes"),
+    flag("is_rendered_as_separator", "True for a heading that is no work."),
+    flag("liked", "By the token's user."),
+    _LIKES,
+    structs(
+        "memberships", reference("project"), reference("section"), doc="Each project of the task and its section there."
+    ),
+    instant("modified_at", "Not moved by changes of its subtasks."),
+    text("notes"),
+    integer("num_likes"),
+    integer("num_subtasks"),
+    instant("start_at"),
+    date("start_on"),
+    number("actual_time_minutes", "Sum of the time tracking entries."),
+    reference("assignee"),
+    reference("assignee_section", "The section of My tasks; for the token's user alone."),
+    structs(
+        "custom_fields",
+        *_FIELD_VALUES,
+        text("resource_subtype"),
+        references("people_value", name="people_gids"),
+        references("reference_value", name="reference_gids"),
+        text("html_text_value"),
+        integer("precision"),
+        text("format"),
+        text("currency_code"),
+        doc="Custom field values; join by gid, names can change. Absent on free plans.",
+    ),
+    reference("custom_type"),
+    reference("custom_type_status_option"),
+    references("followers"),
+    references("projects"),
+    references("tags"),
+    text("permalink_url"),
+)
+
+TASKS = Endpoint(
+    name="tasks",
+    group="work",
+    grain="one task of a visible project, or assigned to somebody and in no project",
+    notes="Once each, however many projects hold it: see `memberships`. Completed and archived ones too. A task in "
+    "no project that nobody is assigned to cannot be listed. A subtask that is in a project, or assigned to somebody "
+    "in My tasks, is here as well as in `subtasks`: `parent_gid` tells.",
+    reference="tasks",
+    listings=(
+        Listing(path="/tasks", params={"project": "{parent}"}, parent=PROJECTS, within="project_gids"),
+        Listing(
+            path="/tasks",
+            params={"assignee": "{parent}", "workspace": "{workspace}"},
+            parent=USERS,
+            within="assignee_gid",
+        ),
+    ),
+    columns=(*_TASK_COLUMNS, reference("parent", "The task that this one is a subtask of.")),
+    single="/tasks/{gid}",
+)
+
+SUBTASKS = Endpoint(
+    name="subtasks",
+    group="work",
+    grain="one subtask, of any level",
+    notes="`parent_gid` is a task or a subtask.",
+    reference="tasks",
+    listings=(
+        Listing(path="/tasks/{parent}/subtasks", parent=TASKS, where="num_subtasks", within="parent_gid", nested=True),
+    ),
+    columns=_TASK_COLUMNS,
+)
+
+STORIES = Endpoint(
+    name="stories",
+    group="activity",
+    grain="one comment on a task or subtask, or one change of it",
+    notes="`resource_subtype` says what happened; `text` is in the language of the token's user. Time in a section or "
+    "status comes from here. `created_by_gid` is null where Asana itself acted.",
+    reference="stories",
+    listings=(
+        Listing(path="/tasks/{parent}/stories", parent=TASKS, within="parent_gid"),
+        Listing(path="/tasks/{parent}/stories", parent=SUBTASKS, within="parent_gid"),
+    ),
+    columns=(
+        RESOURCE_TYPE,
+        instant("created_at"),
+        text("resource_subtype", "What happened, as in section_changed or comment_added."),
+        text("text"),
+        text("html_text"),
+        flag("is_pinned"),
+        text("sticker_name"),
+        reference("created_by"),
+        text("type", "comment or system."),
+        flag("is_editable"),
+        flag("is_edited"),
+        flag("liked", "By the token's user."),
+        _LIKES,
+        integer("num_likes"),
+        _REACTIONS,
+        structs(
+            "previews",
+            text("fallback"),
+            text("footer"),
+            text("header"),
+            text("header_link"),
+            text("html_text"),
+            text("text"),
+            text("title"),
+            text("title_link"),
+            doc="Previews of links in a comment.",
+        ),
+        text("old_name"),
+        text("new_name"),
+        struct("old_dates", *_DATES),
+        struct("new_dates", *_DATES),
+        text("old_resource_subtype"),
+        text("new_resource_subtype"),
+        reference("story", "The story that this one is about, as when a comment is liked."),
+        reference("assignee"),
+        reference("follower"),
+        reference("old_section"),
+        reference("new_section"),
+        reference("task", "Another task that is concerned."),
+        reference("project"),
+        reference("tag"),
+        reference("custom_field"),
+        text("old_text_value"),
+        text("new_text_value"),
+        number("old_number_value"),
+        number("new_number_value"),
+        struct("old_enum_value", GID, text("name")),
+        struct("new_enum_value", GID, text("name")),
+        struct("old_date_value", *_DATES, whole=True),
+        struct("new_date_value", *_DATES, whole=True),
+        references("old_people_value", name="old_people_gids"),
+        references("new_people_value", name="new_people_gids"),
+        structs("old_multi_enum_values", GID, text("name")),
+        structs("new_multi_enum_values", GID, text("name")),
+        text("new_approval_status"),
+        text("old_approval_status"),
+        reference("duplicate_of"),
+        reference("duplicated_from"),
+        reference("dependency"),
+        text("source", "web, email, mobile, api or unknown."),
+        reference("target", "The task that the story is about."),
+    ),
+)
+
+ATTACHMENTS = Endpoint(
+    name="attachments",
+    group="activity",
+    grain="one file attached to a task, a subtask, a project or a project brief",
+    notes="`parent_gid` is in `tasks`, `subtasks`, `projects.gid` or `projects.project_brief_gid`. URLs that expire "
+    "within minutes are left out; `permanent_url` stays.",
+    reference="attachments",
+    listings=(
+        Listing(path="/attachments", params={"parent": "{parent}"}, parent=PROJECTS, within="parent_gid"),
+        Listing(
+            path="/attachments",
+            params={"parent": "{parent}"},
+            parent=PROJECTS,
+            parent_column="project_brief_gid",
+            within="parent_gid",
+        ),
+        Listing(path="/attachments", params={"parent": "{parent}"}, parent=TASKS, within="parent_gid"),
+        Listing(path="/attachments", params={"parent": "{parent}"}, parent=SUBTASKS, within="parent_gid"),
+    ),
+    columns=(
+        RESOURCE_TYPE,
+        text("name"),
+        text("resource_subtype", "Who hosts it: asana, gdrive, dropbox, …"),
+        instant("created_at"),
+        text("permanent_url", "For a signed-in user; it does not change."),
+        text("host"),
+        integer("size", "Bytes; of files that Asana hosts."),
+        flag("connected_to_app"),
+    ),
+)
+
+STATUS_UPDATES = Endpoint(
+    name="status_updates",
+    group="activity",
+    grain="one status update of a project",
+    notes="Those of portfolios and goals are not read.",
+    reference="status-updates",
+    listings=(Listing(path="/status_updates", params={"parent": "{parent}"}, parent=PROJECTS, within="parent_gid"),),
+    columns=(
+        RESOURCE_TYPE,
+        text("title"),
+        text("resource_subtype"),
+        text("text"),
+        text("html_text"),
+        text("status_type", "on_track, at_risk, off_track, on_hold, complete, …"),
+        reference("author", "As `created_by_gid`, under its older name."),
+        instant("created_at"),
+        reference("created_by"),
+        flag("liked", "By the token's user."),
+        _LIKES,
+        _REACTIONS,
+        instant("modified_at"),
+        integer("num_likes"),
+    ),
+)
+
+WEBHOOKS = Endpoint(
+    name="webhooks",
+    group="administration",
+    grain="one webhook that the token's app registered",
+    notes="Usually empty with a personal access token: Asana lists an app's own webhooks only.",
+    reference="webhooks",
+    listings=(Listing(path="/webhooks", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
+    columns=(
+        RESOURCE_TYPE,
+        flag("active"),
+        reference("resource", "The object that is watched."),
+        text("target", "The URL that events go to."),
+        instant("created_at"),
+        instant("last_failure_at"),
+        text("last_failure_content"),
+        instant("last_success_at"),
+        integer("delivery_retry_count"),
+        instant("next_attempt_after"),
+        instant("failure_deletion_timestamp"),
+        structs("filters", text("resource_type"), text("resource_subtype"), text("action"), texts("fields")),
+    ),
+)
+
+ENDPOINTS = (
+    WORKSPACES,
+    USERS,
+    TEAMS,
+    TEAM_MEMBERSHIPS,
+    WORKSPACE_MEMBERSHIPS,
+    PROJECTS,
+    PROJECT_TEMPLATES,
+    SECTIONS,
+    TAGS,
+    TASKS,
+    SUBTASKS,
+    STORIES,
+    ATTACHMENTS,
+    STATUS_UPDATES,
+    WEBHOOKS,
+)

@@ -1,0 +1,140 @@
+"""When the next request may be sent: steady pacing for the whole token, and a rate that yields to 429.
+
+Asana allows 150 requests a minute on free plans and 1,500 on paid ones, per token, counts rejected requests too, and
+looks more often than once a minute (https://developers.asana.com/docs/rate-limits). So requests are spread evenly, and
+a process that starts has no burst to spend.
+
+The pace is shared: each request reserves the token's next free slot, in one atomic step, and waits for it. The rate
+belongs to the process: it rises by a constant while requests succeed, up to the ceiling, and is halved by a 429.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+log = logging.getLogger(__name__)
+
+SECONDS_TO_CLIMB = 40.0
+"""Seconds of steady success that take the rate from nothing to the ceiling."""
+
+_LOOK_SECONDS = 0.2
+"""How often a wait looks whether it was stopped, or a pause began."""
+
+
+class Pace(Protocol):
+    """The token's timetable, shared by all that use the token."""
+
+    def reserve(self, step: float) -> float:
+        """Take the next free slot, `step` seconds long; give the seconds until it begins."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Let no slot begin for `seconds`."""
+        ...
+
+    def paused(self) -> float:
+        """Give the seconds until the pause ends, 0 without one."""
+        ...
+
+
+class LocalPace:
+    """A timetable for one process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = self._pause = float("-inf")
+
+    def reserve(self, step: float) -> float:
+        with self._lock:
+            now = self._clock()
+            slot = max(self._next, self._pause, now)
+            self._next = slot + step
+            return slot - now
+
+    def pause(self, seconds: float) -> None:
+        with self._lock:
+            self._pause = max(self._pause, self._clock() + seconds)
+
+    def paused(self) -> float:
+        return max(0.0, self._pause - self._clock())
+
+
+@dataclass(slots=True)
+class Throttle:
+    """Says when to send.
+
+    Attributes:
+        ceiling: Requests per second; where the rate starts and what it never exceeds.
+        pace: The timetable.
+        clock: Seconds.
+        wait: Waits for so many seconds, or until stopped; true if stopped.
+    """
+
+    ceiling: float
+    pace: Pace = field(default_factory=LocalPace)
+    clock: Callable[[], float] = time.monotonic
+    wait: Callable[[threading.Event, float], bool] = threading.Event.wait
+    _rate: float = field(init=False)
+    _cut_at: float = field(default=float("-inf"), init=False)
+    _gate: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self._rate = self.ceiling
+
+    @property
+    def rate(self) -> float:
+        """Requests per second, at present."""
+        return self._rate
+
+    def acquire(self, stop: threading.Event) -> float | None:
+        """Wait for a slot and give the instant it began, by `clock`; None if `stop` was set first.
+
+        One thread at a time reserves and waits: a process never holds more than one slot ahead of its need, so a small
+        reader in another process gets its turn within a slot or two.
+        """
+        while not self._gate.acquire(timeout=_LOOK_SECONDS):
+            if stop.is_set():
+                return None
+        try:
+            while not stop.is_set():
+                self._sleep(stop, self.pace.reserve(1 / self._rate))
+                # A pause may have begun while we waited: then this slot is void, and the next lies behind the pause.
+                if not stop.is_set() and self.pace.paused() <= 0:
+                    return self.clock()
+            return None
+        finally:
+            self._gate.release()
+
+    def succeeded(self) -> None:
+        with self._lock:
+            self._rate = min(self.ceiling, self._rate + self.ceiling / SECONDS_TO_CLIMB / self._rate)
+
+    def rejected(self, sent_at: float, retry_after: float | None) -> None:
+        """Take a 429 into account, of a request sent at `sent_at`.
+
+        Requests that were on their way when the rate was cut belong to the same congestion and do not cut again.
+        Without `Retry-After` (seconds) the cut is all there is to go by.
+        """
+        if retry_after:
+            self.pace.pause(retry_after)
+        with self._lock:
+            if sent_at <= self._cut_at:
+                return
+            self._cut_at = self.clock()
+            self._rate = self._rate / 2
+            log.warning(
+                "Asana is limiting this token (429): now %.2f requests/s, after a pause of %.0f s",
+                self._rate,
+                retry_after or 0,
+            )
+
+    def _sleep(self, stop: threading.Event, seconds: float) -> None:
+        until = self.clock() + seconds
+        while (left := until - self.clock()) > 0:
+            if self.wait(stop, min(left, _LOOK_SECONDS)):
+                return

@@ -1,0 +1,135 @@
+"""Asking many parents side by side.
+
+As many listings are open at once as the client may have requests on the way, so that the rate and not the latency is
+the bound. Pages are handed over as they come, and a reader that falls behind holds the asking back: what is read but
+not yet taken stays bounded. What order pages come in does not matter to a table: its rows are sorted when written.
+"""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from asana_assets.asana.client import Client, Page, Usage
+from asana_assets.asana.endpoint import WORKSPACE_GID
+from asana_assets.asana.errors import AsanaError, ForbiddenError, NotFoundError, PlanLimitError, StoppedError
+from asana_assets.sync.asking import Ask
+
+_LOOK_SECONDS: Final = 0.2
+
+
+class Outcome(Enum):
+    """How asking one parent ended."""
+
+    READ = "read"
+    FORBIDDEN = "forbidden"
+    GONE = "gone"
+    NOT_ON_PLAN = "not on plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A page of an ask, or its end; an end comes after all pages of the ask."""
+
+    ask: Ask
+    page: Page | None = None
+    outcome: Outcome | None = None
+
+
+def decide_outcome(error: AsanaError, asked: Ask) -> Outcome | None:
+    """Say what an error of one parent means for the table; None if the table cannot be had.
+
+    A parent may become private or be deleted between its own listing and ours: that concerns its rows alone. The
+    workspace is no such parent: when its listing is refused, nothing is known, unless the plan does not have it.
+    """
+    alone = asked.single or asked.listing.within != WORKSPACE_GID.name
+    match error:
+        case PlanLimitError() if asked.listing.parent:
+            return Outcome.NOT_ON_PLAN
+        case ForbiddenError() if alone:
+            return Outcome.FORBIDDEN
+        case NotFoundError() if alone:
+            return Outcome.GONE
+        case _:
+            return None
+
+
+class Fan:
+    """Asks; may be given more while it is read."""
+
+    def __init__(self, client: Client, *, opt_fields: str, usage: Usage) -> None:
+        self._client = client
+        self._opt_fields = opt_fields
+        self._usage = usage
+        self._stop = threading.Event()
+        self._answers: queue.Queue[Answer | BaseException] = queue.Queue(maxsize=2 * client.max_in_flight)
+        self._more: deque[Ask] = deque()
+
+    def add(self, asks: Iterable[Ask]) -> None:
+        """Ask these too. For the thread that reads `answers`, which goes on until they are answered."""
+        self._more.extend(asks)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be taken."""
+        return self._answers.empty()
+
+    def answers(self, asks: Iterator[Ask]) -> Iterator[Answer]:
+        """Ask all, and give what comes.
+
+        Raises:
+            AsanaError: what an ask failed with, unless `decide_outcome` has a word for it; the others are given up.
+        """
+        waiting = 0
+        with ThreadPoolExecutor(self._client.max_in_flight, thread_name_prefix="asana") as pool:
+            try:
+                while True:
+                    while waiting < 2 * self._client.max_in_flight:
+                        asked = self._more.popleft() if self._more else next(asks, None)
+                        if asked is None:
+                            break
+                        pool.submit(self._ask, asked)
+                        waiting += 1
+                    if not waiting:
+                        return
+                    answer = self._answers.get()
+                    if isinstance(answer, BaseException):
+                        raise answer
+                    waiting -= answer.outcome is not None
+                    yield answer
+            finally:
+                self._stop.set()
+
+    def _ask(self, asked: Ask) -> None:
+        try:
+            for page in self._pages(asked):
+                self._hand_over(Answer(asked, page=page))
+            self._hand_over(Answer(asked, outcome=Outcome.READ))
+        except AsanaError as error:
+            outcome = decide_outcome(error, asked)
+            self._hand_over(Answer(asked, outcome=outcome) if outcome else error)
+        except BaseException as error:  # noqa: BLE001 # raised again by the thread that reads
+            self._hand_over(error)
+
+    def _pages(self, asked: Ask) -> Iterator[Page]:
+        if asked.single:
+            yield self._client.record(asked.request, opt_fields=self._opt_fields, usage=self._usage, stop=self._stop)
+        else:
+            yield from self._client.pages(
+                asked.request, opt_fields=self._opt_fields, usage=self._usage, stop=self._stop
+            )
+
+    def _hand_over(self, answer: Answer | BaseException) -> None:
+        while not self._stop.is_set():
+            try:
+                self._answers.put(answer, timeout=_LOOK_SECONDS)
+            except queue.Full:
+                continue
+            else:
+                return
+        if isinstance(answer, Answer):
+            raise StoppedError("stopped")

@@ -1,0 +1,104 @@
+"""From pages of JSON to Arrow rows by an endpoint's columns.
+
+Nearly every page fits its columns and takes the fast way, Arrow's own JSON reader over the bytes as they came. A page
+that does not fit is decoded value by value: what fits stays, what does not goes to `_unmapped`, and no row is lost.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from asana_assets.asana.client import Page
+from asana_assets.asana.columns import Array, Json, Misfits, Struct
+from asana_assets.asana.endpoint import GID, PARENT_GID, SYNCED_AT, UNMAPPED, WORKSPACE_GID, Endpoint
+from asana_assets.asana.errors import ContractError
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page, and the parent it was listed under."""
+
+    page: Page
+    parent_gid: str
+
+
+class _Records(msgspec.Struct):
+    data: list[dict[str, Any]]  # any JSON
+
+
+class RowBuilder:
+    """Makes rows of one endpoint's pages."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._record = Struct(endpoint.sent)
+        self._options = pj.ParseOptions(
+            explicit_schema=pa.schema([pa.field("data", pa.list_(self._record.wire))]),
+            newlines_in_values=True,
+            unexpected_field_behavior="ignore",
+        )
+
+    def build(self, found: Sequence[Found], workspace_gid: str | None) -> pa.RecordBatch:
+        """Give the rows of the pages, in the table's schema.
+
+        Args:
+            found: The pages.
+            workspace_gid: The partition; None where each record is a workspace itself.
+
+        Raises:
+            ContractError: a record has no gid.
+        """
+        pages = [item.page for item in found]
+        try:
+            records, misfits = self._convert(pages), None
+        except pa.ArrowInvalid:
+            records, misfits = self._fit(pages)
+        gids = records.field(GID.name)
+        if gids.null_count:
+            raise ContractError(f"Asana sent {self._endpoint.name} without a gid")
+        columns = {column.name: records.field(column.name) for column in self._endpoint.sent}
+        columns[WORKSPACE_GID.name] = pa.repeat(workspace_gid, len(records)) if workspace_gid else gids
+        columns[PARENT_GID.name] = _repeated([item.parent_gid for item in found], pages, pa.string())
+        columns[SYNCED_AT.name] = _repeated([page.asked_at for page in pages], pages, SYNCED_AT.shape.stored)
+        columns[UNMAPPED.name] = pa.array(misfits, pa.string()) if misfits else pa.nulls(len(records), pa.string())
+        schema = self._endpoint.schema
+        return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+    def _convert(self, pages: Sequence[Page]) -> pa.StructArray:
+        """Give the records of all pages, or raise `pa.ArrowInvalid` if one value does not fit."""
+        body = b"\n".join(page.body for page in pages)
+        # One block, so that no page is cut; one thread, since the pages are small and the other core is busy.
+        read = pj.ReadOptions(use_threads=False, block_size=len(body) + 1)
+        data = pj.read_json(io.BytesIO(body), read_options=read, parse_options=self._options)["data"]
+        records = pc.list_flatten(data.combine_chunks())
+        if len(records) != sum(page.count for page in pages):
+            raise pa.ArrowInvalid("some pages were not read as one list each")
+        return cast("pa.StructArray", self._record.convert(records))
+
+    def _fit(self, pages: Sequence[Page]) -> tuple[pa.StructArray, list[str | None]]:
+        """Give the records of all pages, and of each what did not fit, as JSON."""
+        rows: list[object] = []
+        unmapped: list[str | None] = []
+        for page in pages:
+            for record in self._decode(page):
+                misfits: Misfits = {}
+                rows.append({c.name: c.shape.fit(record.get(c.field), c.field, misfits) for c in self._record.columns})
+                unmapped.append(msgspec.json.encode(misfits).decode() if misfits else None)
+        return cast("pa.StructArray", pa.array(rows, self._record.stored)), unmapped
+
+    def _decode(self, page: Page) -> list[dict[str, Json]]:
+        try:
+            return msgspec.json.decode(page.body, type=_Records).data
+        except msgspec.ValidationError:
+            raise ContractError(f"Asana sent {self._endpoint.name} that are no objects") from None
+
+
+def _repeated(values: Sequence[object], pages: Sequence[Page], kind: pa.DataType) -> Array:
+    counts = [at for at, page in enumerate(pages) for _ in range(page.count)]
+    return pa.array(values, kind).take(pa.array(counts, pa.int32()))

@@ -1,0 +1,193 @@
+"""The command `asana-assets`: the same assets, without the Dagster UI."""
+
+import os
+import sys
+import time
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import NoReturn
+
+import click
+import dagster as dg
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from asana_assets import automation
+from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
+from asana_assets.asana.errors import AsanaError
+from asana_assets.partitions import WORKSPACES as PARTITIONS
+from asana_assets.sync.reading import Reading
+
+_NAMES = [endpoint.name for endpoint in ENDPOINTS]
+# The command has its own words for what Dagster's console log would say.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class LiveProgress(Progress):
+    """Shows what is being read: parents asked and to ask, rows, requests and their rate, time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._reading: dict[TaskID, tuple[Reading, float]] = {}
+        super().__init__(
+            TextColumn("{task.description:<24}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+
+    @contextmanager
+    def watching(self, reading: Reading) -> Generator[None]:
+        task = self.add_task(reading.endpoint.name, figures="")
+        self._reading[task] = reading, time.monotonic()
+        try:
+            yield
+        finally:
+            del self._reading[task]
+            self.remove_task(task)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        for task, (reading, began) in list(self._reading.items()):
+            report = reading.report
+            rate = report.usage.requests / max(time.monotonic() - began, 0.1)
+            figures = f"{report.rows:,} rows, {report.usage.requests:,} requests, {rate:.1f}/s"
+            self.update(task, completed=report.parents_done, total=report.parents, figures=figures)
+        yield from super().get_renderables()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One materialization, as the closing table shows it."""
+
+    asset: str
+    workspace_gid: str
+    rows: int
+    requests: int
+    seconds: float
+
+
+@click.group()
+def main() -> None:
+    """Asana in your warehouse."""
+
+
+@main.command()
+@click.option("--workspace", "workspaces", multiple=True, metavar="GID", help="Only this workspace; may be repeated.")
+@click.option(
+    "--select",
+    "selected",
+    multiple=True,
+    metavar="ASSET",
+    type=click.Choice(_NAMES),
+    help="Only this asset, beside workspaces; may be repeated.",
+)
+def sync(workspaces: Sequence[str], selected: Sequence[str]) -> None:
+    """Read Asana into the tables: the workspaces, then each workspace's assets."""
+    out = Console()
+    bars = LiveProgress(Console(stderr=True))
+    try:
+        from asana_assets.definitions import build_definitions  # noqa: PLC0415 # its settings may be wrong
+
+        definitions = build_definitions(os.environ, bars)
+    except AsanaError as error:
+        _fail(str(error))
+    with _instance() as instance, bars if bars.console.is_terminal else nullcontext():
+        lines, errors = _sync(definitions, instance, workspaces, [name for name in selected if name != WORKSPACES.name])
+    if lines:
+        out.print(_table(lines))
+    for error in errors:
+        click.echo(f"Error: {error}", err=True)
+    sys.exit(1 if errors else 0)
+
+
+def _sync(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, wanted: Sequence[str], selected: Sequence[str]
+) -> tuple[list[Line], list[str]]:
+    """Run the jobs; give what was materialized and what was not."""
+    job = definitions.resolve_job_def(automation.refresh_workspaces.name)
+    lines, errors = _outcome(job.execute_in_process(_QUIET, instance=instance, raise_on_error=False), "")
+    if errors:
+        return lines, errors
+    known = instance.get_dynamic_partitions(str(PARTITIONS.name))
+    unknown = [gid for gid in wanted if gid not in known]
+    if unknown:
+        return lines, [f"--workspace names {', '.join(unknown)}, which this token cannot see"]
+    job = definitions.resolve_job_def(automation.sync_workspace.name)
+    for gid in wanted or known:
+        result = job.execute_in_process(
+            _QUIET,
+            instance=instance,
+            partition_key=gid,
+            raise_on_error=False,
+            asset_selection=[dg.AssetKey(name) for name in selected] or None,
+        )
+        more_lines, more_errors = _outcome(result, gid)
+        lines += more_lines
+        errors += more_errors
+    return lines, errors
+
+
+def _outcome(result: dg.ExecuteInProcessResult, workspace_gid: str) -> tuple[list[Line], list[str]]:
+    seconds = {
+        event.step_key: event.step_success_data.duration_ms / 1000
+        for event in result.filter_events(lambda event: event.is_step_success)
+    }
+    lines: list[Line] = []
+    for event in result.get_asset_materialization_events():
+        metadata = event.materialization.metadata
+        lines.append(
+            Line(
+                asset=event.materialization.asset_key.path[-1],
+                workspace_gid=workspace_gid,
+                rows=int(str(metadata["rows"].value)),
+                requests=int(str(metadata["requests"].value)),
+                seconds=seconds.get(event.step_key, 0.0),
+            )
+        )
+    errors: list[str] = []
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        failure = event.step_failure_data
+        told = failure.user_failure_data and failure.user_failure_data.description
+        errors.append(told or f"{event.step_key}: {failure.error_display_string.strip().splitlines()[-1]}")
+    return lines, errors
+
+
+def _table(lines: Sequence[Line]) -> Table:
+    table = Table("asset", "workspace", header_style="bold")
+    for heading in ("rows", "requests", "seconds"):
+        table.add_column(heading, justify="right")
+    for line in lines:
+        table.add_row(line.asset, line.workspace_gid, f"{line.rows:,}", f"{line.requests:,}", f"{line.seconds:.1f}")
+    table.add_section()
+    table.add_row(
+        "total",
+        "",
+        f"{sum(line.rows for line in lines):,}",
+        f"{sum(line.requests for line in lines):,}",
+        f"{sum(line.seconds for line in lines):.1f}",
+    )
+    return table
+
+
+@contextmanager
+def _instance() -> Generator[dg.DagsterInstance]:
+    """Give the Dagster instance of `DAGSTER_HOME`, or one that is forgotten afterwards."""
+    if not os.environ.get("DAGSTER_HOME"):
+        with dg.DagsterInstance.ephemeral() as instance:
+            yield instance
+        return
+    try:
+        instance = dg.DagsterInstance.get()
+    except dg.DagsterError as error:
+        _fail(f"DAGSTER_HOME: {str(error).strip().splitlines()[0]}")
+    with instance:
+        yield instance
+
+
+def _fail(sentence: str) -> NoReturn:
+    click.echo(f"Error: {sentence}", err=True)
+    sys.exit(1)

@@ -1,0 +1,76 @@
+"""Everything put together: the code location that Dagster loads. The only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from asana_assets import automation
+from asana_assets.asana.errors import SettingError
+from asana_assets.assets import ASSETS, IO_MANAGER_KEY
+from asana_assets.io_manager import IcebergIOManager
+from asana_assets.resources import AsanaResource, LakeResource, NoProgress, Progress
+
+
+def build_definitions(environment: Mapping[str, str], progress: Progress | None = None) -> dg.Definitions:
+    """Put the code location together from settings; reads no network and no file.
+
+    Raises:
+        SettingError: a setting is no number where one is needed.
+    """
+    settings = {name: value for name, value in environment.items() if value}
+    lake = LakeResource(
+        data_dir=settings.get("ASANA_DATA_DIR", "asana_data"), namespace=settings.get("ICEBERG_NAMESPACE", "asana")
+    )
+    return dg.Definitions(
+        assets=ASSETS,
+        jobs=[automation.sync_workspace, automation.refresh_workspaces, automation.sync_new_workspace],
+        schedules=[automation.daily],
+        sensors=[automation.watch_workspaces],
+        resources={
+            "asana": _asana(settings),
+            "lake": lake,
+            "progress": progress or NoProgress(),
+            IO_MANAGER_KEY: IcebergIOManager(lake=lake),
+        },
+        # The rate of Asana's API is the bound: one process, one throttle, no two seconds of start-up for each step.
+        executor=dg.in_process_executor,
+    )
+
+
+def _asana(settings: Mapping[str, str]) -> AsanaResource:
+    given: dict[str, object] = {}
+    if "ASANA_ACCESS_TOKEN" in settings:
+        given["access_token"] = dg.EnvVar("ASANA_ACCESS_TOKEN")  # so that Dagster shows the name and not the value
+    if "ASANA_TOKEN_SECRET_ID" in settings:
+        given["token_secret_id"] = settings["ASANA_TOKEN_SECRET_ID"]
+    if "ASANA_BASE_URL" in settings:
+        given["base_url"] = settings["ASANA_BASE_URL"]
+    if "ASANA_REQUESTS_PER_SECOND" in settings:
+        given["requests_per_second"] = _number(settings, "ASANA_REQUESTS_PER_SECOND")
+    if "ASANA_MAX_IN_FLIGHT" in settings:
+        given["max_in_flight"] = round(_number(settings, "ASANA_MAX_IN_FLIGHT"))
+    gids = settings.get("ASANA_WORKSPACES", "").split(",")
+    return AsanaResource(
+        pacer_url=settings.get("ASANA_PACER_URL") or _pacer_on_host(settings),
+        workspaces=[gid.strip() for gid in gids if gid.strip()],
+        **given,  # pyright: ignore[reportArgumentType] # checked by the resource
+    )
+
+
+def _number(settings: Mapping[str, str], name: str) -> float:
+    try:
+        return float(settings[name])
+    except ValueError:
+        raise SettingError(f"{name} is {settings[name]!r}, which is not a number") from None
+
+
+def _pacer_on_host(settings: Mapping[str, str]) -> str:
+    """Give the database that all processes of this user on this host share, wherever they keep their data."""
+    state = settings.get("XDG_STATE_HOME")
+    home = Path(state) if state else Path.home() / ".local" / "state"
+    return f"sqlite:///{home / 'asana_assets' / 'pace.db'}"
+
+
+defs = build_definitions(os.environ)

@@ -1,0 +1,211 @@
+"""What the assets use: the client of the token, the lake, and somebody to tell how far things are.
+
+The resources hold settings; what they open is opened at first use and shared by the steps of a run's process, so that
+they share one throttle.
+"""
+
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import dagster as dg
+import msgspec
+import pyarrow as pa
+from pydantic import Field, PrivateAttr
+
+from asana_assets.asana.client import Client, Retry
+from asana_assets.asana.endpoint import Endpoint
+from asana_assets.asana.errors import SettingError
+from asana_assets.asana.throttle import LocalPace, Throttle
+from asana_assets.sync.reading import Reading
+
+if TYPE_CHECKING:  # half a second to import
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
+
+
+class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] # it is its own value
+    """Asana, as one token sees it."""
+
+    access_token: str | None = Field(default=None, repr=False, description="A personal access token.")
+    token_secret_id: str | None = Field(
+        default=None,
+        description="Instead of the token, the name or ARN of a secret in AWS Secrets Manager that holds it: JSON with "
+        "a key `token`, or the bare token.",
+    )
+    base_url: str = Field(default="https://app.asana.com/api/1.0", description="Where the API is.")
+    requests_per_second: float = Field(
+        default=1.25,
+        description="The most to send, for the token as a whole. Asana allows 2.5 on free plans, 25 on paid.",
+    )
+    max_in_flight: int = Field(default=40, description="Requests on the way at once; Asana allows 50.")
+    pacer_url: str | None = Field(
+        default=None,
+        description="Database (SQLAlchemy URL) through which all processes that use the token share its pace. "
+        "Without it the process has its own.",
+    )
+    workspaces: list[str] = Field(
+        default_factory=list[str], description="Gids of the workspaces to read; none named: all of the token's."
+    )
+
+    _client: Client | None = PrivateAttr(default=None)
+    _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["AsanaResource"]:  # noqa: ARG002 # Dagster's
+        try:
+            yield self
+        finally:
+            if self._client:
+                self._client.__exit__()
+
+    @property
+    def client(self) -> Client:
+        """The client, made at its first use.
+
+        Raises:
+            SettingError: a setting is missing or unusable; the message names it.
+        """
+        with self._lock:
+            if self._client is None:
+                self._client = self._open()
+            return self._client
+
+    def quick_client(self) -> Client:
+        """Open a client for a question that must be answered within seconds, as a sensor's.
+
+        Raises:
+            SettingError: a setting is missing or unusable; the message names it.
+        """
+        return self._open(read_seconds=20.0, retry=Retry(attempts=2, first_attempts=2, seconds=10.0))
+
+    def _open(self, *, read_seconds: float = 60.0, retry: Retry | None = None) -> Client:
+        from asana_assets.asana.pace import SharedPace  # noqa: PLC0415 # SQLAlchemy takes half a second to import
+
+        if not self.requests_per_second > 0:
+            raise SettingError(f"ASANA_REQUESTS_PER_SECOND is {self.requests_per_second}, but must be more than 0")
+        token = self._token()
+        pace = SharedPace(self.pacer_url, token) if self.pacer_url else LocalPace()
+        return Client(
+            base_url=self.base_url,
+            token=token,
+            throttle=Throttle(ceiling=self.requests_per_second, pace=pace),
+            max_in_flight=self.max_in_flight,
+            read_seconds=read_seconds,
+            retry=retry,
+        )
+
+    def _token(self) -> str:
+        if self.access_token:
+            return self.access_token
+        if self.token_secret_id:
+            return _read_secret(self.token_secret_id)
+        raise SettingError(
+            "there is no access token: set ASANA_ACCESS_TOKEN to a personal access token of Asana, or "
+            "ASANA_TOKEN_SECRET_ID to a secret in AWS Secrets Manager that holds one"
+        )
+
+
+def _read_secret(secret_id: str) -> str:
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 # seconds to import
+    from dagster_aws.secretsmanager import SecretsManagerResource  # noqa: PLC0415 # as above
+
+    try:
+        secret = str(SecretsManagerResource().get_client().get_secret_value(SecretId=secret_id)["SecretString"])
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "an error")
+        raise SettingError(f"ASANA_TOKEN_SECRET_ID: AWS Secrets Manager answered {code} for {secret_id}") from None
+    except KeyError:
+        raise SettingError(f"ASANA_TOKEN_SECRET_ID: the secret {secret_id} is binary, not text") from None
+    except (BotoCoreError, ValueError) as error:  # no region, no credentials, no connection
+        raise SettingError(f"ASANA_TOKEN_SECRET_ID: AWS Secrets Manager cannot be asked: {error}") from None
+    try:
+        content = msgspec.json.decode(secret)
+    except msgspec.DecodeError:
+        return secret  # the bare token
+    match content:
+        case {"token": str(token)}:
+            return token
+        case dict():
+            raise SettingError(f"ASANA_TOKEN_SECRET_ID: the secret {secret_id} has no key `token`")
+        case _:
+            return secret  # a token of digits is JSON, too
+
+
+class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] # it is its own value
+    """The Iceberg tables."""
+
+    data_dir: str = Field(
+        default="asana_data",
+        description="Where catalog and tables are, unless PyIceberg's `asana` catalog is configured.",
+    )
+    namespace: str = Field(default="asana", description="The Iceberg namespace of the tables.")
+
+    _catalog: "Catalog | None" = PrivateAttr(default=None)
+
+    @property
+    def catalog(self) -> "Catalog":
+        """The catalog, opened at its first use.
+
+        Raises:
+            LakeError: it cannot be opened.
+        """
+        from asana_assets.lake.catalog import open_catalog  # noqa: PLC0415 # half a second to import
+
+        if self._catalog is None:
+            self._catalog = open_catalog(data_dir=Path(self.data_dir))
+        return self._catalog
+
+    def table(self, name: str) -> "Table | None":
+        """Give a table as it is, None before its first sync.
+
+        Raises:
+            LakeError: the catalog cannot be used.
+        """
+        from asana_assets.lake.table import load_table  # noqa: PLC0415 # as above
+
+        return load_table(self.catalog, self.namespace, name)
+
+    def previous(self, endpoint: Endpoint, workspace_gid: str) -> "LastSync":
+        """Give the rows that the last sync left in one workspace."""
+        return LastSync(endpoint, self.table(endpoint.name), workspace_gid)
+
+
+@dataclass(frozen=True, slots=True)
+class LastSync:
+    """What a table holds of one workspace before a sync changes it; `sync.reading.Previous`."""
+
+    endpoint: Endpoint
+    table: "Table | None"
+    workspace_gid: str
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        from asana_assets.lake.table import scan  # noqa: PLC0415 # half a second to import
+
+        if self.table is None:
+            return self.endpoint.schema.empty_table().select(list(names))
+        return scan(self.table, workspace=self.workspace_gid or None, columns=names)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        from asana_assets.lake.table import scan_batches  # noqa: PLC0415 # as above
+
+        return iter(()) if self.table is None else scan_batches(self.table, workspace=self.workspace_gid or None)
+
+
+class Progress(Protocol):
+    """Somebody to tell what is being read; a resource, so that each face can bring its own."""
+
+    def watching(self, reading: Reading) -> AbstractContextManager[None]:
+        """Surround the time in which `reading` is read; its report fills meanwhile."""
+        ...
+
+
+@dataclass(slots=True)
+class NoProgress:
+    """Tells nobody."""
+
+    def watching(self, reading: Reading) -> AbstractContextManager[None]:  # noqa: ARG002 # of the protocol
+        return nullcontext()

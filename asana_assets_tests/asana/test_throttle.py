@@ -1,0 +1,147 @@
+"""The throttle and the pace, in virtual time."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asana_assets.asana.throttle import SECONDS_TO_CLIMB, LocalPace, Throttle
+
+
+@dataclass
+class Time:
+    """A clock that only waiting moves; `at` can hold what happens when it passes an instant."""
+
+    now: float = 1000.0
+    events: dict[float, Callable[[], None]] = field(default_factory=dict[float, Callable[[], None]])
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, stop: threading.Event, seconds: float) -> bool:
+        self.now += seconds
+        for instant in sorted(self.events):
+            if instant <= self.now:
+                self.events.pop(instant)()
+        return stop.is_set()
+
+
+def throttle(time: Time, ceiling: float, pace: LocalPace | None = None) -> Throttle:
+    return Throttle(ceiling=ceiling, pace=pace or LocalPace(time), clock=time, wait=time.wait)
+
+
+def acquire(throttle: Throttle) -> float:
+    sent_at = throttle.acquire(threading.Event())
+    assert sent_at is not None
+    return sent_at
+
+
+@given(ceiling=st.floats(0.5, 50), idle=st.lists(st.floats(0, 30), min_size=20, max_size=60))
+def test_no_minute_holds_more_than_the_rate_allows(ceiling: float, idle: list[float]) -> None:
+    time = Time()
+    limited = throttle(time, ceiling)
+    sent: list[float] = []
+    for pause in idle:
+        time.now += pause
+        sent.append(acquire(limited))
+        limited.succeeded()
+    for instant in sent:
+        in_this_minute = sum(instant <= other < instant + 60 for other in sent)
+        assert in_this_minute <= 60 * ceiling + 1
+
+
+def test_requests_are_spread_evenly_from_the_first_on() -> None:
+    time = Time()
+    limited = throttle(time, 1.25)
+    sent = [acquire(limited) for _ in range(10)]
+    assert sent == pytest.approx([1000 + 0.8 * at for at in range(10)])
+
+
+def test_idle_time_saves_nothing_up() -> None:
+    time = Time()
+    limited = throttle(time, 2)
+    acquire(limited)
+    time.now += 100
+    first, second = acquire(limited), acquire(limited)
+    assert second - first == pytest.approx(0.5)
+
+
+def test_a_rejection_halves_the_rate_and_waits_as_told() -> None:
+    time = Time()
+    limited = throttle(time, 20)
+    sent_at = acquire(limited)
+    limited.rejected(sent_at, 30)
+    assert limited.rate == 10
+    assert acquire(limited) >= sent_at + 30
+
+
+def test_what_was_on_its_way_when_the_rate_was_cut_does_not_cut_again() -> None:
+    time = Time()
+    limited = throttle(time, 20)
+    sent = [acquire(limited) for _ in range(5)]
+    for sent_at in sent:
+        limited.rejected(sent_at, 1)
+    assert limited.rate == 10
+
+
+def test_a_rejection_after_the_cut_cuts_again() -> None:
+    time = Time()
+    limited = throttle(time, 20)
+    limited.rejected(acquire(limited), 1)
+    limited.rejected(acquire(limited), 1)
+    assert limited.rate == 5
+
+
+def test_success_raises_the_rate_by_a_constant_up_to_the_ceiling() -> None:
+    time = Time()
+    limited = throttle(time, 20)
+    limited.rejected(acquire(limited), 0)
+    began, rates = time.now, [limited.rate]
+    while limited.rate < 20:
+        acquire(limited)
+        limited.succeeded()
+        rates.append(limited.rate)
+    assert time.now - began == pytest.approx(SECONDS_TO_CLIMB / 2, rel=0.1)
+    assert max(rates) == 20
+    acquire(limited)
+    limited.succeeded()
+    assert limited.rate == 20
+
+
+def test_a_pause_that_begins_while_a_thread_waits_holds_it() -> None:
+    time = Time()
+    pace = LocalPace(time)
+    limited = throttle(time, 0.5, pace)
+    acquire(limited)
+    time.events[1000.5] = lambda: pace.pause(60)
+    assert acquire(limited) >= 1060.5
+
+
+def test_a_pause_holds_for_all_that_share_the_pace() -> None:
+    time = Time()
+    pace = LocalPace(time)
+    one, other = throttle(time, 20, pace), throttle(time, 20, pace)
+    one.rejected(acquire(one), 30)
+    assert acquire(other) >= 1030
+    assert other.rate == 20
+
+
+def test_two_that_share_the_pace_send_no_more_than_one() -> None:
+    time = Time()
+    pace = LocalPace(time)
+    one, other = throttle(time, 10, pace), throttle(time, 10, pace)
+    sent = [acquire(limited) for _ in range(50) for limited in (one, other)]
+    assert sent[-1] - sent[0] == pytest.approx(9.9)
+
+
+def test_a_stop_ends_the_wait() -> None:
+    time = Time()
+    limited = throttle(time, 0.001)
+    acquire(limited)
+    stop = threading.Event()
+    time.events[1001.0] = stop.set
+    assert limited.acquire(stop) is None
+    assert time.now < 1002

@@ -1,0 +1,188 @@
+"""Rows from pages: both ways of reading give the same, and nothing that does not fit is lost."""
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+
+import msgspec
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asana_assets.asana.client import Page
+from asana_assets.asana.columns import (
+    DATE,
+    FLAG,
+    INSTANT,
+    INTEGER,
+    NUMBER,
+    REFERENCE,
+    TEXT,
+    Column,
+    ListOf,
+    Shape,
+    Struct,
+)
+from asana_assets.asana.endpoint import Endpoint
+from asana_assets.asana.endpoints import ATTACHMENTS, ENDPOINTS, STORIES, TASKS, WORKSPACES
+from asana_assets.asana.errors import ContractError
+from asana_assets.sync.rows import Found, RowBuilder
+
+ASKED_AT = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+
+
+def page(*records: object) -> Page:
+    return Page(body=json.dumps({"data": records, "next_page": None}).encode(), count=len(records), asked_at=ASKED_AT)
+
+
+def rows(endpoint: Endpoint, *pages: Page) -> list[dict[str, object]]:
+    batch = RowBuilder(endpoint).build([Found(one, f"parent {at}") for at, one in enumerate(pages)], "1")
+    assert batch.schema.equals(endpoint.schema)
+    return batch.to_pylist()
+
+
+def sent(shape: Shape) -> st.SearchStrategy[object]:
+    """Values of a shape as Asana sends them, null included."""
+    text = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=5)
+    value: st.SearchStrategy[object]
+    match shape:
+        case Struct():
+            value = st.fixed_dictionaries({}, optional={c.field: sent(c.shape) for c in shape.columns})
+        case ListOf():
+            value = st.lists(sent(shape.item), max_size=3)
+        case _ if shape is REFERENCE:
+            value = st.fixed_dictionaries({"gid": text}, optional={"resource_type": text, "name": text})
+        case _ if shape is FLAG:
+            value = st.booleans()
+        case _ if shape is INTEGER:
+            value = st.integers(-(2**63), 2**63 - 1)
+        case _ if shape is NUMBER:
+            value = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**50), 2**50)
+        case _ if shape is INSTANT:
+            value = st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2200, 1, 1)).map(  # noqa: DTZ001 # the Z is put
+                lambda at: at.isoformat(timespec="milliseconds") + "Z"
+            )
+        case _ if shape is DATE:
+            value = st.dates().map(dt.date.isoformat)
+        case _:
+            assert shape is TEXT
+            value = text
+    return st.none() | value
+
+
+def records(endpoint: Endpoint) -> st.SearchStrategy[dict[str, object]]:
+    some_columns = st.lists(st.sampled_from(endpoint.columns), max_size=5, unique_by=lambda column: column.name)
+    gid = st.integers(1, 2**53).map(str)
+    return some_columns.flatmap(
+        lambda columns: st.fixed_dictionaries({"gid": gid} | {c.field: sent(c.shape) for c in columns})
+    )
+
+
+@given(st.data())
+def test_the_fast_way_and_the_exact_way_agree(data: st.DataObject) -> None:
+    endpoint = data.draw(st.sampled_from(ENDPOINTS))
+    pages = [
+        page(*some) for some in data.draw(st.lists(st.lists(records(endpoint), max_size=3), min_size=1, max_size=3))
+    ]
+    builder = RowBuilder(endpoint)
+    exact, unmapped = builder._fit(pages)  # pyright: ignore[reportPrivateUsage] # the two ways, apart
+    assert not any(unmapped)
+    assert builder._convert(pages).to_pylist() == exact.to_pylist()  # pyright: ignore[reportPrivateUsage] # as above
+
+
+@given(st.data())
+def test_rows_do_not_depend_on_how_pages_are_cut(data: st.DataObject) -> None:
+    endpoint = data.draw(st.sampled_from(ENDPOINTS))
+    some = data.draw(st.lists(records(endpoint), max_size=6))
+    cut = data.draw(st.integers(0, len(some)))
+    whole = RowBuilder(endpoint).build([Found(page(*some), "7")], "1")
+    parts = RowBuilder(endpoint).build([Found(page(*some[:cut]), "7"), Found(page(*some[cut:]), "7")], "1")
+    assert whole.equals(parts)
+
+
+def test_a_field_that_was_not_sent_is_null() -> None:
+    [row] = rows(TASKS, page({"gid": "5"}))
+    assert {name for name, value in row.items() if value is not None} == {"gid", "workspace_gid", "_synced_at"}
+
+
+def test_every_row_says_when_and_where_it_was_asked_for() -> None:
+    assert [
+        (row["gid"], row["parent_gid"]) for row in rows(STORIES, page({"gid": "1"}), page(), page({"gid": "2"}))
+    ] == [
+        ("1", "parent 0"),
+        ("2", "parent 2"),
+    ]
+    assert {row["_synced_at"] for row in rows(STORIES, page({"gid": "1"}))} == {ASKED_AT}
+
+
+def test_a_workspace_is_its_own_partition() -> None:
+    batch = RowBuilder(WORKSPACES).build([Found(page({"gid": "8"}, {"gid": "9"}), "")], "")
+    assert batch["workspace_gid"].to_pylist() == ["8", "9"]
+
+
+MISFITS: Sequence[tuple[str, object, str]] = [
+    ("completed", "yes", "completed"),
+    ("num_likes", 1.5, "num_likes"),
+    ("num_likes", 2**70, "num_likes"),
+    ("name", 5, "name"),
+    ("due_on", "tomorrow", "due_on"),
+    ("due_at", "2026-01-01T00:00:00", "due_at"),
+    ("assignee", "someone", "assignee"),
+    ("followers", {"gid": "1"}, "followers"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "path"), MISFITS)
+def test_a_value_that_does_not_fit_is_kept_aside_and_its_row_stays(field: str, value: object, path: str) -> None:
+    good, bad, other = rows(
+        TASKS, page({"gid": "1", "name": "a"}, {"gid": "2", "notes": "b", field: value}), page({"gid": "3"})
+    )
+    assert (good["name"], bad["notes"], other["gid"]) == ("a", "b", "3")
+    assert msgspec.json.decode(str(bad["_unmapped"])) == {path: value}
+    assert good["_unmapped"] is None
+
+
+def test_a_reference_whose_gid_is_none_is_kept_aside() -> None:
+    [row] = rows(TASKS, page({"gid": "1", "assignee": {"gid": 5}}))
+    assert (row["assignee_gid"], row["_unmapped"]) == (None, '{"assignee.gid":5}')
+
+
+def test_a_task_under_a_task_keeps_asanas_word_for_its_parent() -> None:
+    [row] = rows(TASKS, page({"gid": "1", "parent": {"gid": "9"}}))
+    assert row["parent_gid"] == "9"
+
+
+def test_of_a_list_only_the_value_that_does_not_fit_is_kept_aside() -> None:
+    fields = [{"gid": "1", "number_value": 2.5}, {"gid": "2", "number_value": "many", "name": "n"}]
+    [row] = rows(TASKS, page({"gid": "1", "custom_fields": fields}))
+    assert msgspec.json.decode(str(row["_unmapped"])) == {"custom_fields[1].number_value": "many"}
+    values = row["custom_fields"]
+    assert isinstance(values, list)
+    assert [(value["gid"], value["number_value"], value["name"]) for value in values] == [
+        ("1", 2.5, None),
+        ("2", None, "n"),
+    ]
+
+
+def test_whole_numbers_written_as_decimals_fit_integers() -> None:
+    assert [row["size"] for row in rows(ATTACHMENTS, page({"gid": "1", "size": 3.0}, {"gid": "2", "size": 4}))] == [
+        3,
+        4,
+    ]
+
+
+def test_unknown_fields_are_passed_over() -> None:
+    [row] = rows(TASKS, page({"gid": "1", "brand_new": {"a": [1]}, "assignee": {"gid": "2", "more": 1}}))
+    assert (row["assignee_gid"], row["_unmapped"]) == ("2", None)
+
+
+@pytest.mark.parametrize("record", [{"name": "no gid"}, {"gid": None}, None, {"gid": 5}, "text"])
+def test_a_record_without_a_gid_is_a_contract_error(record: object) -> None:
+    with pytest.raises(ContractError, match="tasks"):
+        rows(TASKS, page({"gid": "1"}, record))
+
+
+def test_arrow_types_of_a_column_are_what_the_table_stores() -> None:
+    column = Column(name="x", field="x", shape=ListOf(Struct((Column(name="y_gid", field="y", shape=REFERENCE),))))
+    assert column.arrow.type == pa.list_(pa.field("element", pa.struct([pa.field("y_gid", pa.string())])))

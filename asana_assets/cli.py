@@ -92,7 +92,7 @@ def sync(workspaces: Sequence[str], selected: Sequence[str]) -> None:
     try:
         from asana_assets.definitions import build_definitions  # noqa: PLC0415 # its settings may be wrong
 
-        definitions = build_definitions(os.environ, bars)
+        definitions = build_definitions(os.environ, progress=bars)
     except AsanaError as error:
         _fail(str(error))
     with _instance() as instance, bars if bars.console.is_terminal else nullcontext():
@@ -153,6 +153,8 @@ def _outcome(result: dg.ExecuteInProcessResult, workspace_gid: str) -> tuple[lis
         failure = event.step_failure_data
         told = failure.user_failure_data and failure.user_failure_data.description
         errors.append(told or f"{event.step_key}: {failure.error_display_string.strip().splitlines()[-1]}")
+    if not result.success and not errors:
+        errors.append("the run failed outside of any asset; set DAGSTER_HOME and look at the run in the Dagster UI")
     return lines, errors
 
 

@@ -13,8 +13,15 @@ from asana_assets.io_manager import IcebergIOManager
 from asana_assets.resources import AsanaResource, LakeResource, NoProgress, Progress
 
 
-def build_definitions(environment: Mapping[str, str], progress: Progress | None = None) -> dg.Definitions:
-    """Put the code location together from settings; reads no network and no file.
+def build_definitions(
+    environment: Mapping[str, str], *, asana: AsanaResource | None = None, progress: Progress | None = None
+) -> dg.Definitions:
+    """Put the code location together; reads no network and no file.
+
+    Args:
+        environment: Settings by name; those missing or empty have their defaults.
+        asana: Instead of what the settings say of Asana.
+        progress: Whom to tell how far things are.
 
     Raises:
         SettingError: a setting is no number where one is needed.
@@ -29,7 +36,7 @@ def build_definitions(environment: Mapping[str, str], progress: Progress | None 
         schedules=[automation.daily],
         sensors=[automation.watch_workspaces],
         resources={
-            "asana": _asana(settings),
+            "asana": asana or configure_asana(settings),
             "lake": lake,
             "progress": progress or NoProgress(),
             IO_MANAGER_KEY: IcebergIOManager(lake=lake),
@@ -39,8 +46,13 @@ def build_definitions(environment: Mapping[str, str], progress: Progress | None 
     )
 
 
-def _asana(settings: Mapping[str, str]) -> AsanaResource:
-    given: dict[str, object] = {}
+def configure_asana(settings: Mapping[str, str], **more: object) -> AsanaResource:
+    """Build the resource from settings; `more` are fields of it.
+
+    Raises:
+        SettingError: a setting is no number where one is needed.
+    """
+    given = dict(more)
     if "ASANA_ACCESS_TOKEN" in settings:
         given["access_token"] = dg.EnvVar("ASANA_ACCESS_TOKEN")  # so that Dagster shows the name and not the value
     if "ASANA_TOKEN_SECRET_ID" in settings:

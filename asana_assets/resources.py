@@ -41,6 +41,8 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
         default=1.25,
         description="The most to send, for the token as a whole. Asana allows 2.5 on free plans, 25 on paid.",
     )
+    read_seconds: float = Field(default=60.0, description="How long to wait for an answer before asking again.")
+    attempts: int = Field(default=8, description="How often one request is sent before it is given up.")
     max_in_flight: int = Field(default=40, description="Requests on the way at once; Asana allows 50.")
     pacer_url: str | None = Field(
         default=None,
@@ -80,9 +82,9 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
         Raises:
             SettingError: a setting is missing or unusable; the message names it.
         """
-        return self._open(read_seconds=20.0, retry=Retry(attempts=2, first_attempts=2, seconds=10.0))
+        return self._open(Retry(attempts=2, first_attempts=2, seconds=10.0), read_seconds=20.0)
 
-    def _open(self, *, read_seconds: float = 60.0, retry: Retry | None = None) -> Client:
+    def _open(self, retry: Retry | None = None, *, read_seconds: float | None = None) -> Client:
         from asana_assets.asana.pace import SharedPace  # noqa: PLC0415 # SQLAlchemy takes half a second to import
 
         if not self.requests_per_second > 0:
@@ -94,8 +96,8 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
             token=token,
             throttle=Throttle(ceiling=self.requests_per_second, pace=pace),
             max_in_flight=self.max_in_flight,
-            read_seconds=read_seconds,
-            retry=retry,
+            read_seconds=read_seconds or self.read_seconds,
+            retry=retry or Retry(attempts=self.attempts),
         )
 
     def _token(self) -> str:

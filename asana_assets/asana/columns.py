@@ -9,14 +9,18 @@ import datetime as dt
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
-Array: TypeAlias = "pa.Array[Any]"
-Chunked: TypeAlias = "pa.ChunkedArray[Any]"
+if TYPE_CHECKING:  # the stubs' classes are generic, Arrow's own are not
+    Array: TypeAlias = pa.Array[Any]
+    Chunked: TypeAlias = pa.ChunkedArray[Any]
+else:
+    Array, Chunked = pa.Array, pa.ChunkedArray
+
 Misfits: TypeAlias = dict[str, Json]
 """The values that did not fit, by their path in the record, as in `custom_fields[2].number_value`."""
 

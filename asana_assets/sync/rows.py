@@ -64,7 +64,8 @@ class RowBuilder:
             raise ContractError(f"Asana sent {self._endpoint.name} without a gid")
         columns = {column.name: records.field(column.name) for column in self._endpoint.sent}
         columns[WORKSPACE_GID.name] = pa.repeat(workspace_gid, len(records)) if workspace_gid else gids
-        columns[PARENT_GID.name] = _repeated([item.parent_gid for item in found], pages, pa.string())
+        if self._endpoint.is_child:
+            columns[PARENT_GID.name] = _repeated([item.parent_gid for item in found], pages, pa.string())
         columns[SYNCED_AT.name] = _repeated([page.asked_at for page in pages], pages, SYNCED_AT.shape.stored)
         columns[UNMAPPED.name] = pa.array(misfits, pa.string()) if misfits else pa.nulls(len(records), pa.string())
         schema = self._endpoint.schema

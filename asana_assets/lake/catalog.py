@@ -1,0 +1,92 @@
+"""Opening the Iceberg catalog named `asana`.
+
+PyIceberg's own configuration (`PYICEBERG_CATALOG__ASANA__*`, `.pyiceberg.yaml`) decides which catalog that is;
+without it, SQLite and local files under one directory. Tables and rows are not this module's business.
+"""
+
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from asana_assets.lake.errors import CatalogUnavailableError, redacted
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+
+CATALOG_NAME = "asana"
+
+_SECRET_WORDS = ("credential", "password", "secret", "token", "key")
+_BUSY_SECONDS = 60  # how long SQLite waits for another process's write; each takes milliseconds
+_CREATE_ATTEMPTS = 20  # processes that start at once race for the two catalog tables; one step each
+
+
+def open_catalog(*, data_dir: Path) -> "Catalog":
+    """The configured catalog, else the embedded one, whose directory is created.
+
+    Several processes may open and use either at once.
+
+    Raises:
+        CatalogUnavailableError: its sentence names the setting to check.
+    """
+    from pyiceberg.utils.config import Config  # noqa: PLC0415 - half a second to import
+
+    try:
+        configured = Config().get_catalog_config(CATALOG_NAME)
+    except Exception as error:  # noqa: BLE001 - YAML, environment or types: one remedy
+        raise CatalogUnavailableError(
+            f"The configuration of catalog {CATALOG_NAME!r} cannot be read; check PYICEBERG_CATALOG__ASANA__* "
+            f"and .pyiceberg.yaml ({type(error).__name__})."
+        ) from None
+    if configured:
+        return _open_configured({key: str(value) for key, value in configured.items()})
+    return _open_embedded(data_dir)
+
+
+def _open_configured(properties: Mapping[str, str]) -> "Catalog":
+    try:
+        return _load(properties)
+    except Exception as error:  # noqa: BLE001 - each kind of catalog has its own errors; one remedy
+        secrets = [
+            value for key, value in properties.items() if value and any(word in key.lower() for word in _SECRET_WORDS)
+        ]
+        raise CatalogUnavailableError(
+            f"The catalog {CATALOG_NAME!r} cannot be opened; check PYICEBERG_CATALOG__ASANA__* or .pyiceberg.yaml "
+            f"({type(error).__name__}: {redacted(str(error), secrets)})."
+        ) from None  # the cause's own text may hold what was just taken out
+
+
+def _open_embedded(data_dir: Path) -> "Catalog":
+    from sqlalchemy import URL  # noqa: PLC0415 - see above
+
+    root = data_dir.expanduser().absolute()
+    try:
+        (root / "warehouse").mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=root).close()  # a mode says little for root and on read-only mounts
+        uri = URL.create("sqlite", database=str(root / "catalog.db"), query={"timeout": str(_BUSY_SECONDS)})
+        return _load(
+            {
+                "type": "sql",
+                "uri": uri.render_as_string(hide_password=False),
+                "warehouse": f"file://{root / 'warehouse'}",
+            }
+        )
+    except Exception as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else redacted(str(error))
+        raise CatalogUnavailableError(
+            f"The data directory {root} cannot hold the catalog; set ASANA_DATA_DIR to a writable directory ({reason})."
+        ) from error
+
+
+def _load(properties: Mapping[str, str]) -> "Catalog":
+    from pyiceberg.catalog import load_catalog  # noqa: PLC0415 - see above
+
+    for _ in range(_CREATE_ATTEMPTS):
+        try:
+            return load_catalog(CATALOG_NAME, **cast("dict[str, str | None]", dict(properties)))
+        except Exception as error:
+            if "already exists" not in str(error):
+                raise
+            time.sleep(0.05)  # another process is creating the catalog's tables at this moment
+    return load_catalog(CATALOG_NAME, **cast("dict[str, str | None]", dict(properties)))

@@ -1,0 +1,180 @@
+"""Every semi-private part of PyIceberg 0.12 that the lake leans on, in one place, with the reason.
+
+PyIceberg writes a partitioned table only from one whole `pa.Table` in memory and replaces rows in two snapshots.
+Streaming files and one-snapshot swaps are made of the pieces it is built from. They carry no promise, hence the
+version pin; a new PyIceberg minor is judged by this module's tests.
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+import pyarrow as pa
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo
+from pyiceberg.io.pyarrow import (
+    ArrowScan,
+    ParquetFormatWriter,
+    _ConvertToIcebergWithoutIDs,  # pyright: ignore[reportPrivateUsage] - this module's purpose
+    schema_to_pyarrow,
+    visit_pyarrow,
+)
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat, ManifestFile
+from pyiceberg.partitioning import PartitionFieldValue, PartitionKey
+from pyiceberg.schema import Schema, assign_fresh_schema_ids
+from pyiceberg.table import FileScanTask, Table, TableProperties, Transaction
+from pyiceberg.table.snapshots import Operation
+from pyiceberg.table.update.snapshot import (
+    _ManifestMergeManager,  # pyright: ignore[reportPrivateUsage] - this module's purpose
+    _OverwriteFiles,  # pyright: ignore[reportPrivateUsage] - this module's purpose
+)
+from pyiceberg.typedef import Record
+from pyiceberg.utils.properties import property_as_bool, property_as_int
+
+
+def where_equal(column: str, value: str) -> BooleanExpression:
+    """`EqualTo`, whose real signature pydantic hides from the type checker."""
+    return EqualTo(column, value)  # pyright: ignore[reportCallIssue]
+
+
+def names_by_id(schema: Schema) -> dict[int, str]:
+    """Every column's dotted name, nested ones included; PyIceberg has no public list of them."""
+    return schema._lazy_id_to_name  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - this module's purpose
+
+
+def iceberg_schema(schema: pa.Schema) -> Schema:
+    """`schema` with fresh field ids; `doc` field metadata becomes column docs."""
+    return assign_fresh_schema_ids(visit_pyarrow(schema, _ConvertToIcebergWithoutIDs()))
+
+
+def arrow_schema(schema: Schema, *, field_ids: bool) -> pa.Schema:
+    """The Arrow form that the lake writes (with field ids as metadata) and returns: `string` and `list`, not `large_*`.
+
+    A record batch therefore holds at most 2 GB of one column's text; the writer's are bounded far below that.
+    """
+    return pa.schema([_small(field) for field in schema_to_pyarrow(schema, include_field_ids=field_ids)])
+
+
+def _small(field: "pa.Field[pa.DataType]") -> "pa.Field[pa.DataType]":
+    """`field` without large types. PyIceberg's own conversion loses the ids of list elements."""
+    kind = field.type
+    if isinstance(kind, pa.LargeListType):
+        return field.with_type(pa.list_(_small(kind.value_field)))
+    if isinstance(kind, pa.StructType):
+        return field.with_type(pa.struct([_small(kind.field(index)) for index in range(kind.num_fields)]))
+    if pa.types.is_large_string(kind):
+        return field.with_type(pa.string())
+    return field
+
+
+def read_file(table: Table, task: FileScanTask, projection: Schema) -> Iterator[pa.RecordBatch]:
+    """One data file's rows with deletes applied and the projection's columns, absent ones null.
+
+    The file is held in memory while it is read: PyIceberg offers nothing smaller.
+    """
+    arrow = ArrowScan(table.metadata, table.io, projection, AlwaysTrue())
+    target = arrow_schema(projection, field_ids=False)
+    for batch in arrow.to_record_batches([task]):
+        yield from pa.Table.from_batches([batch]).cast(target).to_batches()
+
+
+def delete_files(table: Table, files: Iterable[DataFile]) -> None:
+    """Delete what no snapshot will hold; never raises: the error under way says more than a file left over."""
+    for file in files:
+        with suppress(Exception):
+            table.io.delete(file.file_path)
+
+
+class DataFileWriter:
+    """One Parquet data file of one workspace, at the table's own location, written in row groups.
+
+    PyIceberg's `write_file` takes all rows of a file at once; its `ParquetFormatWriter` need not.
+    """
+
+    def __init__(self, table: Table, workspace: str) -> None:
+        spec, schema = table.spec(), table.schema()
+        key = PartitionKey([PartitionFieldValue(spec.fields[0], workspace)], spec, schema)
+        self._table = table
+        self._workspace = workspace
+        self.path = table.location_provider().new_data_location(f"{uuid.uuid4()}.parquet", key)
+        self._writer = ParquetFormatWriter(table.io.new_output(self.path), schema, table.properties)
+        self.rows = 0
+
+    def write(self, rows: pa.Table) -> None:
+        """Each call makes one row group."""
+        self._writer.write(rows)
+        self.rows += rows.num_rows
+
+    def close(self) -> DataFile:
+        statistics = self._writer.close()
+        file = DataFile.from_args(
+            content=DataFileContent.DATA,
+            file_path=self.path,
+            file_format=FileFormat.PARQUET,
+            partition=Record(self._workspace),
+            file_size_in_bytes=len(self._table.io.new_input(self.path)),
+            sort_order_id=None,
+            equality_ids=None,
+            key_metadata=None,
+            **statistics.to_serialized_dict(),
+        )
+        file.spec_id = self._table.metadata.default_spec_id  # no field of the file, so `from_args` drops it
+        return file
+
+    def abort(self) -> None:
+        """Close what is open and delete the file; never raises, because it runs beside another exception."""
+        with suppress(Exception):
+            self._writer.close()
+        with suppress(Exception):
+            self._table.io.delete(self.path)
+
+
+class SwapFiles(_OverwriteFiles):
+    """Data files out and in, one snapshot, and manifests that stay few.
+
+    PyIceberg's own overwrite keeps each manifest that only records deletions for ever and merges none (only its
+    append merges), so that planning slows down with every commit.
+    """
+
+    def __init__(self, transaction: Transaction, table: Table, properties: dict[str, str]) -> None:
+        super().__init__(
+            operation=Operation.APPEND if table.current_snapshot() is None else Operation.OVERWRITE,
+            transaction=transaction,
+            io=table.io,
+            snapshot_properties=properties,
+        )
+
+    def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
+        properties = self._transaction.table_metadata.properties
+        merger = _ManifestMergeManager(
+            target_size_bytes=property_as_int(
+                properties,
+                TableProperties.MANIFEST_TARGET_SIZE_BYTES,
+                TableProperties.MANIFEST_TARGET_SIZE_BYTES_DEFAULT,
+            )
+            or 0,
+            min_count_to_merge=property_as_int(
+                properties,
+                TableProperties.MANIFEST_MIN_MERGE_COUNT,
+                TableProperties.MANIFEST_MIN_MERGE_COUNT_DEFAULT,
+            )
+            or 0,
+            merge_enabled=property_as_bool(
+                properties,
+                TableProperties.MANIFEST_MERGE_ENABLED,
+                TableProperties.MANIFEST_MERGE_ENABLED_DEFAULT,
+            ),
+            snapshot_producer=self,
+        )
+        return merger.merge_manifests(
+            [
+                manifest
+                for manifest in manifests
+                if manifest.has_added_files()
+                or manifest.has_existing_files()
+                or manifest.added_snapshot_id == self._snapshot_id
+            ]
+        )
+
+    def discard(self) -> None:
+        """Delete the manifests written for a commit that was never sent."""
+        self._clean_all_uncommitted()

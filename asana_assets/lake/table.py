@@ -1,0 +1,179 @@
+"""Tables of the lake: creating, evolving, reading.
+
+All look alike: identity partition on `workspace_gid`, a key `gid`, a `_synced_at`; format v2 (PyIceberg cannot write
+v3). A table is never dropped or recreated, because readers follow its UUID, and its location is the catalog's choice.
+Writing rows is `writer` and `commit`.
+"""
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    NamespaceAlreadyExistsError,
+    NoSuchNamespaceError,
+    NoSuchTableError,
+    TableAlreadyExistsError,
+    ValidationError,
+)
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import DataScan, FileScanTask, Table
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import ListType, MapType, StructType
+
+from asana_assets.lake.errors import LakeError, SchemaError
+from asana_assets.lake.internals import arrow_schema, iceberg_schema, names_by_id, read_file, where_equal
+
+WORKSPACE = "workspace_gid"
+SYNCED_AT = "_synced_at"
+
+_EVOLVE_ATTEMPTS = 10
+_PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "zstd",
+    # Commits to different workspaces meet on the table's one head. With PyIceberg's 4 retries 1 in 20 failed.
+    "commit.retry.num-retries": "20",
+    "commit.retry.min-wait-ms": "50",
+    "commit.retry.max-wait-ms": "2000",
+    # A commit's cost follows the metadata it reads: keep 10 old metadata files, and few manifests.
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "10",
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "20",
+}
+
+
+def load_table(catalog: Catalog, namespace: str, name: str) -> Table | None:
+    """The table at its newest state, or None when it or its namespace does not exist yet."""
+    try:
+        return catalog.load_table((namespace, name))
+    except (NoSuchTableError, NoSuchNamespaceError):
+        return None
+
+
+def ensure_table(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> Table:
+    """The table with at least the columns of `schema`, created or evolved in place, at its newest state.
+
+    Columns and nested fields that the table lacks are added (old rows read null); nothing is ever dropped. Several
+    processes may ask for one table at once. A field's `doc` metadata becomes the column's doc.
+
+    Raises:
+        SchemaError: `schema` has no `workspace_gid`, or a column's type cannot become the asked one.
+    """
+    if WORKSPACE not in schema.names:
+        raise SchemaError(f"Table {namespace}.{name} needs a column {WORKSPACE}: it is the partition.")
+    table = load_table(catalog, namespace, name)
+    if table is None:
+        return _evolve(_create(catalog, namespace, name, schema), schema)  # another process may have created it
+    return _evolve(table, schema)
+
+
+def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> Table:
+    try:
+        if not catalog.namespace_exists(namespace):
+            catalog.create_namespace(namespace)
+    except NamespaceAlreadyExistsError:
+        pass
+    except Exception:  # the SQL catalog lets the database's own error through when two processes race
+        if not catalog.namespace_exists(namespace):
+            raise
+    iceberg = iceberg_schema(schema)
+    partition = PartitionField(iceberg.find_field(WORKSPACE).field_id, 1000, IdentityTransform(), WORKSPACE)
+    # Gids outgrow the default of 16 characters, and truncated bounds prune nothing among gids of one length.
+    exact = {f"write.metadata.metrics.column.{column}": "full" for column in schema.names if column.endswith("gid")}
+    try:
+        return catalog.create_table(
+            (namespace, name),
+            schema=iceberg,
+            partition_spec=PartitionSpec(partition),
+            properties={**_PROPERTIES, **exact},
+        )
+    except TableAlreadyExistsError:
+        return catalog.load_table((namespace, name))
+
+
+def _evolve(table: Table, schema: pa.Schema) -> Table:
+    for attempt in range(_EVOLVE_ATTEMPTS):
+        _check_table(table)
+        _check_types(table, iceberg_schema(schema))
+        try:
+            with table.update_schema() as update:  # no commit when nothing changes
+                update.union_by_name(_as_evolution(table, schema))
+        except CommitFailedException:
+            time.sleep(random.uniform(0, 0.1 * (attempt + 1)))  # noqa: S311 - jitter, not a secret
+            table.refresh()
+        except (ValidationError, ValueError) as error:
+            raise SchemaError(f"Table {_name(table)} cannot take the columns: {error}") from error
+        else:
+            return table
+    raise LakeError(f"Table {_name(table)} could not be evolved: its schema kept changing; run again.")
+
+
+def _as_evolution(table: Table, schema: pa.Schema) -> pa.Schema:
+    """`schema` as optional columns, except those that the table requires already: old rows have no value for them."""
+    required = {field.name for field in table.schema().fields if field.required}
+    return pa.schema([field.with_nullable(field.name not in required) for field in schema])
+
+
+def _check_table(table: Table) -> None:
+    fields = table.spec().fields
+    if len(fields) != 1 or fields[0].name != WORKSPACE or not isinstance(fields[0].transform, IdentityTransform):
+        raise SchemaError(f"Table {_name(table)} is not partitioned by {WORKSPACE} alone, so it is not ours to write.")
+
+
+def _check_types(table: Table, wanted: Schema) -> None:
+    """A list or struct that became something else is refused here: PyIceberg's own words name no column."""
+    have = table.schema()
+    for field_id, path in names_by_id(wanted).items():
+        try:
+            old = have.find_type(path)
+        except ValueError:
+            continue
+        new = wanted.find_type(field_id)
+        if type(old) is not type(new) and any(isinstance(kind, ListType | StructType | MapType) for kind in (old, new)):
+            raise SchemaError(f"Column {path} of table {_name(table)} cannot change from {old} to {new}.")
+
+
+def scan(table: Table, *, workspace: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a workspace (None: of all) in memory, only the asked columns; `table` as it was last refreshed."""
+    plan = _plan(table, workspace, columns)
+    return plan.to_arrow().cast(arrow_schema(plan.projection(), field_ids=False))
+
+
+def scan_batches(
+    table: Table, *, workspace: str | None = None, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """As `scan`, one data file in memory at a time, files in no promised order."""
+    plan = _plan(table, workspace, columns)
+    projection = plan.projection()
+    for task in plan.plan_files():
+        yield from read_file(table, task, projection)
+
+
+def count(table: Table, *, workspace: str | None = None) -> int:
+    """How many rows, from metadata alone."""
+    return _plan(table, workspace, None).count()
+
+
+def live_files(table: Table, workspace: str) -> dict[str, FileScanTask]:
+    """The workspace's data files at the table's current snapshot, by path."""
+    tasks: dict[str, FileScanTask] = {}
+    for task in _plan(table, workspace, None).plan_files():
+        if task.residual != AlwaysTrue():
+            raise LakeError(f"A file of table {_name(table)} holds several workspaces: {task.file.file_path}.")
+        tasks[task.file.file_path] = task
+    return tasks
+
+
+def _plan(table: Table, workspace: str | None, columns: Sequence[str] | None) -> DataScan:
+    where: BooleanExpression = AlwaysTrue() if workspace is None else where_equal(WORKSPACE, workspace)
+    return table.scan(row_filter=where, selected_fields=tuple(columns) if columns is not None else ("*",))
+
+
+def _name(table: Table) -> str:
+    return ".".join(table.name())

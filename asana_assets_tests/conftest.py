@@ -1,0 +1,25 @@
+"""Fixtures for tests of the whole: a sandbox of our own on a free port, and a data directory."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from asana_assets.sandbox import Sandbox
+from warehouse import MakeWarehouse, Warehouse
+
+
+@pytest.fixture
+def make_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeWarehouse]:
+    """Give a function that starts a sandbox, with its options, and gives a warehouse beside it."""
+    with ExitStack() as stack:
+
+        def make(settings: dict[str, str] | None = None, **options: object) -> Warehouse:
+            asana = stack.enter_context(Sandbox(**options))
+            monkeypatch.setenv("ASANA_ACCESS_TOKEN", asana.token)
+            instance = stack.enter_context(dg.DagsterInstance.ephemeral())
+            return Warehouse(asana, tmp_path, instance, settings or {})
+
+        yield make

@@ -1,0 +1,72 @@
+"""One small table and its rows, for all tests of the lake."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+
+from asana_assets.lake.commit import replace_partition
+from asana_assets.lake.table import ensure_table, scan
+from asana_assets.lake.writer import PartitionWriter
+
+SCHEMA = pa.schema(
+    [
+        pa.field("workspace_gid", pa.string(), nullable=False),
+        pa.field("gid", pa.string(), nullable=False, metadata={b"doc": b"Asana's key"}),
+        pa.field("parent_gid", pa.string()),
+        pa.field("name", pa.string()),
+        pa.field("points", pa.float64()),
+        pa.field("custom_fields", pa.list_(pa.struct([("gid", pa.string()), ("number_value", pa.float64())]))),
+        pa.field("_synced_at", pa.timestamp("us", "UTC")),
+    ]
+)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+Row = dict[str, object]
+
+
+def row(gid: int | str, *, parent: int | str | None = None, name: str = "", second: int | None = 0) -> Row:
+    return {
+        "gid": str(gid),
+        "parent_gid": None if parent is None else str(parent),
+        "name": name,
+        "points": 0.5,
+        "custom_fields": [{"gid": f"f{gid}", "number_value": 1.5}],
+        "_synced_at": None if second is None else START + timedelta(seconds=second),
+    }
+
+
+def batch(rows: Sequence[Row]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=pa.schema([f for f in SCHEMA if f.name != "workspace_gid"]))
+
+
+def tasks(catalog: Catalog) -> Table:
+    return ensure_table(catalog, "asana", "tasks", SCHEMA)
+
+
+def replace(
+    table: Table,
+    workspace: str,
+    rows: Sequence[Row],
+    *,
+    sort_by: Sequence[str] = ("gid",),
+    rows_per_file: int = 100_000,
+) -> int | None:
+    with PartitionWriter(table, workspace=workspace, sort_by=sort_by, rows_per_file=rows_per_file) as writer:
+        writer.write(batch(rows))
+        return replace_partition(table, workspace, writer.finish())
+
+
+def gids(table: Table, workspace: str | None) -> list[str]:
+    return sorted(map(str, scan(table, workspace=workspace, columns=["gid"]).column("gid").to_pylist()))
+
+
+def numbers(values: Iterable[int]) -> list[str]:
+    return sorted(map(str, values))
+
+
+def data_files(directory: Path) -> set[str]:
+    """Parquet files on disk, whether a snapshot knows them or not."""
+    return {str(path) for path in directory.rglob("*.parquet")}

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+from pyiceberg.catalog import Catalog
+
+from asana_assets.lake.catalog import open_catalog
+from asana_assets.lake.errors import CatalogUnavailableError, redacted
+
+
+def test_without_configuration_the_catalog_lives_in_the_data_directory(data_dir: Path, catalog: Catalog) -> None:
+    assert catalog.name == "asana"
+    assert (data_dir / "catalog.db").is_file()
+    assert (data_dir / "warehouse").is_dir()
+
+
+def test_a_directory_with_blanks_and_percent_signs_holds_a_catalog(tmp_path: Path) -> None:
+    opened = open_catalog(data_dir=tmp_path / "my data 100%")
+    opened.create_namespace("asana")
+    assert opened.namespace_exists("asana")
+    assert (tmp_path / "my data 100%" / "catalog.db").is_file()
+    opened.close()
+
+
+def test_a_data_directory_that_cannot_be_written_is_one_sentence_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CatalogUnavailableError, match=r"^The data directory .*file/data cannot .*ASANA_DATA_DIR.*\.$"):
+        open_catalog(data_dir=tmp_path / "file" / "data")
+
+
+def test_a_file_that_is_no_catalog_is_one_sentence_with_its_setting(data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "catalog.db").write_text("this is not a database" * 100)
+    with pytest.raises(CatalogUnavailableError, match="ASANA_DATA_DIR"):
+        open_catalog(data_dir=data_dir)
+
+
+def test_pyicebergs_environment_decides_over_the_data_directory(
+    tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYICEBERG_CATALOG__ASANA__TYPE", "sql")
+    monkeypatch.setenv("PYICEBERG_CATALOG__ASANA__URI", f"sqlite:///{tmp_path / 'other.db'}")
+    monkeypatch.setenv("PYICEBERG_CATALOG__ASANA__WAREHOUSE", f"file://{tmp_path}")
+    open_catalog(data_dir=data_dir).close()
+    assert (tmp_path / "other.db").is_file()
+    assert not data_dir.exists()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "postgresql+psycopg9://asana:hunter22@db.example/iceberg",
+        "asana:hunter22@db.example/iceberg",
+        "sqlite:////asana:hunter22@nowhere/catalog.db",
+    ],
+)
+def test_a_catalog_that_does_not_open_names_its_settings_and_no_password(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    monkeypatch.setenv("PYICEBERG_CATALOG__ASANA__TYPE", "sql")
+    monkeypatch.setenv("PYICEBERG_CATALOG__ASANA__URI", uri)
+    with pytest.raises(CatalogUnavailableError, match="PYICEBERG_CATALOG__ASANA__") as caught:
+        open_catalog(data_dir=data_dir)
+    assert "hunter22" not in str(caught.value)
+    assert caught.value.__suppress_context__  # a traceback shows the sentence alone
+
+
+def test_redacting_takes_out_userinfo_and_named_secrets() -> None:
+    text = "could not reach https://me:p/w@host/x with s3cret\nsecond line"
+    assert redacted(text, ["s3cret"]) == "could not reach ***@host/x with ***"

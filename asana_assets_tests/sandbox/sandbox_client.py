@@ -1,0 +1,56 @@
+"""The plainest client there is, for the tests of the sandbox: no retries, no throttle, pages on request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from asana_assets.sandbox import Sandbox
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    sandbox: Sandbox
+
+    def get(self, path: str, **params: str | float) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.sandbox.token}"}
+        # Query names with a dot or a hyphen cannot be keywords: two underscores stand for a dot.
+        query = {name.replace("__", "."): value for name, value in params.items()}
+        return requests.get(f"{self.sandbox.url}{path}", params=query, headers=headers, timeout=20)
+
+    def body(self, path: str, **params: str | float) -> Record:
+        response = self.get(path, **params)
+        assert response.status_code == 200, response.text
+        return cast("Record", response.json())
+
+    def record(self, path: str, **params: str | float) -> Record:
+        return cast("Record", self.body(path, **params)["data"])
+
+    def rows(self, path: str, **params: str | float) -> list[Record]:
+        return cast("list[Record]", self.body(path, **params)["data"])
+
+    def pages(self, path: str, **params: str | float) -> Iterator[list[Record]]:
+        while True:
+            body = self.body(path, **params)
+            yield cast("list[Record]", body["data"])
+            if body["next_page"] is None:
+                return
+            params["offset"] = body["next_page"]["offset"]
+
+    def every(self, path: str, **params: str | float) -> list[Record]:
+        return [row for page in self.pages(path, **params) for row in page]
+
+    def error(self, path: str, **params: str | float) -> tuple[int, str]:
+        """Status and message."""
+        response = self.get(path, **params)
+        return response.status_code, response.json()["errors"][0]["message"]
+
+    def trap(self, name: str) -> str:
+        return self.sandbox.organization.traps[name]

@@ -1,0 +1,136 @@
+"""The official SDK as referee: what it reads of each endpoint is the sandbox's truth, for the fewest requests."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from asana_assets.sandbox import ALL_FIELDS, ENDPOINTS, Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Record = dict[str, Any]
+_VOLATILE = {"download_url", "view_url"}
+
+
+class Reader:
+    """A whole account through the SDK, each listing once."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._asana: Any = importlib.import_module("asana")  # it has no types
+        configuration = self._asana.Configuration()
+        configuration.host = sandbox.url
+        configuration.access_token = sandbox.token
+        self._client = self._asana.ApiClient(configuration)
+        self.log = sandbox.log
+        self.requests: dict[tuple[str, str], int] = {}
+        self.tables: dict[tuple[str, str], dict[str, Record]] = {}
+
+    def close(self) -> None:
+        self._client.pool.close()
+        self._client.pool.join()
+        self._client.rest_client.pool_manager.clear()
+
+    def read(self) -> None:
+        every = self._list("workspaces", "", "Workspaces.get_workspaces")
+        for workspace in every:
+            self.tables["workspaces", workspace["gid"]] = {workspace["gid"]: workspace}
+            self._read_workspace(workspace)
+
+    def _read_workspace(self, workspace: Record) -> None:
+        gid = workspace["gid"]
+        users = self._list("users", gid, "Users.get_users", workspace=gid)
+        self._list("workspace_memberships", gid, "WorkspaceMemberships.get_workspace_memberships_for_workspace", gid)
+        self._list("tags", gid, "Tags.get_tags", workspace=gid)
+        self._list("webhooks", gid, "Webhooks.get_webhooks", gid)
+        with contextlib.suppress(self._asana.rest.ApiException):  # 402 on a free plan: no templates
+            self._list("project_templates", gid, "ProjectTemplates.get_project_templates", workspace=gid)
+        if workspace["is_organization"]:
+            for team in self._list("teams", gid, "Teams.get_teams_for_workspace", gid):
+                method = "TeamMemberships.get_team_memberships_for_team"
+                self._list("team_memberships", gid, method, team["gid"])
+        parents: list[str] = []
+        for project in self._list("projects", gid, "Projects.get_projects", workspace=gid):
+            self._list("sections", gid, "Sections.get_sections_for_project", project["gid"])
+            self._list("status_updates", gid, "StatusUpdates.get_statuses_for_object", project["gid"])
+            self._list("tasks", gid, "Tasks.get_tasks", project=project["gid"])
+            parents.append(project["gid"])
+            if project["project_brief"] is not None:
+                parents.append(project["project_brief"]["gid"])
+        for user in users:
+            self._list("tasks", gid, "Tasks.get_tasks", assignee=user["gid"], workspace=gid)
+        work = self._read_subtasks(gid)
+        for task in work:
+            self._list("stories", gid, "Stories.get_stories_for_task", task)
+        for parent in (*work, *parents):
+            self._list("attachments", gid, "Attachments.get_attachments_for_object", parent)
+
+    def _read_subtasks(self, workspace_gid: str) -> list[str]:
+        work = dict(self.tables.get(("tasks", workspace_gid), {}))
+        pending = list(work.values())
+        while pending:
+            task = pending.pop()
+            if task["num_subtasks"] > 0:
+                for subtask in self._list("subtasks", workspace_gid, "Tasks.get_subtasks_for_task", task["gid"]):
+                    if subtask["gid"] not in work:
+                        work[subtask["gid"]] = subtask
+                        pending.append(subtask)
+        return list(work)
+
+    def _list(self, endpoint: str, workspace_gid: str, method: str, *path: str, **query: str) -> list[Record]:
+        api, _, name = method.partition(".")
+        call = getattr(getattr(self._asana, f"{api}Api")(self._client), name)
+        options: Record = {**query, "limit": 100, "opt_fields": ALL_FIELDS[endpoint]}
+        before = len(self.log)
+        try:
+            rows: list[Record] = list(call(*path, options))
+        finally:
+            key = endpoint, workspace_gid
+            self.requests[key] = self.requests.get(key, 0) + len(self.log) - before
+        self.tables.setdefault(key, {}).update((row["gid"], row) for row in rows)
+        return rows
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def reader(sandbox: Sandbox) -> Iterator[Reader]:
+    reader = Reader(sandbox)
+    reader.read()
+    yield reader
+    reader.close()
+
+
+def _stable(records: Iterable[Record]) -> list[Record]:
+    kept = [{name: value for name, value in record.items() if name not in _VOLATILE} for record in records]
+    return sorted(kept, key=lambda record: int(record["gid"]))
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_the_sdk_reads_the_truth(reader: Reader, sandbox: Sandbox, endpoint: str) -> None:
+    gids = [workspace.gid for workspace in sandbox.organization.workspaces()]
+    read = {gid: _stable(reader.tables.get((endpoint, gid), {}).values()) for gid in gids}
+    assert read == {gid: sandbox.truth(endpoint, gid) for gid in gids}
+    assert any(read.values())
+
+
+def test_reading_each_listing_once_takes_the_fewest_requests(reader: Reader, sandbox: Sandbox) -> None:
+    taken = Counter({key: count for key, count in reader.requests.items() if key[0] != "workspaces"})
+    fewest = Counter(
+        {
+            (endpoint, workspace.gid): count
+            for workspace in sandbox.organization.workspaces()
+            for endpoint, count in sandbox.minimal_requests(workspace.gid).items()
+        }
+    )
+    assert +taken == +fewest
+    assert reader.requests["workspaces", ""] == 1

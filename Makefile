@@ -1,11 +1,33 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-# The marker is newer than what it was made from, or it is made again.
+demo: .venv/installed ## sync an Asana sandbox into Iceberg tables under ./asana_data/sandbox
+	ASANA_DATA_DIR=$${ASANA_DATA_DIR:-asana_data/sandbox} $(BIN)/python -m asana_assets.sandbox --truth -- $(BIN)/asana-assets sync
+
+dev: .venv/installed ## the Dagster UI at http://127.0.0.1:3000; with the sandbox when no token is set
+	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/
+	@if [ -n "$$ASANA_ACCESS_TOKEN$$ASANA_TOKEN_SECRET_ID" ]; then \
+		exec $(BIN)/dagster dev; \
+	else \
+		echo "No token is set (ASANA_ACCESS_TOKEN): this is the sandbox."; \
+		export ASANA_DATA_DIR=$${ASANA_DATA_DIR:-asana_data/sandbox}; \
+		exec $(BIN)/python -m asana_assets.sandbox -- $(BIN)/dagster dev; \
+	fi
+
+test: .venv/installed ## the gate: lint, types, architecture, definitions, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/dagster definitions validate
+	$(BIN)/python -m pytest
+
+# Newer than what it was made from, or it is made again.
 .venv/installed: requirements.lock pyproject.toml setup.cfg
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
@@ -13,8 +35,8 @@ help: ## what can be made
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-lock: .venv/installed ## pin the newest versions the ranges allow
+lock: .venv/installed ## pin the newest versions that the ranges in pyproject.toml allow
 	$(BIN)/uv pip compile --quiet --upgrade --extra dev --no-header --no-annotate --no-emit-index-url \
 		--python-version 3.11 --output-file requirements.lock pyproject.toml
 
-.PHONY: help lock
+.PHONY: help demo dev test lock

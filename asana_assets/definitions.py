@@ -36,7 +36,7 @@ def build_definitions(
         schedules=[automation.daily],
         sensors=[automation.watch_workspaces],
         resources={
-            "asana": asana or configure_asana(settings),
+            "asana": asana or configure_asana(environment),
             "lake": lake,
             "progress": progress or NoProgress(),
             IO_MANAGER_KEY: IcebergIOManager(lake=lake),
@@ -46,12 +46,13 @@ def build_definitions(
     )
 
 
-def configure_asana(settings: Mapping[str, str], **more: object) -> AsanaResource:
+def configure_asana(environment: Mapping[str, str], **more: object) -> AsanaResource:
     """Build the resource from settings; `more` are fields of it.
 
     Raises:
         SettingError: a setting is no number where one is needed.
     """
+    settings = {name: value for name, value in environment.items() if value}
     given = dict(more)
     if "ASANA_ACCESS_TOKEN" in settings:
         given["access_token"] = dg.EnvVar("ASANA_ACCESS_TOKEN")  # so that Dagster shows the name and not the value

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -16,7 +17,7 @@ def make_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """Give a function that starts a sandbox, with its options, and gives a warehouse beside it."""
     with ExitStack() as stack:
 
-        def make(settings: dict[str, str] | None = None, **options: object) -> Warehouse:
+        def make(settings: dict[str, str] | None = None, **options: Any) -> Warehouse:
             asana = stack.enter_context(Sandbox(**options))
             monkeypatch.setenv("ASANA_ACCESS_TOKEN", asana.token)
             instance = stack.enter_context(dg.DagsterInstance.ephemeral())

@@ -1,6 +1,8 @@
 """What an operator reads, and what the tables hold, when Asana refuses: through real HTTP."""
 
 import pytest
+
+from asana_assets.sandbox import Request
 from warehouse import MakeWarehouse, Warehouse, complaints, failures, metadata
 
 LISTED_WITHIN_A_WORKSPACE = [
@@ -16,6 +18,13 @@ LISTED_WITHIN_A_WORKSPACE = [
 
 def paid(warehouse: Warehouse) -> str:
     return warehouse.asana.organization.traps["paid_organization"]
+
+
+def start(warehouse: Warehouse, *assets: str) -> None:
+    """Sync these assets of the paid organization, and the workspaces; all must succeed."""
+    assert warehouse.run("refresh_workspaces").success
+    result = warehouse.run("sync_workspace", paid(warehouse), assets)
+    assert result.success, failures(result)
 
 
 def gids(warehouse: Warehouse, name: str) -> set[str]:
@@ -39,7 +48,7 @@ def test_400_fails_the_asset_with_method_path_and_asanas_message(make_warehouse:
     warehouse = make_warehouse()
     warehouse.run("refresh_workspaces")
     warehouse.asana.fault("/projects/{project_gid}/sections", 400, message="project: Not a Long: x")
-    result = warehouse.run("sync_workspace", paid(warehouse))
+    result = warehouse.run("sync_workspace", paid(warehouse), ["projects", "sections"])
     assert failures(result) == {
         "sections": f"sections of workspace {paid(warehouse)}: "
         "GET /projects/{parent}/sections answered 400: project: Not a Long: x."
@@ -64,10 +73,10 @@ def test_a_refused_workspace_listing_fails_its_asset_alone_and_leaves_its_rows(
     make_warehouse: MakeWarehouse, status: int, hint: str
 ) -> None:
     warehouse = make_warehouse()
-    warehouse.sync()
+    start(warehouse, "tags", "webhooks")
     before = warehouse.rows("tags")
     warehouse.asana.fault("/tags", status, message="No.")
-    result = warehouse.run("sync_workspace", paid(warehouse))
+    result = warehouse.run("sync_workspace", paid(warehouse), ["tags", "webhooks"])
     assert set(failures(result)) == {"tags"}
     assert f"GET /tags answered {status}: No." in failures(result)["tags"]
     assert hint in failures(result)["tags"]
@@ -76,13 +85,14 @@ def test_a_refused_workspace_listing_fails_its_asset_alone_and_leaves_its_rows(
 
 def test_a_parent_made_private_keeps_the_rows_of_its_last_sync_and_is_named(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    warehouse.sync()
-    before = {name: gids(warehouse, name) for name in ("sections", "tasks", "subtasks", "stories")}
+    assets = ["projects", "users", "sections", "tasks", "subtasks"]
+    start(warehouse, *assets)
+    before = {name: gids(warehouse, name) for name in assets}
     task = next(row for row in warehouse.rows("tasks", paid(warehouse)) if row["num_subtasks"] and row["project_gids"])
     project = task["project_gids"][0]
     for path in (f"/projects/{project}/sections", f"/tasks?project={project}", f"/tasks/{task['gid']}/subtasks"):
         warehouse.asana.fault(path, 403, message="You do not have access to this.")
-    result = warehouse.run("sync_workspace", paid(warehouse))
+    result = warehouse.run("sync_workspace", paid(warehouse), assets)
     assert result.success
     assert {name: gids(warehouse, name) for name in before} == before
     assert project in complaints(result)["sections", "no_skipped_parents"]
@@ -94,7 +104,7 @@ def test_a_parent_made_private_keeps_the_rows_of_its_last_sync_and_is_named(make
 
 def test_rows_of_a_deleted_parent_go(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    warehouse.sync()
+    start(warehouse, "projects", "sections")
     project = warehouse.rows("sections", paid(warehouse))[0]["project_gid"]
     warehouse.asana.fault(f"/projects/{project}/sections", 404)
     result = warehouse.run("sync_workspace", paid(warehouse), ["sections"])
@@ -106,11 +116,11 @@ def test_rows_of_a_deleted_parent_go(make_warehouse: MakeWarehouse) -> None:
 
 def test_a_spent_budget_fails_the_asset_keeps_its_rows_and_the_next_run_goes_on(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    warehouse.sync()
+    start(warehouse, "webhooks")
     before = warehouse.rows("webhooks")
     fault = warehouse.asana.fault("/webhooks", 503)
     warehouse.asana_fields["attempts"] = 2
-    result = warehouse.run("sync_workspace", paid(warehouse))
+    result = warehouse.run("sync_workspace", paid(warehouse), ["webhooks"])
     assert set(failures(result)) == {"webhooks"}
     assert "GET /webhooks failed 2 times: Asana answered 503." in failures(result)["webhooks"]
     assert warehouse.rows("webhooks") == before
@@ -136,33 +146,33 @@ def test_a_task_that_a_listing_passed_over_is_asked_for_and_stays(make_warehouse
     organization = warehouse.asana.organization
     project = organization.add_project(paid(warehouse), "Long")
     tasks = [organization.add_task(project, f"Task {at}") for at in range(150)]
-    target = organization.sections[project][0].gid
-    warehouse.sync()
-    moved = tasks[-1]
-    # The listing's second page begins behind the place that the task moves to meanwhile.
-    warehouse.asana.fault(
-        lambda request: bool(
-            request.query.get("project") == project
-            and "offset" in request.query
-            and organization.move_task(moved, target, first=True)
-            and False
-        ),
-        500,
-    )
+    start(warehouse, "projects", "users", "tasks")
+    section = organization.sections[project][0].gid
+
+    def move(request: Request) -> bool:
+        """The last task goes to the top, just before the second page is asked for."""
+        if request.query.get("project") == project and "offset" in request.query:
+            organization.move_task(tasks[-1], section, first=True)
+        return False
+
+    warehouse.asana.fault(move, 500)
     asked = len(warehouse.asana.log)
-    warehouse.sync()
-    assert f"/tasks/{moved}" in {entry.path for entry in warehouse.asana.log[asked:]}
-    warehouse.assert_true(except_for=["stories"])
+    assert warehouse.run("sync_workspace", paid(warehouse), ["tasks"]).success
+    assert [entry.path for entry in warehouse.asana.log[asked:] if entry.path.startswith("/tasks/")] == [
+        f"/tasks/{tasks[-1]}"
+    ]
+    assert set(tasks) <= gids(warehouse, "tasks")
 
 
 def test_a_deleted_task_goes_with_all_below_it(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
+    warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
     warehouse.sync()
     task = next(row for row in warehouse.rows("tasks", paid(warehouse)) if row["num_subtasks"])
     warehouse.asana.organization.delete_task(task["gid"])
     warehouse.sync()
     assert task["gid"] not in gids(warehouse, "tasks")
-    warehouse.assert_true()
+    warehouse.assert_true(paid(warehouse))
 
 
 def test_an_asset_without_its_upstream_says_what_to_materialize(make_warehouse: MakeWarehouse) -> None:
@@ -174,7 +184,7 @@ def test_an_asset_without_its_upstream_says_what_to_materialize(make_warehouse: 
 
 def test_a_partition_that_is_no_workspace_is_not_taken_for_an_empty_one(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    warehouse.sync()
+    start(warehouse, "projects")
     before = warehouse.rows("projects")
     warehouse.instance.add_dynamic_partitions("asana_workspaces", ["12345"])
     result = warehouse.run("sync_workspace", "12345", ["projects"])
@@ -185,8 +195,8 @@ def test_a_partition_that_is_no_workspace_is_not_taken_for_an_empty_one(make_war
 def test_only_the_workspaces_that_are_named_are_synced(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
-    warehouse.sync()
-    assert {row["workspace_gid"] for row in warehouse.rows("users")} == {paid(warehouse)}
+    assert warehouse.run("refresh_workspaces").success
+    assert [row["gid"] for row in warehouse.rows("workspaces")] == [paid(warehouse)]
     assert warehouse.instance.get_dynamic_partitions("asana_workspaces") == [paid(warehouse)]
 
 
@@ -198,7 +208,7 @@ def test_a_named_workspace_that_the_token_cannot_see_is_an_error(make_warehouse:
 
 def test_a_workspace_that_went_leaves_its_list_and_its_partition(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    warehouse.sync()
+    warehouse.run("refresh_workspaces")
     gone = str(warehouse.asana.truth("workspaces")[-1]["gid"])
     warehouse.asana.organization.remove_workspace(gone)
     assert warehouse.run("refresh_workspaces").success
@@ -216,5 +226,7 @@ def test_announced_changes_are_in_the_metadata_once_each(make_warehouse: MakeWar
 
 def test_without_a_token_a_run_fails_with_one_clear_sentence(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse({"ASANA_ACCESS_TOKEN": ""})
-    sentence = failures(warehouse.run("refresh_workspaces"))["workspaces"]
-    assert "there is no access token: set ASANA_ACCESS_TOKEN" in sentence
+    assert failures(warehouse.run("refresh_workspaces"))["workspaces"] == (
+        "workspaces: there is no access token: set ASANA_ACCESS_TOKEN to a personal access token of Asana, or "
+        "ASANA_TOKEN_SECRET_ID to a secret in AWS Secrets Manager that holds one."
+    )

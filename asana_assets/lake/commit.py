@@ -25,12 +25,11 @@ from pyiceberg.types import StringType
 
 from asana_assets.lake.errors import CommitUnknownError, ConflictError
 from asana_assets.lake.internals import SwapFiles, delete_files, read_file, where_equal
-from asana_assets.lake.table import WORKSPACE, live_files
+from asana_assets.lake.table import READERS, WORKSPACE, live_files
 from asana_assets.lake.writer import ROWS_PER_FILE, RUN_ROWS, PartitionWriter
 
 _ATTEMPTS = 10  # each holds PyIceberg's own 20 retries
 _SMALL_FILES = 8  # so many files under half a full one are merged along
-_READERS = 8  # files looked into at once; on an object store the latency is the cost
 
 
 def replace_partition(
@@ -155,7 +154,7 @@ def _files_to_rewrite(
             pc.any(leaving.mask(batch)).as_py() for batch in read_file(table, task, narrow)
         )
 
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         held = list(pool.map(holds, tasks))
     touched = [task for task, is_held in zip(tasks, held, strict=True) if is_held]
     others = [task for task, is_held in zip(tasks, held, strict=True) if not is_held and task.file.record_count < small]

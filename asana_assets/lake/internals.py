@@ -8,8 +8,10 @@ version pin; a new PyIceberg minor is judged by this module's tests.
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo
 from pyiceberg.io.pyarrow import (
     ArrowScan,
@@ -29,6 +31,14 @@ from pyiceberg.table.update.snapshot import (
 )
 from pyiceberg.typedef import Record
 from pyiceberg.utils.properties import property_as_bool, property_as_int
+
+if TYPE_CHECKING:  # the stubs' classes are generic, Arrow's own are not
+    AnyArray: TypeAlias = pa.Array[Any]
+    AnyField: TypeAlias = pa.Field[Any]
+else:
+    AnyArray, AnyField = pa.Array, pa.Field
+
+_BATCH_ROWS = 10_000
 
 
 def where_equal(column: str, value: str) -> BooleanExpression:
@@ -67,14 +77,63 @@ def _small(field: "pa.Field[pa.DataType]") -> "pa.Field[pa.DataType]":
 
 
 def read_file(table: Table, task: FileScanTask, projection: Schema) -> Iterator[pa.RecordBatch]:
-    """One data file's rows with deletes applied and the projection's columns, absent ones null.
+    """One data file's rows with the projection's columns, absent ones null, some at a time.
 
-    The file is held in memory while it is read: PyIceberg offers nothing smaller.
+    PyIceberg's reader holds the whole file in memory and makes an empty list of a null one where its items are
+    structs. It is used only for files with row-level deletes, which some other engine must have written.
     """
-    arrow = ArrowScan(table.metadata, table.io, projection, AlwaysTrue())
     target = arrow_schema(projection, field_ids=False)
-    for batch in arrow.to_record_batches([task]):
-        yield from pa.Table.from_batches([batch]).cast(target).to_batches()
+    if task.delete_files:
+        arrow = ArrowScan(table.metadata, table.io, projection, AlwaysTrue())
+        for batch in arrow.to_record_batches([task]):
+            yield from pa.Table.from_batches([batch]).cast(target).to_batches()
+        return
+    with (
+        table.io.new_input(task.file.file_path).open() as stream,
+        pq.ParquetFile(
+            stream,  # pyright: ignore[reportArgumentType] - PyIceberg gives Arrow's own file
+            pre_buffer=True,
+        ) as file,
+    ):
+        stored = {_field_id(field): field for field in file.schema_arrow}
+        wanted = [(stored.get(_field_id(field)), field) for field in arrow_schema(projection, field_ids=True)]
+        names = [field.name for field, _ in wanted if field is not None]
+        for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
+            arrays = [
+                pa.nulls(batch.num_rows, new.type) if old is None else _evolved(batch[old.name], old, new)
+                for old, new in wanted
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=target)
+
+
+def _field_id(field: AnyField) -> bytes:
+    return (field.metadata or {})[b"PARQUET:field_id"]
+
+
+def _evolved(array: AnyArray, old: AnyField, new: AnyField) -> AnyArray:
+    """`array`, as a file has it, in the type that the schema has since: fields found by id, new ones null."""
+    if old.type.equals(new.type):
+        return array
+    if array.offset:
+        array = pa.concat_arrays([array, array.slice(0, 0)])  # lists with nulls cannot be built from a slice
+    nulls = array.is_null() if array.null_count else None
+    if isinstance(array, pa.ListArray) and isinstance(old.type, pa.ListType) and isinstance(new.type, pa.ListType):
+        items = _evolved(array.values, old.type.value_field, new.type.value_field)
+        return pa.ListArray.from_arrays(array.offsets, items, type=new.type, mask=nulls)
+    if (
+        isinstance(array, pa.StructArray)
+        and isinstance(old.type, pa.StructType)
+        and isinstance(new.type, pa.StructType)
+    ):
+        at = {_field_id(field): index for index, field in enumerate(old.type)}
+        children = [
+            _evolved(array.field(at[_field_id(field)]), old.type.field(at[_field_id(field)]), field)
+            if _field_id(field) in at
+            else pa.nulls(len(array), field.type)
+            for field in new.type
+        ]
+        return pa.StructArray.from_arrays(children, fields=list(new.type), mask=nulls)
+    return array.cast(new.type)
 
 
 def delete_files(table: Table, files: Iterable[DataFile]) -> None:

@@ -56,22 +56,22 @@ class RowBuilder:
         """
         pages = [item.page for item in found]
         try:
-            records, misfits = self._convert(pages), None
+            records, misfits = self.convert(pages), None
         except pa.ArrowInvalid:
-            records, misfits = self._fit(pages)
-        gids = records.field(GID.name)
+            records, misfits = self.fit(pages)
+        gids = records[GID.name]
         if gids.null_count:
             raise ContractError(f"Asana sent {self._endpoint.name} without a gid")
-        columns = {column.name: records.field(column.name) for column in self._endpoint.sent}
-        columns[WORKSPACE_GID.name] = pa.repeat(workspace_gid, len(records)) if workspace_gid else gids
+        columns = dict(zip(records.schema.names, records.columns, strict=True))
+        columns[WORKSPACE_GID.name] = pa.repeat(pa.scalar(workspace_gid), records.num_rows) if workspace_gid else gids
         if self._endpoint.is_child:
             columns[PARENT_GID.name] = _repeated([item.parent_gid for item in found], pages, pa.string())
         columns[SYNCED_AT.name] = _repeated([page.asked_at for page in pages], pages, SYNCED_AT.shape.stored)
-        columns[UNMAPPED.name] = pa.array(misfits, pa.string()) if misfits else pa.nulls(len(records), pa.string())
+        columns[UNMAPPED.name] = pa.array(misfits, pa.string()) if misfits else pa.nulls(records.num_rows, pa.string())
         schema = self._endpoint.schema
         return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
-    def _convert(self, pages: Sequence[Page]) -> pa.StructArray:
+    def convert(self, pages: Sequence[Page]) -> pa.RecordBatch:
         """Give the records of all pages, or raise `pa.ArrowInvalid` if one value does not fit."""
         body = b"\n".join(page.body for page in pages)
         # One block, so that no page is cut; one thread, since the pages are small and the other core is busy.
@@ -80,9 +80,9 @@ class RowBuilder:
         records = pc.list_flatten(data.combine_chunks())
         if len(records) != sum(page.count for page in pages):
             raise pa.ArrowInvalid("some pages were not read as one list each")
-        return cast("pa.StructArray", self._record.convert(records))
+        return _as_batch(self._record.convert(records))
 
-    def _fit(self, pages: Sequence[Page]) -> tuple[pa.StructArray, list[str | None]]:
+    def fit(self, pages: Sequence[Page]) -> tuple[pa.RecordBatch, list[str | None]]:
         """Give the records of all pages, and of each what did not fit, as JSON."""
         rows: list[object] = []
         unmapped: list[str | None] = []
@@ -91,13 +91,17 @@ class RowBuilder:
                 misfits: Misfits = {}
                 rows.append({c.name: c.shape.fit(record.get(c.field), c.field, misfits) for c in self._record.columns})
                 unmapped.append(msgspec.json.encode(misfits).decode() if misfits else None)
-        return cast("pa.StructArray", pa.array(rows, self._record.stored)), unmapped
+        return _as_batch(pa.array(rows, self._record.stored)), unmapped
 
     def _decode(self, page: Page) -> list[dict[str, Json]]:
         try:
             return msgspec.json.decode(page.body, type=_Records).data
         except msgspec.ValidationError:
             raise ContractError(f"Asana sent {self._endpoint.name} that are no objects") from None
+
+
+def _as_batch(records: Array) -> pa.RecordBatch:
+    return pa.RecordBatch.from_struct_array(cast("pa.StructArray", records))
 
 
 def _repeated(values: Sequence[object], pages: Sequence[Page], kind: pa.DataType) -> Array:

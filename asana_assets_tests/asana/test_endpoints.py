@@ -55,14 +55,15 @@ def _specified_type(column: Column) -> str:
         return "array of object" if is_object else "array of string"
     if pa.types.is_struct(stored):
         return "object"
-    return {
+    names: dict[pa.DataType, str] = {
         pa.string(): "string",
         pa.bool_(): "boolean",
         pa.int64(): "integer",
         pa.float64(): "number",
         pa.date32(): "date",
         pa.timestamp("us", tz="UTC"): "instant",
-    }[stored]
+    }
+    return names[stored]
 
 
 @every_endpoint

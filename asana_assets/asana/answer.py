@@ -89,6 +89,7 @@ def read(
     if status != HTTPStatus.OK:
         raise permanent(status=status, template=template, reason=_complaint(body))
     try:
+        body.decode()  # the records are left as they came, so msgspec does not look whether they are UTF-8
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise NotAsanaError("the answer was cut short, empty, or not Asana's") from None

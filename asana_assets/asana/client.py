@@ -18,7 +18,7 @@ import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.exceptions import LocationParseError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, LocationParseError, ReadTimeoutError
 from urllib3.util import parse_url
 
 from asana_assets.asana import answer
@@ -251,7 +251,7 @@ class Client:
             now = time.monotonic()
             give_up_at = min(give_up_at, now + self._retry.seconds)
             wait = failure.retry_after or self._retry.backoff(failures)
-            allowed = self._retry.attempts if self._answered else self._retry.first_attempts
+            allowed = self._retry.attempts if self._answered else min(self._retry.attempts, self._retry.first_attempts)
             if attempts >= allowed or now + wait > give_up_at:
                 asks = f" and asks to wait {failure.retry_after:.0f} s" if failure.retry_after else ""
                 times = "once" if failures == 1 else f"{failures} times"
@@ -278,7 +278,7 @@ class Client:
                 stream=True,
             ) as response:
                 body = _read(response, time.monotonic() + self._timeout[1])
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             raise answer.TryAgainError(_describe(error)) from None
         usage.announced(answer.changes(response.headers))
         try:
@@ -315,27 +315,27 @@ class _Bearer(AuthBase):
 def _read(response: requests.Response, deadline: float) -> bytes:
     """Read the body, but not past `deadline`: a byte now and then must not hold a thread for ever."""
     chunks: list[bytes] = []
-    for chunk in response.iter_content(1 << 18):
+    # What there is, at once: `iter_content` would wait for a chunk to be full, however long that takes.
+    while chunk := response.raw.read1(1 << 18, decode_content=True):
         chunks.append(chunk)
         if time.monotonic() > deadline:
             raise requests.ReadTimeout
     return b"".join(chunks)
 
 
-_WORDS: Final[tuple[tuple[type[requests.RequestException], str], ...]] = (
+_WORDS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (requests.Timeout, "it was not answered in time"),
     (requests.exceptions.SSLError, "the TLS certificate was not accepted"),
     (requests.exceptions.ProxyError, "the proxy did not let it through"),
-    (requests.exceptions.ChunkedEncodingError, "the answer broke off"),
-    (requests.exceptions.ContentDecodingError, "the answer broke off"),
     (requests.ConnectionError, "no connection"),
+    # While the body is read, urllib3 speaks for itself.
+    (ReadTimeoutError, "it was not answered in time"),
+    (HTTPError, "the answer broke off"),
 )
 
 
-def _describe(error: requests.RequestException) -> str:
+def _describe(error: Exception) -> str:
     """Say what happened, without the URL that requests quotes."""
-    if isinstance(error.args[0] if error.args else None, ReadTimeoutError):  # while the body was read
-        return "it was not answered in time"
     return next((words for kind, words in _WORDS if isinstance(error, kind)), type(error).__name__)
 
 
@@ -351,5 +351,8 @@ def _checked_url(url: str) -> str:
 
 def _checked_token(token: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]+", token.strip()):
-        raise SettingError("the access token is empty or has characters that no token has")
+        raise SettingError(
+            "the access token (ASANA_ACCESS_TOKEN, or the secret that ASANA_TOKEN_SECRET_ID names) is empty or has "
+            "characters that no token has"
+        )
     return token.strip()

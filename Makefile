@@ -1,7 +1,6 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 # As pip does: a company has certificates of its own.
 export UV_SYSTEM_CERTS ?= true
 
@@ -9,14 +8,16 @@ help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 demo: .venv/installed ## sync an Asana sandbox into Iceberg tables under ./asana_data/sandbox
-	ASANA_DATA_DIR=$${ASANA_DATA_DIR:-asana_data/sandbox} $(BIN)/python -m asana_assets.sandbox --truth -- $(BIN)/asana-assets sync
+	@ASANA_DATA_DIR=$${ASANA_DATA_DIR:-asana_data/sandbox} \
+		$(BIN)/python -m asana_assets.sandbox --truth -- $(BIN)/asana-assets sync
 
+dev: export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 dev: .venv/installed ## the Dagster UI at http://127.0.0.1:3000; with the sandbox when no token is set
-	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/
+	@mkdir -p "$$DAGSTER_HOME" && cp -n dagster.yaml "$$DAGSTER_HOME"
 	@if [ -n "$$ASANA_ACCESS_TOKEN$$ASANA_TOKEN_SECRET_ID" ]; then \
 		exec $(BIN)/dagster dev; \
 	else \
-		echo "No token is set (ASANA_ACCESS_TOKEN): this is the sandbox."; \
+		echo "No token is set (ASANA_ACCESS_TOKEN), so this is the sandbox."; \
 		export ASANA_DATA_DIR=$${ASANA_DATA_DIR:-asana_data/sandbox}; \
 		exec $(BIN)/python -m asana_assets.sandbox -- $(BIN)/dagster dev; \
 	fi

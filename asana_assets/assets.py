@@ -72,7 +72,7 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
                 previous=lake.previous(endpoint, workspace_gid),
                 client=asana.client,
             )
-        yield from _handed_over(context, progress, reading, reading)
+        yield from _handed_over(context, asana, progress, reading, reading)
 
     return materialize
 
@@ -98,7 +98,7 @@ def workspaces(
             WORKSPACES, workspace_gid="", upstream={}, previous=lake.previous(WORKSPACES, ""), client=asana.client
         )
         chosen = choose_workspaces(pa.Table.from_batches(reading, WORKSPACES.schema), asana.workspaces)
-    yield from _handed_over(context, progress, reading, chosen.to_batches())
+    yield from _handed_over(context, asana, progress, reading, chosen.to_batches())
     new, gone = partitions.register(context.instance, [str(gid) for gid in chosen[GID.name].to_pylist()])
     if new or gone:
         context.log.info("workspaces that are new: %s; that went: %s", ", ".join(new) or "-", ", ".join(gone) or "-")
@@ -119,14 +119,18 @@ def choose_workspaces(found: pa.Table, wanted: Sequence[str]) -> pa.Table:
 
 
 def _handed_over(
-    context: dg.AssetExecutionContext, progress: Progress, reading: Reading, batches: "Reading | list[pa.RecordBatch]"
+    context: dg.AssetExecutionContext,
+    asana: AsanaResource,
+    progress: Progress,
+    reading: Reading,
+    batches: "Reading | list[pa.RecordBatch]",
 ) -> Iterator[dg.Output[Rows] | dg.AssetCheckResult]:
     """Give the rows to the IO manager, which reads them to the end before this goes on; then the checks."""
     endpoint, workspace_gid, report = reading.endpoint, reading.workspace_gid, reading.report
     context.log.info("%s: %d parents to ask", endpoint.name, report.parents)
     with progress.watching(reading):
         yield dg.Output(Rows(endpoint=endpoint, workspace_gid=workspace_gid, batches=batches, report=report))
-    for change in sorted(report.usage.changes):
+    for change in asana.unheard(report.usage.changes):
         context.log.warning("Asana announces a change of its API: %s", change)
     for result in checks.results(endpoint, workspace_gid, report):
         if not result.passed:

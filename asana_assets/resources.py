@@ -54,6 +54,7 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
     )
 
     _client: Client | None = PrivateAttr(default=None)
+    _announced: set[str] = PrivateAttr(default_factory=set[str])
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     @contextmanager
@@ -75,6 +76,12 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
             if self._client is None:
                 self._client = self._open()
             return self._client
+
+    def unheard(self, changes: set[str]) -> list[str]:
+        """Give those of Asana's announcements that this run's process was not given before."""
+        new = sorted(changes - self._announced)
+        self._announced.update(new)
+        return new
 
     def quick_client(self) -> Client:
         """Open a client for a question that must be answered within seconds, as a sensor's.

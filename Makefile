@@ -30,6 +30,9 @@ test: .venv/installed ## the gate: lint, types, architecture, definitions, tests
 	$(BIN)/dagster definitions validate
 	$(BIN)/python -m pytest
 
+test-slow: .venv/installed ## tests of minutes: syncs that are killed and rivals
+	$(BIN)/python -m pytest -m slow --timeout=600
+
 # Newer than what it was made from, or it is made again.
 .venv/installed: requirements.lock pyproject.toml setup.cfg
 	$(PYTHON) -m venv .venv
@@ -42,4 +45,4 @@ lock: .venv/installed ## pin the newest versions that the ranges in pyproject.to
 	$(BIN)/uv pip compile --quiet --upgrade --extra dev --no-header --no-annotate --no-emit-index-url \
 		--python-version 3.11 --output-file requirements.lock pyproject.toml
 
-.PHONY: help demo dev test lock
+.PHONY: help demo dev test test-slow lock

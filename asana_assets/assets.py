@@ -3,11 +3,13 @@
 An asset's body chooses whom to ask; the rows are read while the IO manager writes them.
 """
 
-from collections.abc import Iterator, Sequence
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from asana_assets import checks, partitions
 from asana_assets.asana.endpoint import GID, Endpoint
@@ -16,10 +18,15 @@ from asana_assets.asana.errors import SettingError
 from asana_assets.failures import told
 from asana_assets.io_manager import Rows
 from asana_assets.resources import AsanaResource, LakeResource, Progress
-from asana_assets.sync.reading import Reading
+from asana_assets.sync.children import ChildReading
+from asana_assets.sync.due import Memory, Sync
+from asana_assets.sync.reading import Reading, Source
 
 IO_MANAGER_KEY = "iceberg"
 POOL = "asana_api"
+SYNC_TAG = "asana_assets/sync"
+"""The run tag that names a sync by the instant it began; a run that goes on with it has the same."""
+
 _KINDS = {"asana", "iceberg"}
 
 
@@ -41,6 +48,24 @@ def column_schema(endpoint: Endpoint) -> dg.TableSchema:
     return dg.TableSchema(columns)
 
 
+class SyncConfig(dg.Config):
+    """How one materialization reads."""
+
+    full_refresh: bool = Field(default=False, description="Ask every parent, changed or not.")
+    refresh_after_days: float | None = Field(
+        default=None, description="The age at which a parent is asked again in any case; 0 for never."
+    )
+    checkpoint_rows: int = Field(
+        default=50_000, description="Of children: store what was read after so many rows and parents,"
+    )
+    checkpoint_seconds: float = Field(default=300.0, description="or after so many seconds.")
+
+
+def began(tags: Mapping[str, str]) -> dt.datetime:
+    """Say when the sync of a run with these tags began (UTC): now, unless it goes on with an earlier one."""
+    return dt.datetime.fromisoformat(tags[SYNC_TAG]) if SYNC_TAG in tags else dt.datetime.now(dt.UTC)
+
+
 def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
     """Build the asset of an endpoint that is listed within a workspace."""
 
@@ -58,21 +83,37 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
     )
     def materialize(
         context: dg.AssetExecutionContext,
+        config: SyncConfig,
         asana: AsanaResource,
         lake: LakeResource,
         progress: dg.ResourceParam[Progress],
         **upstream: pa.Table,
-    ) -> Iterator[dg.Output[Rows] | dg.AssetCheckResult]:
+    ) -> Iterator[dg.Output[Rows | ChildReading] | dg.AssetCheckResult]:
         workspace_gid = context.partition_key
         with told(endpoint=endpoint.name, workspace_gid=workspace_gid):
-            reading = Reading(
-                endpoint,
+            days = endpoint.refresh_after_days if config.refresh_after_days is None else config.refresh_after_days
+            source = Source(
+                endpoint=endpoint,
                 workspace_gid=workspace_gid,
                 upstream=upstream,
                 previous=lake.previous(endpoint, workspace_gid),
+                memory=lake.memory(endpoint.name, workspace_gid),
+                sync=Sync(
+                    id=context.run.tags.get(SYNC_TAG, context.run.run_id),
+                    began=began(context.run.tags),
+                    after=dt.timedelta(days=days) if days else None,
+                    full=config.full_refresh,
+                ),
                 client=asana.client,
+                search=asana.search,
             )
-        yield from _handed_over(context, asana, progress, reading, reading)
+            if endpoint.is_child:
+                rows, seconds = config.checkpoint_rows, config.checkpoint_seconds
+                reading = obj = ChildReading(source, checkpoint_rows=rows, checkpoint_seconds=seconds)
+            else:
+                reading = Reading(source)
+                obj = Rows(reading, reading)
+        yield from _handed_over(context, asana, progress, reading, obj)
 
     return materialize
 
@@ -92,13 +133,22 @@ def workspaces(
     asana: AsanaResource,
     lake: LakeResource,
     progress: dg.ResourceParam[Progress],
-) -> Iterator[dg.Output[Rows] | dg.AssetCheckResult]:
+) -> Iterator[dg.Output[Rows | ChildReading] | dg.AssetCheckResult]:
     with told(endpoint=WORKSPACES.name, workspace_gid=""):
         reading = Reading(
-            WORKSPACES, workspace_gid="", upstream={}, previous=lake.previous(WORKSPACES, ""), client=asana.client
+            Source(
+                endpoint=WORKSPACES,
+                workspace_gid="",
+                upstream={},
+                previous=lake.previous(WORKSPACES, ""),
+                memory=Memory.nothing(),
+                sync=Sync(id=context.run.run_id, began=began({})),
+                client=asana.client,
+                search=asana.search,
+            )
         )
         chosen = choose_workspaces(pa.Table.from_batches(reading, WORKSPACES.schema), asana.workspaces)
-    yield from _handed_over(context, asana, progress, reading, chosen.to_batches())
+    yield from _handed_over(context, asana, progress, reading, Rows(reading, chosen.to_batches()))
     new, gone = partitions.register(context.instance, [str(gid) for gid in chosen[GID.name].to_pylist()])
     if new or gone:
         context.log.info("workspaces that are new: %s; that went: %s", ", ".join(new) or "-", ", ".join(gone) or "-")
@@ -122,14 +172,14 @@ def _handed_over(
     context: dg.AssetExecutionContext,
     asana: AsanaResource,
     progress: Progress,
-    reading: Reading,
-    batches: "Reading | list[pa.RecordBatch]",
-) -> Iterator[dg.Output[Rows] | dg.AssetCheckResult]:
+    reading: Reading | ChildReading,
+    obj: Rows | ChildReading,
+) -> Iterator[dg.Output[Rows | ChildReading] | dg.AssetCheckResult]:
     """Give the rows to the IO manager, which reads them to the end before this goes on; then the checks."""
     endpoint, workspace_gid, report = reading.endpoint, reading.workspace_gid, reading.report
-    context.log.info("%s: %d parents to ask", endpoint.name, report.parents)
+    context.log.info("%s: reading", endpoint.name)
     with progress.watching(reading):
-        yield dg.Output(Rows(endpoint=endpoint, workspace_gid=workspace_gid, batches=batches, report=report))
+        yield dg.Output(obj)
     for change in asana.unheard(report.usage.changes):
         context.log.warning("Asana announces a change of its API: %s", change)
     for result in checks.results(endpoint, workspace_gid, report):

@@ -1,15 +1,19 @@
 """The command `asana-assets`: the same assets, without the Dagster UI."""
 
+import datetime as dt
+import logging
 import os
 import sys
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import NoReturn
 
 import click
 import dagster as dg
+import pyarrow as pa
+from dagster_shared.error import SerializableErrorInfo
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -17,10 +21,18 @@ from rich.table import Table
 from asana_assets import automation
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.errors import AsanaError
+from asana_assets.assets import SYNC_TAG
+from asana_assets.lake.errors import LakeError
 from asana_assets.partitions import WORKSPACES as PARTITIONS
-from asana_assets.sync.reading import Reading
+from asana_assets.resources import LakeResource, Watched
+from asana_assets.sync.due import Memory, Sync
 
 _NAMES = [endpoint.name for endpoint in ENDPOINTS]
+_UNFINISHED = "sync"
+"""Under this name the lake remembers a sync that has begun and not ended."""
+
+_GO_ON_WITHIN = dt.timedelta(hours=12)
+
 # The command has its own words for what Dagster's console log would say.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -29,7 +41,7 @@ class LiveProgress(Progress):
     """Shows what is being read: parents asked and to ask, rows, requests and their rate, time left."""
 
     def __init__(self, console: Console) -> None:
-        self._reading: dict[TaskID, tuple[Reading, float]] = {}
+        self._reading: dict[TaskID, tuple[Watched, float]] = {}
         super().__init__(
             TextColumn("{task.description:<24}"),
             BarColumn(),
@@ -41,7 +53,7 @@ class LiveProgress(Progress):
         )
 
     @contextmanager
-    def watching(self, reading: Reading) -> Generator[None]:
+    def watching(self, reading: Watched) -> Generator[None]:
         task = self.add_task(reading.endpoint.name, figures="")
         self._reading[task] = reading, time.monotonic()
         try:
@@ -77,6 +89,9 @@ def main() -> None:
 
 @main.command()
 @click.option("--workspace", "workspaces", multiple=True, metavar="GID", help="Only this workspace; may be repeated.")
+@click.option("--full-refresh", is_flag=True, help="Ask for everything, changed or not.")
+@click.option("--refresh-after-days", type=float, help="Ask again, changed or not, after so long; 0 for never.")
+@click.option("--checkpoint-rows", type=click.IntRange(1), help="Store what was read after so many rows and parents.")
 @click.option(
     "--select",
     "selected",
@@ -85,8 +100,12 @@ def main() -> None:
     type=click.Choice(_NAMES),
     help="Only this asset, beside workspaces; may be repeated.",
 )
-def sync(workspaces: Sequence[str], selected: Sequence[str]) -> None:
-    """Read Asana into the tables: the workspaces, then each workspace's assets."""
+def sync(workspaces: Sequence[str], selected: Sequence[str], **config: object) -> None:
+    """Read Asana into the tables: the workspaces, then each workspace's assets.
+
+    A sync that was killed less than 12 hours ago is gone on with: what it finished is not read again.
+    """
+    logging.getLogger("pyiceberg").setLevel(logging.ERROR)  # it tells of each commit that it has to try again
     out = Console()
     bars = LiveProgress(Console(stderr=True))
     try:
@@ -96,7 +115,13 @@ def sync(workspaces: Sequence[str], selected: Sequence[str]) -> None:
     except AsanaError as error:
         _fail(str(error))
     with _instance() as instance, bars if bars.console.is_terminal else nullcontext():
-        lines, errors = _sync(definitions, instance, workspaces, [name for name in selected if name != WORKSPACES.name])
+        chosen = [name for name in _NAMES if name != WORKSPACES.name and (name in selected or not selected)]
+        given = {name: value for name, value in config.items() if value is not None}
+        syncing = Syncing(definitions, instance, chosen, given)
+        try:
+            lines, errors = syncing.run(workspaces)
+        except LakeError as error:
+            _fail(str(error))
     if lines:
         out.print(_table(lines))
     for error in errors:
@@ -104,31 +129,60 @@ def sync(workspaces: Sequence[str], selected: Sequence[str]) -> None:
     sys.exit(1 if errors else 0)
 
 
-def _sync(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, wanted: Sequence[str], selected: Sequence[str]
-) -> tuple[list[Line], list[str]]:
-    """Run the jobs; give what was materialized and what was not."""
-    job = definitions.resolve_job_def(automation.refresh_workspaces.name)
-    lines, errors = _outcome(job.execute_in_process(_QUIET, instance=instance, raise_on_error=False), "")
-    if errors:
+@dataclass(frozen=True, slots=True)
+class Syncing:
+    """One call of the command: these assets, with this configuration, on this instance."""
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    assets: Sequence[str]
+    config: Mapping[str, object]
+
+    def run(self, wanted: Sequence[str]) -> tuple[list[Line], list[str]]:
+        """Sync the wanted workspaces, all if none is named; give what was materialized and what was not."""
+        job = self.definitions.resolve_job_def(automation.refresh_workspaces.name)
+        lines, errors = _outcome(job.execute_in_process(_QUIET, instance=self.instance, raise_on_error=False), "")
+        if errors:
+            return lines, errors
+        known = self.instance.get_dynamic_partitions(str(PARTITIONS.name))
+        unknown = [gid for gid in wanted if gid not in known]
+        if unknown:
+            return lines, [f"--workspace names {', '.join(unknown)}, which this token cannot see"]
+        for gid in wanted or known:
+            more_lines, more_errors = self._workspace(gid)
+            lines += more_lines
+            errors += more_errors
         return lines, errors
-    known = instance.get_dynamic_partitions(str(PARTITIONS.name))
-    unknown = [gid for gid in wanted if gid not in known]
-    if unknown:
-        return lines, [f"--workspace names {', '.join(unknown)}, which this token cannot see"]
-    job = definitions.resolve_job_def(automation.sync_workspace.name)
-    for gid in wanted or known:
-        result = job.execute_in_process(
-            _QUIET,
-            instance=instance,
+
+    def _workspace(self, gid: str) -> tuple[list[Line], list[str]]:
+        lake = self._lake()
+        unfinished = lake.memory(_UNFINISHED, gid)
+        began = dt.datetime.now(dt.UTC)
+        done: list[str] = []
+        if unfinished.last_sync and began - unfinished.last_sync < _GO_ON_WITHIN:
+            began = unfinished.last_sync
+            done = [name for name in self.assets if lake.memory(name, gid).last_sync_id == began.isoformat()]
+            click.echo(f"Going on with the sync of {gid} that began at {began:%Y-%m-%d %H:%M} UTC", err=True)
+        sync = Memory.ended(gid, Sync(id=began.isoformat(), began=began))
+        nobody = pa.array([], pa.string())
+        lake.remember(_UNFINISHED, gid, sync, nobody)
+        todo = [name for name in self.assets if name not in done]
+        result = self.definitions.resolve_job_def(automation.sync_workspace.name).execute_in_process(
+            {**_QUIET, "ops": {name: {"config": dict(self.config)} for name in todo}},
+            instance=self.instance,
             partition_key=gid,
+            tags={SYNC_TAG: began.isoformat()},
             raise_on_error=False,
-            asset_selection=[dg.AssetKey(name) for name in selected] or None,
+            asset_selection=[dg.AssetKey(name) for name in todo],
         )
-        more_lines, more_errors = _outcome(result, gid)
-        lines += more_lines
-        errors += more_errors
-    return lines, errors
+        # Whether well or not, it has come to its end: only one that was killed is gone on with.
+        lake.remember(_UNFINISHED, gid, sync.slice(0, 0), pa.array([gid]))
+        return _outcome(result, gid)
+
+    def _lake(self) -> LakeResource:
+        lake = (self.definitions.resources or {})["lake"]
+        assert isinstance(lake, LakeResource)  # noqa: S101 # as build_definitions puts it
+        return lake
 
 
 def _outcome(result: dg.ExecuteInProcessResult, workspace_gid: str) -> tuple[list[Line], list[str]]:
@@ -152,10 +206,19 @@ def _outcome(result: dg.ExecuteInProcessResult, workspace_gid: str) -> tuple[lis
     for event in result.filter_events(lambda event: event.is_step_failure):
         failure = event.step_failure_data
         told = failure.user_failure_data and failure.user_failure_data.description
-        errors.append(told or f"{event.step_key}: {failure.error_display_string.strip().splitlines()[-1]}")
+        errors.append(told or f"{event.step_key}: {_unexpected(failure.error)}")
     if not result.success and not errors:
         errors.append("the run failed outside of any asset; set DAGSTER_HOME and look at the run in the Dagster UI")
     return lines, errors
+
+
+def _unexpected(error: SerializableErrorInfo | None) -> str:
+    """Say what nobody foresaw, in the words of the first cause."""
+    while error and error.cause:
+        error = error.cause
+    if error is None or error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+        return "stopped"
+    return f"{error.cls_name}: {error.message.strip().splitlines()[-1]}"
 
 
 def _table(lines: Sequence[Line]) -> Table:

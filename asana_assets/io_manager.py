@@ -1,31 +1,38 @@
-"""Rows into an Iceberg table, one commit for each workspace; and rows of upstream tables for the assets below.
+"""Rows into an Iceberg table; and rows of upstream tables for the assets below.
 
-Memory does not grow with the rows: they are read while they are written.
+A table that is read whole is replaced by one commit for each workspace. Children come in checkpoints: one commit of
+rows, then one of what is to be remembered, so that a crash between the two costs a repeat and never a loss. Memory
+does not grow with the rows: they are read while they are written.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_assets.asana.endpoint import GID, WORKSPACE_GID, Endpoint
+from asana_assets.asana.columns import Array
+from asana_assets.asana.endpoint import GID, PARENT_GID, WORKSPACE_GID
 from asana_assets.failures import told
-from asana_assets.resources import LakeResource
+from asana_assets.resources import LakeResource, again_after_conflict
 from asana_assets.sync.asking import gids_of
-from asana_assets.sync.reading import Report
+from asana_assets.sync.children import Checkpoint, ChildReading
+from asana_assets.sync.reading import Reading, Report
+
+if TYPE_CHECKING:  # half a second to import
+    from pyiceberg.table import Table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Rows:
-    """What an asset hands over: all rows of one workspace, or with "" of all workspaces; `batches` is read once."""
+    """All rows of a reading, or of those that were chosen; `batches` is read once."""
 
-    endpoint: Endpoint
-    workspace_gid: str
+    reading: Reading
     batches: Iterable[pa.RecordBatch]
-    report: Report
 
 
 class IcebergIOManager(dg.ConfigurableIOManager):
@@ -33,50 +40,98 @@ class IcebergIOManager(dg.ConfigurableIOManager):
 
     lake: dg.ResourceDependency[LakeResource]
 
-    def handle_output(self, context: dg.OutputContext, obj: Rows) -> None:
-        """Replace the rows of the workspace, atomically.
+    def handle_output(self, context: dg.OutputContext, obj: Rows | ChildReading) -> None:
+        """Store the rows of the workspace.
 
         Raises:
-            Failure: Asana could not be read, or the table not written; the table is as it was.
+            Failure: Asana could not be read, or the table not written. What is stored is right, if not new.
         """
-        from asana_assets.lake.commit import replace_partition  # noqa: PLC0415 # half a second to import
-        from asana_assets.lake.table import count, ensure_table  # noqa: PLC0415 # as above
-        from asana_assets.lake.writer import PartitionWriter  # noqa: PLC0415 # as above
+        from asana_assets.lake.table import count, ensure_table  # noqa: PLC0415 # half a second to import
 
-        endpoint = obj.endpoint
-        with told(endpoint=endpoint.name, workspace_gid=obj.workspace_gid):
+        reading = obj.reading if isinstance(obj, Rows) else obj
+        endpoint, workspace_gid = reading.endpoint, reading.workspace_gid
+        with told(endpoint=endpoint.name, workspace_gid=workspace_gid):
             table = ensure_table(self.lake.catalog, self.lake.namespace, endpoint.name, endpoint.schema)
-            rows = 0
-            snapshot_id: int | None = None
-            for workspace_gid, batches in self._by_workspace(obj):
-                with PartitionWriter(table, workspace=workspace_gid, sort_by=endpoint.sort_by) as writer:
-                    for batch in batches:
-                        writer.write(batch)
-                    files = writer.finish()
-                snapshot_id = replace_partition(table, workspace_gid, files, properties={"dagster-run": context.run_id})
-                rows += sum(file.record_count for file in files)
+            if isinstance(obj, Rows):
+                self._replace(table, obj, context.run_id)
+            else:
+                self._update(table, obj, context.run_id)
+            self.lake.tidy(table)
+            rows = count(table, workspace=workspace_gid or None)
             total = count(table)
-        report = obj.report
+        snapshot = table.current_snapshot()
         context.add_output_metadata(
             {
                 "dagster/row_count": total,
                 "dagster/table_name": f"{self.lake.namespace}.{endpoint.name}",
                 "dagster/uri": table.location(),
                 "rows": rows,
-                "requests": report.usage.requests,
-                "retries": report.usage.retries,
-                "seconds_waited": round(report.usage.waited_seconds, 3),
-                "parents": report.parents,
-                "skipped_parents": len(report.forbidden),
-                "vanished_parents": report.gone,
-                "rows_kept_from_last_sync": report.carried,
-                "rows_with_unmapped_values": report.unmapped,
-                "not_on_plan": report.not_on_plan,
-                "announced_changes": sorted(report.usage.changes),
-                **({"snapshot_id": str(snapshot_id)} if snapshot_id is not None else {}),
-                **({"dagster/partition_row_count": rows} if obj.workspace_gid else {}),
+                **_figures(reading.report),
+                **({"snapshot_id": str(snapshot.snapshot_id)} if snapshot else {}),
+                **({"dagster/partition_row_count": rows} if workspace_gid else {}),
             }
         )
+
+    def _replace(self, table: "Table", rows: Rows, run_id: str) -> None:
+        """Put these rows in the place of all the workspace's."""
+        from asana_assets.lake.commit import replace_partition  # noqa: PLC0415 # half a second to import
+        from asana_assets.lake.writer import PartitionWriter  # noqa: PLC0415 # as above
+
+        endpoint, workspace_gid = rows.reading.endpoint, rows.reading.workspace_gid
+
+        def replace(gid: str, batches: Iterable[pa.RecordBatch]) -> None:
+            with PartitionWriter(table, workspace=gid, sort_by=endpoint.sort_by) as writer:
+                for batch in batches:
+                    writer.write(batch)
+                replace_partition(table, gid, writer.finish(), properties={"dagster-run": run_id})
+
+        if workspace_gid:
+            replace(workspace_gid, rows.batches)
+            nobody = pa.array([], pa.string())
+            self.lake.remember(endpoint.name, workspace_gid, rows.reading.memory(), nobody)
+            return
+        # Above workspaces there are few rows. The workspaces that were stored and are not among them become empty.
+        found = pa.Table.from_batches(rows.batches, endpoint.schema)
+        known = self.lake.previous(endpoint, "").columns((WORKSPACE_GID.name,))
+        for gid in dict.fromkeys(chain(gids_of(found[GID.name]), gids_of(known[WORKSPACE_GID.name]))):
+            batches = found.filter(pc.equal(found[WORKSPACE_GID.name], pa.scalar(gid))).to_batches()
+            again_after_conflict(partial(replace, gid, batches))
+
+    def _update(self, table: "Table", reading: ChildReading, run_id: str) -> None:
+        """Store one checkpoint after the other; what was read before the reading broke off is stored, too."""
+        try:
+            for checkpoint in reading.checkpoints():
+                self._store(table, reading, checkpoint, run_id)
+        except BaseException:  # a terminated run as well: what was paid for is kept
+            self._store(table, reading, reading.rest(), run_id)
+            raise
+
+    def _store(self, table: "Table", reading: ChildReading, checkpoint: Checkpoint, run_id: str) -> None:
+        from asana_assets.lake.commit import replace_parents  # noqa: PLC0415 # half a second to import
+
+        endpoint, workspace_gid = reading.endpoint, reading.workspace_gid
+
+        def replace(parents: Array, batches: list[pa.RecordBatch]) -> None:
+            if len(parents):
+                replace_parents(
+                    table,
+                    workspace_gid,
+                    parent_column=PARENT_GID.name,
+                    parents=parents,
+                    rows=batches,
+                    sort_by=endpoint.sort_by,
+                    properties={"dagster-run": run_id},
+                )
+
+        replace(checkpoint.parents, checkpoint.batches)
+        forget = pa.array(checkpoint.gone, pa.string())
+        if checkpoint.last:
+            vanished = reading.vanished(self.lake.previous(endpoint, workspace_gid).columns(reading.columns))
+            replace(vanished, [])
+            forget = pa.concat_arrays([forget, vanished])
+        memory = checkpoint.memory(workspace_gid)
+        if memory.num_rows or len(forget):
+            self.lake.remember(endpoint.name, workspace_gid, memory, forget)
 
     def load_input(self, context: dg.InputContext) -> pa.Table:
         """Give an upstream asset's rows in the partition's workspace, with the columns that the input asks for.
@@ -86,21 +141,36 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         """
         from asana_assets.lake.table import scan  # noqa: PLC0415 # half a second to import
 
-        name = context.asset_key.path[-1]
-        with told(endpoint=name, workspace_gid=context.partition_key):
+        name, workspace_gid = context.asset_key.path[-1], context.partition_key
+        columns = (context.definition_metadata or {}).get("columns")
+        with told(endpoint=name, workspace_gid=workspace_gid):
             table = self.lake.table(name)
             if table is None:
                 raise dg.Failure(f"There is no table {name} yet: materialize {name} first.")
-            return scan(
-                table, workspace=context.partition_key, columns=(context.definition_metadata or {}).get("columns")
-            )
+            rows = scan(table, workspace=workspace_gid, columns=columns)
+            if not rows.num_rows and not context.has_asset_partitions:
+                return rows
+            if not rows.num_rows and self.lake.memory(name, workspace_gid).last_sync_id is None:
+                raise dg.Failure(f"{name} of workspace {workspace_gid} was never synced: materialize {name} first.")
+            return rows
 
-    def _by_workspace(self, rows: Rows) -> Iterator[tuple[str, Iterable[pa.RecordBatch]]]:
-        if rows.workspace_gid:
-            yield rows.workspace_gid, rows.batches
-            return
-        # Above workspaces there are few rows. The workspaces that were stored and are not among them become empty.
-        found = pa.Table.from_batches(rows.batches, rows.endpoint.schema)
-        known = self.lake.previous(rows.endpoint, "").columns((WORKSPACE_GID.name,))
-        for gid in dict.fromkeys(chain(gids_of(found[GID.name]), gids_of(known[WORKSPACE_GID.name]))):
-            yield gid, found.filter(pc.equal(found[WORKSPACE_GID.name], pa.scalar(gid))).to_batches()
+
+def _figures(report: Report) -> dict[str, Any]:
+    unchanged = report.parents - report.parents_due
+    return {
+        "requests": report.usage.requests,
+        "requests_saved": unchanged,
+        "retries": report.usage.retries,
+        "seconds_waited": round(report.usage.waited_seconds, 3),
+        "parents": report.parents,
+        "parents_due": report.parents_due,
+        "parents_read": report.parents_done - len(report.forbidden),
+        "parents_unchanged": unchanged,
+        "skipped_parents": len(report.forbidden),
+        "vanished_parents": report.gone,
+        "rows_read": report.rows,
+        "rows_kept_from_last_sync": report.carried,
+        "rows_with_unmapped_values": report.unmapped,
+        "not_on_plan": report.not_on_plan,
+        "announced_changes": sorted(report.usage.changes),
+    }

@@ -4,10 +4,13 @@ The resources hold settings; what they open is opened at first use and shared by
 they share one throttle.
 """
 
+import random
 import threading
-from collections.abc import Generator, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,10 +20,20 @@ import pyarrow as pa
 from pydantic import Field, PrivateAttr
 
 from asana_assets.asana.client import Client, Retry
+from asana_assets.asana.columns import Array, Chunked
 from asana_assets.asana.endpoint import Endpoint
 from asana_assets.asana.errors import SettingError
 from asana_assets.asana.throttle import LocalPace, Throttle
-from asana_assets.sync.reading import Reading
+from asana_assets.lake.errors import ConflictError
+from asana_assets.sync.due import MEMORY_SCHEMA, Memory
+from asana_assets.sync.reading import Report
+from asana_assets.sync.search import Search
+
+MEMORY_TABLE = "sync_state"
+
+_ATTEMPTS = 20
+_SNAPSHOTS = 100
+"""With more, a commit takes noticeably longer."""
 
 if TYPE_CHECKING:  # half a second to import
     from pyiceberg.catalog import Catalog
@@ -54,6 +67,7 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
     )
 
     _client: Client | None = PrivateAttr(default=None)
+    _search: Search | None = PrivateAttr(default=None)
     _announced: set[str] = PrivateAttr(default_factory=set[str])
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
@@ -76,6 +90,18 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
             if self._client is None:
                 self._client = self._open()
             return self._client
+
+    @property
+    def search(self) -> Search:
+        """What searches with the client, and remembers whose plan has no search.
+
+        Raises:
+            SettingError: as `client`.
+        """
+        client = self.client
+        with self._lock:
+            self._search = self._search or Search(client)
+            return self._search
 
     def unheard(self, changes: set[str]) -> list[str]:
         """Give those of Asana's announcements that this run's process was not given before."""
@@ -178,9 +204,71 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
 
         return load_table(self.catalog, self.namespace, name)
 
+    def memory(self, name: str, workspace_gid: str) -> Memory:
+        """Give what is known of the last reads of an endpoint, by name, in one workspace.
+
+        Raises:
+            LakeError: the catalog cannot be used.
+        """
+        from asana_assets.lake.table import scan  # noqa: PLC0415 # as above
+
+        table = self.table(MEMORY_TABLE)
+        if table is None:
+            return Memory.nothing(workspace_gid)
+        columns = ("gid", "parent_gid", "version", "_synced_at")
+        rows = scan(table, workspace=workspace_gid, columns=columns, prefix=("gid", f"{name}/"))
+        return Memory(workspace_gid, rows)
+
+    def remember(self, name: str, workspace_gid: str, read: pa.Table, forget: Array) -> None:
+        """Keep what was read (`Memory.rows`), and forget of these parents that they were.
+
+        Raises:
+            LakeError: the catalog cannot be used, or others wrote to it all the time.
+        """
+        from asana_assets.lake.commit import replace_parents  # noqa: PLC0415 # as above
+        from asana_assets.lake.table import ensure_table  # noqa: PLC0415 # as above
+
+        names = pa.repeat(pa.scalar(name), read.num_rows)
+        rows = read.append_column("gid", _keys(name, read["parent_gid"])).append_column("endpoint", names)
+        table = ensure_table(self.catalog, self.namespace, MEMORY_TABLE, MEMORY_SCHEMA)
+        again_after_conflict(
+            lambda: replace_parents(
+                table, workspace_gid, parent_column="gid", parents=_keys(name, forget), rows=[rows], sort_by=("gid",)
+            )
+        )
+        self.tidy(table, keep=timedelta(hours=1))
+
+    def tidy(self, table: "Table", *, keep: timedelta = timedelta(days=7)) -> None:
+        """Expire a table's old snapshots, once they are so many that commits get slow."""
+        from asana_assets.lake.maintenance import expire  # noqa: PLC0415 # as above
+
+        if len(table.metadata.snapshots) > _SNAPSHOTS:
+            expire(table, keep=keep)
+
     def previous(self, endpoint: Endpoint, workspace_gid: str) -> "LastSync":
         """Give the rows that the last sync left in one workspace."""
         return LastSync(endpoint, self.table(endpoint.name), workspace_gid)
+
+
+def again_after_conflict(write: Callable[[], object]) -> None:
+    """Write, again if another writer of the same workspace was first; for what is right whoever is last.
+
+    Raises:
+        ConflictError: others were first all the time.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            write()
+        except ConflictError:
+            if attempt == _ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0, 0.2 * attempt))  # noqa: S311 # jitter, no secret
+        else:
+            return
+
+
+def _keys(name: str, parent_gids: Array | Chunked) -> Array:
+    return pa.array([f"{name}/{gid}" for gid in parent_gids.to_pylist()], pa.string())
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +292,20 @@ class LastSync:
         return iter(()) if self.table is None else scan_batches(self.table, workspace=self.workspace_gid or None)
 
 
+class Watched(Protocol):
+    """A reading, as far as progress is concerned."""
+
+    @property
+    def endpoint(self) -> Endpoint: ...
+
+    @property
+    def report(self) -> Report: ...
+
+
 class Progress(Protocol):
     """Somebody to tell what is being read; a resource, so that each face can bring its own."""
 
-    def watching(self, reading: Reading) -> AbstractContextManager[None]:
+    def watching(self, reading: Watched) -> AbstractContextManager[None]:
         """Surround the time in which `reading` is read; its report fills meanwhile."""
         ...
 
@@ -216,5 +314,5 @@ class Progress(Protocol):
 class NoProgress:
     """Tells nobody."""
 
-    def watching(self, reading: Reading) -> AbstractContextManager[None]:  # noqa: ARG002 # of the protocol
+    def watching(self, reading: Watched) -> AbstractContextManager[None]:  # noqa: ARG002 # of the protocol
         return nullcontext()

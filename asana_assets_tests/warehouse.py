@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 import pyarrow as pa
+from pyiceberg.table import Table
 
 from asana_assets.automation import refresh_workspaces, sync_workspace
 from asana_assets.definitions import build_definitions, configure_asana
@@ -90,9 +91,15 @@ class Warehouse:
         }
         return build_definitions(settings, asana=configure_asana(settings, **self.asana_fields))
 
-    def run(self, job: str, workspace_gid: str | None = None, assets: Sequence[str] = ()) -> dg.ExecuteInProcessResult:
+    def run(
+        self, job: str, workspace_gid: str | None = None, assets: Sequence[str] = (), **config: object
+    ) -> dg.ExecuteInProcessResult:
+        """Run a job; `config` goes to each of `assets`."""
         return self.definitions.resolve_job_def(job).execute_in_process(
-            {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            {
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "ops": {name: {"config": config} for name in assets if config},
+            },
             instance=self.instance,
             partition_key=workspace_gid,
             asset_selection=[dg.AssetKey(name) for name in assets] or None,
@@ -107,11 +114,17 @@ class Warehouse:
             result = self.run(sync_workspace.name, gid)
             assert result.success, failures(result)
 
-    def table(self, name: str) -> pa.Table:
-        """Give a whole table, without regard to workspaces."""
+    def iceberg(self, name: str) -> Table:
         table = load_table(open_catalog(data_dir=self.data_dir), "asana", name)
         assert table is not None, f"there is no table {name}"
-        return scan(table)
+        return table
+
+    def drop(self, name: str) -> None:
+        open_catalog(data_dir=self.data_dir).drop_table(("asana", name))
+
+    def table(self, name: str) -> pa.Table:
+        """Give a whole table, without regard to workspaces."""
+        return scan(self.iceberg(name))
 
     def rows(self, name: str, workspace_gid: str | None = None) -> list[Row]:
         rows = self.table(name).to_pylist()
@@ -126,7 +139,7 @@ class Warehouse:
                 records = self.asana.truth(name, workspace_gid)
                 mine = [row for row in table.to_pylist() if row["workspace_gid"] == workspace_gid]
                 assert_same(name, mine, [expected(record, table.schema) for record in records])
-            assert set(table["workspace_gid"].to_pylist()) <= set(workspaces)
+            assert workspace_gids or set(table["workspace_gid"].to_pylist()) <= set(workspaces), name
 
 
 def assert_same(name: str, rows: list[Row], wanted: list[Row]) -> None:

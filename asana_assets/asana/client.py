@@ -228,6 +228,9 @@ class Client:
         failures = attempts = 0
         give_up_at = float("inf")
         while True:
+            paused = self._throttle.paused()
+            if paused > self._retry.seconds:
+                raise TransientError(f"GET {request.template} was not sent: Asana asks to wait {paused:.0f} s")
             with self._in_flight:
                 began = time.monotonic()
                 sent_at = self._throttle.acquire(stop)

@@ -36,6 +36,8 @@ class Listing:
         where: A column of the parent's table that must be neither null, false nor 0 for the parent to be asked.
         within: The column of our own table that names the parent, or lists the parents.
         nested: Whether the rows found are parents too, to any depth, under the same `where`.
+        version: The columns of the parent's table that show whether its listing changed; a parent is asked when they
+            differ from what they were when it was last read, or by age. Without columns, by age alone. None: always.
     """
 
     path: str
@@ -45,6 +47,7 @@ class Listing:
     where: str | None = None
     within: str = "workspace_gid"
     nested: bool = False
+    version: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,8 @@ class Endpoint:
         listings: What finds every record; a record that several find is one row.
         columns: The fields, less `gid` and those that every table has.
         single: The path of one record by `{gid}`, where a listing can miss one that moved meanwhile.
+        search: What finds records that changed in a workspace, on plans that have it.
+        refresh_after_days: The age at which a parent is asked again although nothing shows a change; 0 for never.
     """
 
     name: str
@@ -70,6 +75,8 @@ class Endpoint:
     listings: tuple[Listing, ...]
     columns: tuple[Column, ...]
     single: str | None = None
+    search: Listing | None = None
+    refresh_after_days: float = 0
 
     @property
     def is_child(self) -> bool:
@@ -113,6 +120,7 @@ class Endpoint:
         needed: dict[str, tuple[str, ...]] = {}
         for listing in self.listings:
             if listing.parent is not None:
-                columns = (*needed.get(listing.parent.name, ()), listing.parent_column, listing.where)
+                wanted = (listing.parent_column, listing.where, *(listing.version or ()))
+                columns = (*needed.get(listing.parent.name, ()), *wanted)
                 needed[listing.parent.name] = tuple(dict.fromkeys(column for column in columns if column))
         return needed

@@ -56,6 +56,9 @@ _CUSTOM_FIELD_SETTINGS = structs(
     flag("is_important"),
     doc="The custom fields that are switched on here.",
 )
+_MODIFIED = ("modified_at",)
+_OF = {"parent": "{parent}"}
+_SEARCH = "/workspaces/{workspace}/tasks/search"
 _DATES = (date("start_on"), date("due_on"), instant("due_at"))
 
 # --- the endpoints
@@ -317,10 +320,13 @@ TASKS = Endpoint(
             params={"assignee": "{parent}", "workspace": "{workspace}"},
             parent=USERS,
             within="assignee_gid",
+            version=(),
         ),
     ),
     columns=(*_TASK_COLUMNS, reference("parent", "The task that this one is a subtask of.")),
     single="/tasks/{gid}",
+    search=Listing(path=_SEARCH),
+    refresh_after_days=1,
 )
 
 SUBTASKS = Endpoint(
@@ -330,9 +336,18 @@ SUBTASKS = Endpoint(
     notes="`parent_gid` is a task or a subtask.",
     reference="tasks",
     listings=(
-        Listing(path="/tasks/{parent}/subtasks", parent=TASKS, where="num_subtasks", within="parent_gid", nested=True),
+        Listing(
+            path="/tasks/{parent}/subtasks",
+            parent=TASKS,
+            where="num_subtasks",
+            within="parent_gid",
+            nested=True,
+            version=("modified_at", "num_subtasks"),
+        ),
     ),
     columns=_TASK_COLUMNS,
+    search=Listing(path=_SEARCH, params={"is_subtask": "true"}),
+    refresh_after_days=1,
 )
 
 STORIES = Endpoint(
@@ -342,9 +357,10 @@ STORIES = Endpoint(
     notes="`resource_subtype` says what happened; `text` is in the language of the token's user. Time in a section or "
     "status comes from here. `created_by_gid` is null where Asana itself acted.",
     reference="stories",
+    refresh_after_days=30,
     listings=(
-        Listing(path="/tasks/{parent}/stories", parent=TASKS, within="parent_gid"),
-        Listing(path="/tasks/{parent}/stories", parent=SUBTASKS, within="parent_gid"),
+        Listing(path="/tasks/{parent}/stories", parent=TASKS, within="parent_gid", version=_MODIFIED),
+        Listing(path="/tasks/{parent}/stories", parent=SUBTASKS, within="parent_gid", version=_MODIFIED),
     ),
     columns=(
         RESOURCE_TYPE,
@@ -419,17 +435,19 @@ ATTACHMENTS = Endpoint(
     "within minutes are left out; `permanent_url` stays.",
     reference="attachments",
     listings=(
-        Listing(path="/attachments", params={"parent": "{parent}"}, parent=PROJECTS, within="parent_gid"),
+        Listing(path="/attachments", params=_OF, parent=PROJECTS, within="parent_gid", version=_MODIFIED),
         Listing(
             path="/attachments",
-            params={"parent": "{parent}"},
+            params=_OF,
             parent=PROJECTS,
             parent_column="project_brief_gid",
             within="parent_gid",
+            version=_MODIFIED,
         ),
-        Listing(path="/attachments", params={"parent": "{parent}"}, parent=TASKS, within="parent_gid"),
-        Listing(path="/attachments", params={"parent": "{parent}"}, parent=SUBTASKS, within="parent_gid"),
+        Listing(path="/attachments", params=_OF, parent=TASKS, within="parent_gid", version=_MODIFIED),
+        Listing(path="/attachments", params=_OF, parent=SUBTASKS, within="parent_gid", version=_MODIFIED),
     ),
+    refresh_after_days=30,
     columns=(
         RESOURCE_TYPE,
         text("name"),
@@ -448,7 +466,16 @@ STATUS_UPDATES = Endpoint(
     grain="one status update of a project",
     notes="Those of portfolios and goals are not read.",
     reference="status-updates",
-    listings=(Listing(path="/status_updates", params={"parent": "{parent}"}, parent=PROJECTS, within="parent_gid"),),
+    listings=(
+        Listing(
+            path="/status_updates",
+            params=_OF,
+            parent=PROJECTS,
+            within="parent_gid",
+            version=("current_status_update_gid",),
+        ),
+    ),
+    refresh_after_days=30,
     columns=(
         RESOURCE_TYPE,
         text("title"),

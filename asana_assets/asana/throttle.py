@@ -110,6 +110,10 @@ class Throttle:
         finally:
             self._gate.release()
 
+    def paused(self) -> float:
+        """Give the seconds until the token's pause ends, 0 without one."""
+        return self.pace.paused()
+
     def succeeded(self) -> None:
         with self._lock:
             self._rate = min(self.ceiling, self._rate + self.ceiling / SECONDS_TO_CLIMB / self._rate)

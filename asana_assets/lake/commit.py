@@ -24,7 +24,7 @@ from pyiceberg.table import FileScanTask, Table, Transaction
 from pyiceberg.types import StringType
 
 from asana_assets.lake.errors import CommitUnknownError, ConflictError
-from asana_assets.lake.internals import SwapFiles, delete_files, read_file, where_equal
+from asana_assets.lake.internals import AnyArray, StagedTransaction, SwapFiles, delete_files, read_file, where_equal
 from asana_assets.lake.table import READERS, WORKSPACE, live_files
 from asana_assets.lake.writer import ROWS_PER_FILE, RUN_ROWS, PartitionWriter
 
@@ -62,7 +62,7 @@ def replace_parents(
     workspace: str,
     *,
     parent_column: str,
-    parents: pa.StringArray,
+    parents: AnyArray,
     rows: Iterable[pa.RecordBatch | pa.Table],
     sort_by: Sequence[str],
     key: Sequence[str] = ("gid",),
@@ -127,7 +127,7 @@ class _Leaving:
     """Which rows of the table go: those of the parents, and those whose key a new row has."""
 
     parent_column: str
-    parents: pa.StringArray
+    parents: AnyArray
     key: Sequence[str]
     keys: pa.StringArray
 
@@ -161,7 +161,7 @@ def _files_to_rewrite(
     return touched + others if len(others) >= _SMALL_FILES else touched
 
 
-def _within_bounds(table: Table, file: DataFile, column: str, values: pa.StringArray) -> bool:
+def _within_bounds(table: Table, file: DataFile, column: str, values: AnyArray) -> bool:
     """Whether any of `values` lies within the file's bounds of a string column; without bounds any value does."""
     field_id = table.schema().find_field(column).field_id
     low, high = (file.lower_bounds or {}).get(field_id), (file.upper_bounds or {}).get(field_id)
@@ -233,7 +233,7 @@ def _stage(
     table: Table, workspace: str, out: Sequence[DataFile], into: Sequence[DataFile], properties: Mapping[str, str]
 ) -> tuple[Transaction, int]:
     """Write the manifests; the catalog does not know of them yet."""
-    transaction = table.transaction()
+    transaction = StagedTransaction(table)
     swap = SwapFiles(transaction, table, dict(properties))
     # So PyIceberg's own retries refuse what another did to this workspace; without it, to any, at a new plan's cost.
     swap.delete_by_predicate(where_equal(WORKSPACE, workspace))

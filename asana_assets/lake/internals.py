@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, StartsWith
 from pyiceberg.io.pyarrow import (
     ArrowScan,
     ParquetFormatWriter,
@@ -24,6 +24,7 @@ from pyiceberg.manifest import DataFile, DataFileContent, FileFormat, ManifestFi
 from pyiceberg.partitioning import PartitionFieldValue, PartitionKey
 from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table import FileScanTask, Table, TableProperties, Transaction
+from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update.snapshot import (
     _ManifestMergeManager,  # pyright: ignore[reportPrivateUsage] - this module's purpose
@@ -44,6 +45,11 @@ _BATCH_ROWS = 10_000
 def where_equal(column: str, value: str) -> BooleanExpression:
     """`EqualTo`, whose real signature pydantic hides from the type checker."""
     return EqualTo(column, value)  # pyright: ignore[reportCallIssue]
+
+
+def where_starts_with(column: str, prefix: str) -> BooleanExpression:
+    """`StartsWith`, as above."""
+    return StartsWith(column, prefix)  # pyright: ignore[reportCallIssue]
 
 
 def names_by_id(schema: Schema) -> dict[int, str]:
@@ -185,6 +191,18 @@ class DataFileWriter:
             self._writer.close()
         with suppress(Exception):
             self._table.io.delete(self.path)
+
+
+class StagedTransaction(Transaction):
+    """A transaction whose metadata are worked out once a change, not at each look: PyIceberg copies them whole."""
+
+    _worked_out: tuple[int, TableMetadata] | None = None
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        if self._worked_out is None or self._worked_out[0] != len(self._updates):
+            self._worked_out = len(self._updates), super().table_metadata
+        return self._worked_out[1]
 
 
 class SwapFiles(_OverwriteFiles):

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import (
     CommitFailedException,
@@ -21,7 +22,7 @@ from pyiceberg.exceptions import (
     TableAlreadyExistsError,
     ValidationError,
 )
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import DataScan, FileScanTask, Table
@@ -29,7 +30,14 @@ from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import ListType, MapType, StructType
 
 from asana_assets.lake.errors import LakeError, SchemaError
-from asana_assets.lake.internals import arrow_schema, iceberg_schema, names_by_id, read_file, where_equal
+from asana_assets.lake.internals import (
+    arrow_schema,
+    iceberg_schema,
+    names_by_id,
+    read_file,
+    where_equal,
+    where_starts_with,
+)
 
 WORKSPACE = "workspace_gid"
 SYNCED_AT = "_synced_at"
@@ -73,7 +81,10 @@ def ensure_table(catalog: Catalog, namespace: str, name: str, schema: pa.Schema)
         raise SchemaError(f"Table {namespace}.{name} needs a column {WORKSPACE}: it is the partition.")
     table = load_table(catalog, namespace, name)
     if table is None:
-        return _evolve(_create(catalog, namespace, name, schema), schema)  # another process may have created it
+        table = _create(catalog, namespace, name, schema)  # or another process did, with other columns
+    _check_table(table)
+    if set(_columns(schema)) <= set(_columns(arrow_schema(table.schema(), field_ids=False))):
+        return table
     return _evolve(table, schema)
 
 
@@ -101,9 +112,12 @@ def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> T
         return catalog.load_table((namespace, name))
 
 
+def _columns(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
+    return [(field.name, field.type) for field in schema]
+
+
 def _evolve(table: Table, schema: pa.Schema) -> Table:
     for attempt in range(_EVOLVE_ATTEMPTS):
-        _check_table(table)
         _check_types(table, iceberg_schema(schema))
         try:
             with table.update_schema() as update:  # no commit when nothing changes
@@ -143,13 +157,23 @@ def _check_types(table: Table, wanted: Schema) -> None:
             raise SchemaError(f"Column {path} of table {_name(table)} cannot change from {old} to {new}.")
 
 
-def scan(table: Table, *, workspace: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
-    """The rows of a workspace (None: of all) in memory, only the asked columns; `table` as it was last refreshed."""
-    plan = _plan(table, workspace, columns)
+def scan(
+    table: Table,
+    *,
+    workspace: str | None = None,
+    columns: Sequence[str] | None = None,
+    prefix: tuple[str, str] | None = None,
+) -> pa.Table:
+    """The rows of a workspace (None: of all) in memory, only the asked columns; `table` as it was last refreshed.
+
+    `prefix`, one of the columns and a text that its values begin with, leaves the other rows and their files out.
+    """
+    plan = _plan(table, workspace, columns, prefix)
     projection = plan.projection()
     with ThreadPoolExecutor(READERS) as pool:
-        batches = chain.from_iterable(pool.map(lambda task: list(read_file(table, task, projection)), _tasks(plan)))
-        return pa.Table.from_batches(batches, arrow_schema(projection, field_ids=False))
+        files = pool.map(lambda task: list(read_file(table, task, projection)), _tasks(plan, prefix))
+        rows = pa.Table.from_batches(chain.from_iterable(files), arrow_schema(projection, field_ids=False))
+    return rows if prefix is None else rows.filter(pc.starts_with(rows[prefix[0]], prefix[1]))
 
 
 def scan_batches(
@@ -172,17 +196,21 @@ def live_files(table: Table, workspace: str) -> dict[str, FileScanTask]:
     return {task.file.file_path: task for task in _tasks(_plan(table, workspace, None))}
 
 
-def _tasks(plan: DataScan) -> Iterator[FileScanTask]:
+def _tasks(plan: DataScan, prefix: tuple[str, str] | None = None) -> Iterator[FileScanTask]:
     for task in plan.plan_files():
-        if task.residual != AlwaysTrue():
+        if task.residual != AlwaysTrue() and (prefix is None or WORKSPACE in repr(task.residual)):
             raise LakeError(
                 f"A file holds rows of several workspaces, which only another program writes: {task.file.file_path}."
             )
         yield task
 
 
-def _plan(table: Table, workspace: str | None, columns: Sequence[str] | None) -> DataScan:
+def _plan(
+    table: Table, workspace: str | None, columns: Sequence[str] | None, prefix: tuple[str, str] | None = None
+) -> DataScan:
     where: BooleanExpression = AlwaysTrue() if workspace is None else where_equal(WORKSPACE, workspace)
+    if prefix is not None:
+        where = And(where, where_starts_with(*prefix))
     return table.scan(row_filter=where, selected_fields=tuple(columns) if columns is not None else ("*",))
 
 

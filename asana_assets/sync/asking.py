@@ -1,6 +1,6 @@
 """Whom to ask for what: from the parents' rows to requests, each parent once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ from asana_assets.asana.client import Request
 from asana_assets.asana.columns import Array, Chunked
 from asana_assets.asana.endpoint import WORKSPACE_GID, Endpoint, Listing
 from asana_assets.asana.errors import AsanaError
+from asana_assets.sync.due import versions
 
 _SLICE = 1_000
 """Gids made Python objects at a time: a million of them would weigh 100 MB."""
@@ -44,35 +45,43 @@ def single(endpoint: Endpoint, gid: str) -> Ask:
 
 @dataclass(frozen=True, slots=True)
 class Parents:
-    """The parents of one endpoint in one workspace: `gids` by listing, each gid once for the same path and query."""
+    """The parents of one endpoint in one workspace.
+
+    Attributes:
+        workspace_gid: The partition.
+        groups: By listing, `gid` and `version` of its parents, by gid; once each for the same path and query.
+    """
 
     workspace_gid: str
-    gids: tuple[tuple[Listing, Array], ...]
+    groups: tuple[tuple[Listing, pa.Table], ...]
 
     def __len__(self) -> int:
-        return sum(len(gids) for _, gids in self.gids)
+        return sum(rows.num_rows for _, rows in self.groups)
 
     def of(self, listing: Listing) -> Array:
         """Give the gids that are asked with this listing's path and query."""
-        return next(gids for other, gids in self.gids if _same_request(other) == _same_request(listing))
+        rows = next(rows for other, rows in self.groups if _same_request(other) == _same_request(listing))
+        return pc.unique(rows["gid"].combine_chunks())
 
     def without(self, parent_gids: list[str]) -> "Parents":
         excluded: Array = pa.array(parent_gids, pa.string())
-        return Parents(
-            self.workspace_gid,
-            tuple((listing, gids.filter(pc.invert(pc.is_in(gids, value_set=excluded)))) for listing, gids in self.gids),
-        )
+        return self.where(lambda _, rows: pc.invert(pc.is_in(rows["gid"], value_set=excluded)))
+
+    def where(self, chosen: Callable[[Listing, pa.Table], Array]) -> "Parents":
+        """Give those that `chosen` says true of, for each listing."""
+        groups = ((listing, rows.filter(chosen(listing, rows))) for listing, rows in self.groups)
+        return Parents(self.workspace_gid, tuple(groups))
 
     def asks(self) -> Iterator[Ask]:
-        """Give the asks, in the order of the catalogue and of the parents' rows."""
-        for listing, gids in self.gids:
-            for start in range(0, len(gids), _SLICE):
-                for gid in gids_of(gids.slice(start, _SLICE)):
+        """Give the asks, in the order of the catalogue and of the gids."""
+        for listing, rows in self.groups:
+            for start in range(0, rows.num_rows, _SLICE):
+                for gid in gids_of(rows["gid"].slice(start, _SLICE)):
                     yield ask(listing, gid, self.workspace_gid)
 
 
 def choose_parents(endpoint: Endpoint, workspace_gid: str, upstream: Mapping[str, pa.Table]) -> Parents:
-    """Choose whom to ask.
+    """Find who may be asked.
 
     Args:
         endpoint: What is to be read.
@@ -82,10 +91,10 @@ def choose_parents(endpoint: Endpoint, workspace_gid: str, upstream: Mapping[str
     Raises:
         UnknownWorkspaceError: the workspace itself is not among the rows.
     """
-    groups: dict[tuple[str, ...], tuple[Listing, list[Array]]] = {}
+    groups: dict[tuple[str, ...], tuple[Listing, list[pa.Table]]] = {}
     for listing in endpoint.listings:
         if listing.parent is None:
-            gids: Array = pa.array([""])
+            parents = pa.table({"gid": pa.array([""]), "version": pa.array([""])})
         else:
             rows = upstream[listing.parent.name]
             if listing.within == WORKSPACE_GID.name and not rows.num_rows:
@@ -93,12 +102,26 @@ def choose_parents(endpoint: Endpoint, workspace_gid: str, upstream: Mapping[str
                     f"{workspace_gid} is not a workspace of this token, or was not when {listing.parent.name} was "
                     f"last materialized; materialize {listing.parent.name}"
                 )
-            gids = eligible(listing, rows)
-        groups.setdefault(_same_request(listing), (listing, []))[1].append(gids)
-    return Parents(
-        workspace_gid,
-        tuple((listing, pc.unique(pa.concat_arrays(arrays))) for listing, arrays in groups.values()),
-    )
+            parents = eligible(listing, rows)
+        groups.setdefault(_same_request(listing), (listing, []))[1].append(parents)
+    return Parents(workspace_gid, tuple((listing, once_each(tables)) for listing, tables in groups.values()))
+
+
+def eligible(listing: Listing, rows: pa.Table | pa.RecordBatch) -> pa.Table:
+    """Give `gid`, to ask with, and `version` of those rows of the parent that the listing is for."""
+    gids = rows[listing.parent_column]
+    wanted = pc.is_valid(gids)
+    if listing.where:
+        flag = rows[listing.where]
+        flag = flag if pa.types.is_boolean(flag.type) else pc.greater(flag, pa.scalar(0))
+        wanted = pc.and_(wanted, pc.fill_null(flag, pa.scalar(value=False)))
+    return pa.table({"gid": gids, "version": versions(rows, listing.version or ())}).filter(wanted)
+
+
+def once_each(tables: list[pa.Table]) -> pa.Table:
+    """Put parents together, by gid; of those with one gid, the first."""
+    grouped = pa.concat_tables(tables).group_by("gid", use_threads=False).aggregate([("version", "first")])
+    return grouped.select(["gid", "version_first"]).rename_columns(["gid", "version"]).sort_by("gid")
 
 
 def _same_request(listing: Listing) -> tuple[str, ...]:
@@ -108,18 +131,6 @@ def _same_request(listing: Listing) -> tuple[str, ...]:
 def gids_of(values: Array | Chunked) -> list[str]:
     """Give an array of gids as Python strings; none is null."""
     return [str(gid) for gid in values.to_pylist()]
-
-
-def eligible(listing: Listing, rows: pa.Table | pa.RecordBatch) -> Array:
-    """Give the gids to ask with, of those rows of the parent that the listing is for."""
-    gids = rows[listing.parent_column]
-    if listing.where:
-        wanted = rows[listing.where]
-        if not pa.types.is_boolean(wanted.type):
-            wanted = pc.greater(wanted, pa.scalar(0))
-        gids = gids.filter(wanted)  # a null is no
-    gids = pc.drop_null(gids)
-    return gids.combine_chunks() if isinstance(gids, pa.ChunkedArray) else gids
 
 
 def listed_by(endpoint: Endpoint, rows: pa.Table | pa.RecordBatch, parents: Parents) -> Array:

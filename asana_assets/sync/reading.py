@@ -1,10 +1,12 @@
 """Reading one endpoint in one workspace, whole: the rows as they come, and what is to be said about them.
 
 The rows are those of every listing of every parent. What was known before takes part where Asana's answer leaves a
-question: the rows of a parent that has become private stay as they were, and a record that was known, is not listed
-any more and could have moved while its listing was read, is asked for by its gid before it goes.
+question. The rows of a parent that has become private stay as they were. A record that was known, is not listed any
+more and could have moved while its listing was read, is asked for by its gid before it goes. And of listings that are
+read by age alone, the rows of parents that are not due yet stay, but for what a search finds changed.
 """
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,13 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.client import Client, Usage
-from asana_assets.asana.columns import Array, Chunked
-from asana_assets.asana.endpoint import GID, PARENT_GID, UNMAPPED, Endpoint, Listing
-from asana_assets.sync.asking import Ask, ask, choose_parents, eligible, gids_of, listed_by, names_any, single
+from asana_assets.asana.columns import Array
+from asana_assets.asana.endpoint import GID, UNMAPPED, Endpoint, Listing
+from asana_assets.sync.asking import Ask, choose_parents, gids_of, listed_by, single
+from asana_assets.sync.due import Memory, Sync
 from asana_assets.sync.fan import Answer, Fan, Outcome
 from asana_assets.sync.rows import Found, RowBuilder
+from asana_assets.sync.search import Search
 
-_BATCH_ROWS = 5_000
+BATCH_ROWS = 5_000
 """Rows made at once, if so many wait: Arrow's JSON reader is fastest over some megabytes."""
 
 
@@ -40,18 +44,20 @@ class Report:
     """What is known of a reading, while it goes on and after.
 
     Attributes:
-        parents: Parents to ask; grows where found rows are parents too.
+        parents: All there are; grows where found rows are parents too.
+        parents_due: Of these, to be asked.
         parents_done: Of these, answered.
         rows: Rows read; one that was listed twice counts twice.
         forbidden: Parents that may not be read any more. Their rows of the last sync stay.
         gone: Parents deleted meanwhile. Their rows go.
         not_on_plan: Whether the workspace's plan does not have it (402).
         unmapped: Rows with a value that did not fit its column.
-        carried: Rows of the last sync that stayed.
+        carried: Rows of the last sync that stayed without being read, in a table that is written whole.
         usage: What it cost.
     """
 
     parents: int = 0
+    parents_due: int = 0
     parents_done: int = 0
     rows: int = 0
     forbidden: list[str] = field(default_factory=list[str])
@@ -61,40 +67,67 @@ class Report:
     carried: int = 0
     usage: Usage = field(default_factory=Usage)
 
+    def count(self, batch: pa.RecordBatch) -> None:
+        self.rows += batch.num_rows
+        self.unmapped += batch.num_rows - batch[UNMAPPED.name].null_count
+
+    def note(self, answer: Answer) -> None:
+        """Take down how asking one parent ended."""
+        self.parents_done += 1
+        match answer.outcome:
+            case Outcome.FORBIDDEN:
+                self.forbidden.append(answer.ask.parent_gid)
+            case Outcome.GONE:
+                self.gone += 1
+            case Outcome.NOT_ON_PLAN:
+                self.not_on_plan = True
+            case _:
+                pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What a reading reads from.
+
+    Attributes:
+        endpoint: What to read.
+        workspace_gid: The partition; "" for an endpoint that stands above workspaces.
+        upstream: By endpoint name, its rows in this workspace, with the columns that `Endpoint.upstream` names.
+        previous: The last sync.
+        memory: When whom was read.
+        sync: When it began, and what it reads beside what is known to have changed.
+        client: Reads Asana.
+        search: Finds what changed, on plans that have it.
+    """
+
+    endpoint: Endpoint
+    workspace_gid: str
+    upstream: Mapping[str, pa.Table]
+    previous: Previous
+    memory: Memory
+    sync: Sync
+    client: Client
+    search: Search
+
 
 class Reading:
     """One endpoint's rows in one workspace, read while iterated; `report` fills meanwhile. Iterate once."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        workspace_gid: str,
-        upstream: Mapping[str, pa.Table],
-        previous: Previous,
-        client: Client,
-    ) -> None:
+    def __init__(self, source: Source) -> None:
         """Choose whom to ask; ask nothing yet.
-
-        Args:
-            endpoint: What to read.
-            workspace_gid: The partition; "" for an endpoint that stands above workspaces.
-            upstream: By endpoint name, its rows in this workspace, with the columns that `Endpoint.upstream` names.
-            previous: The last sync.
-            client: Reads Asana.
 
         Raises:
             UnknownWorkspaceError: the workspace is not among the upstream rows.
         """
-        self.endpoint = endpoint
-        self.workspace_gid = workspace_gid
+        self.endpoint = source.endpoint
+        self.workspace_gid = source.workspace_gid
         self.report = Report()
-        self._previous = previous
-        self._client = client
-        self._builder = RowBuilder(endpoint)
-        self._absent: list[str] = []
-        self._parents = choose_parents(endpoint, workspace_gid, upstream)
+        self._source = source
+        self._builder = RowBuilder(source.endpoint)
+        self._parents = choose_parents(source.endpoint, source.workspace_gid, source.upstream)
+        self._due = self._parents.where(self._is_due)
         self.report.parents = len(self._parents)
+        self.report.parents_due = len(self._due)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Read.
@@ -102,92 +135,89 @@ class Reading:
         Raises:
             AsanaError: the table cannot be read; what was given so far is not all.
         """
-        gids: list[Array] = []
-        for batch in self._read(self._parents.asks(), nested=self.endpoint.nested):
-            if self.endpoint.single:
-                gids.append(batch[GID.name])
+        listed: list[Array] = [pa.array([], pa.string())]
+        for batch in self._read(self._due.asks()):
+            listed.append(batch[GID.name])
             yield batch
-        if self.endpoint.single:
-            yield from self._moved(pa.chunked_array(gids, pa.string()))
-        if self.report.forbidden:
-            yield from self._kept()
+        if self.endpoint.search and len(self._due) < len(self._parents):
+            for batch in self._changed():
+                listed.append(batch[GID.name])
+                yield batch.filter(listed_by(self.endpoint, batch, self._parents))
+        if self.endpoint.single or self.report.forbidden:
+            yield from self._unlisted(pa.concat_arrays(listed))
 
-    def _read(self, asks: Iterator[Ask], *, nested: Listing | None = None) -> Iterator[pa.RecordBatch]:
-        """Ask, and the parents among what is found too, each once."""
-        fan = Fan(self._client, opt_fields=self.endpoint.opt_fields, usage=self.report.usage)
-        asked = set(gids_of(self._parents.of(nested))) if nested else set[str]()
+    def memory(self) -> pa.Table:
+        """Give what is to be remembered once the rows are stored."""
+        by_age = [self._read_gids(listing) for listing, _ in self._due.groups if listing.version is not None]
+        gids = pa.concat_arrays([pa.array([], pa.string()), *by_age])
+        read = Memory.rows(gids, pa.repeat(pa.scalar(""), len(gids)), self._source.sync.began)
+        return pa.concat_tables([read, Memory.ended(self.workspace_gid, self._source.sync)])
+
+    def _is_due(self, listing: Listing, rows: pa.Table) -> Array:
+        if listing.version is None:
+            return pa.repeat(pa.scalar(value=True), rows.num_rows)
+        return self._source.memory.due(rows, sync=self._source.sync)
+
+    def _read(self, asks: Iterator[Ask]) -> Iterator[pa.RecordBatch]:
+        fan = Fan(self._source.client, opt_fields=self.endpoint.opt_fields, usage=self.report.usage)
         found: list[Found] = []
         rows = 0
         for answer in fan.answers(asks):
-            if answer.page is None:
-                self._note(answer)
-            else:
+            if answer.page is not None:
                 found.append(Found(answer.page, answer.ask.parent_gid))
                 rows += answer.page.count
-            if not found or (rows < _BATCH_ROWS and not fan.idle):
-                continue
-            batch = self._builder.build(found, self.workspace_gid)
-            found.clear()
-            rows = 0
-            if nested:
-                more = [gid for gid in dict.fromkeys(gids_of(eligible(nested, batch))) if gid not in asked]
-                asked.update(more)
-                fan.add(ask(nested, gid, self.workspace_gid) for gid in more)
-                self.report.parents += len(more)
-            self.report.rows += batch.num_rows
-            self.report.unmapped += batch.num_rows - batch[UNMAPPED.name].null_count
-            yield batch
+            elif not answer.ask.single:
+                self.report.note(answer)
+            if found and (rows >= BATCH_ROWS or fan.idle):
+                yield self._build(found)
+                found.clear()
+                rows = 0
 
-    def _note(self, answer: Answer) -> None:
-        """Take down how one ask ended."""
-        gid = answer.ask.parent_gid
-        if answer.ask.single:
-            if answer.outcome is not Outcome.READ:
-                self._absent.append(gid)
+    def _build(self, found: Sequence[Found]) -> pa.RecordBatch:
+        batch = self._builder.build(found, self.workspace_gid)
+        self.report.count(batch)
+        return batch
+
+    def _changed(self) -> Iterator[pa.RecordBatch]:
+        """Give what a search finds changed since the last sync, if there was one and the plan has search."""
+        if self.endpoint.search is None:
             return
-        self.report.parents_done += 1
-        match answer.outcome:
-            case Outcome.FORBIDDEN:
-                self.report.forbidden.append(gid)
-            case Outcome.GONE:
-                self.report.gone += 1
-            case Outcome.NOT_ON_PLAN:
-                self.report.not_on_plan = True
-            case _:
-                pass
+        pages = self._source.search.changed_since(
+            self.endpoint.search,
+            self.workspace_gid,
+            self._source.memory.last_sync,
+            until=dt.datetime.now(dt.UTC),
+            opt_fields=self.endpoint.opt_fields,
+            usage=self.report.usage,
+        )
+        for page in pages or ():
+            yield self._build([Found(page, "")])
 
-    def _moved(self, listed: Chunked) -> Iterator[pa.RecordBatch]:
-        """Ask by gid for what was known and is not listed, though a parent that would list it was read.
+    def _unlisted(self, listed: Array) -> Iterator[pa.RecordBatch]:
+        """Settle what becomes of the rows that were known and are not listed now.
 
-        Asana pages by rank (https://developers.asana.com/docs/pagination): what moves meanwhile can be passed over.
+        Asana pages by rank (https://developers.asana.com/docs/pagination): what moves meanwhile can be passed over. So
+        a row that a parent read now would list, is asked for by gid. One that only a parent that was not, or could not
+        be, read would list, stays as it is.
         """
-        known = self._previous.columns((GID.name, *self.endpoint.within))
-        read = self._parents.without(self.report.forbidden)
-        missed = pc.and_not(listed_by(self.endpoint, known, read), pc.is_in(known[GID.name], value_set=listed))
-        gids = gids_of(known[GID.name].filter(missed))
-        for batch in self._read(single(self.endpoint, gid) for gid in gids):
-            yield batch.filter(listed_by(self.endpoint, batch, read))
+        known = self._source.previous.columns((GID.name, *self.endpoint.within))
+        unseen = known.filter(pc.invert(pc.is_in(known[GID.name], value_set=listed)))
+        if self.endpoint.single:
+            missed = listed_by(self.endpoint, unseen, self._due.without(self.report.forbidden))
+            asks = (single(self.endpoint, gid) for gid in gids_of(unseen[GID.name].filter(missed)))
+            for batch in self._read(asks):
+                yield batch.filter(listed_by(self.endpoint, batch, self._parents))
+            unseen = unseen.filter(pc.invert(missed))
+        unread = self._parents.where(
+            lambda listing, rows: pc.invert(pc.is_in(rows["gid"], value_set=self._read_gids(listing)))
+        )
+        kept = pc.unique(unseen[GID.name].filter(listed_by(self.endpoint, unseen, unread)))
+        if len(kept):
+            for batch in self._source.previous.batches():
+                staying = batch.filter(pc.is_in(batch[GID.name], value_set=kept))
+                self.report.carried += staying.num_rows
+                yield staying
 
-    def _kept(self) -> Iterator[pa.RecordBatch]:
-        """Give the last sync's rows of the parents that may not be read any more."""
-        parents: Array = pa.array(self.report.forbidden, pa.string())
-        if self.endpoint.nested:
-            parents = self._with_descendants(parents)
-        absent: Array = pa.array(self._absent, pa.string())
-        for batch in self._previous.batches():
-            theirs = pa.repeat(pa.scalar(value=False), batch.num_rows)
-            for column in self.endpoint.within:
-                theirs = pc.or_(theirs, names_any(batch[column], parents))
-            kept = batch.filter(pc.and_not(theirs, pc.is_in(batch[GID.name], value_set=absent)))
-            self.report.carried += kept.num_rows
-            yield kept
-
-    def _with_descendants(self, parents: Array) -> Array:
-        """Add the gids of the known rows below these parents, to any depth: they were not come by either."""
-        known = self._previous.columns((GID.name, *self.endpoint.within))
-        while True:
-            children = known[GID.name].filter(names_any(known[PARENT_GID.name], parents))
-            below = pc.unique(pa.concat_arrays([parents, *children.chunks]))
-            if len(below) == len(parents):
-                return parents
-            parents = below
+    def _read_gids(self, listing: Listing) -> Array:
+        """Give the parents that were read."""
+        return self._due.without(self.report.forbidden).of(listing)

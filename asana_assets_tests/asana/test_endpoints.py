@@ -107,12 +107,23 @@ def test_the_hierarchy_is_asanas() -> None:
         "sections": {"projects": ("gid",)},
         "tags": {"workspaces": ("gid",)},
         "tasks": {"projects": ("gid",), "users": ("gid",)},
-        "subtasks": {"tasks": ("gid", "num_subtasks")},
-        "stories": {"tasks": ("gid",), "subtasks": ("gid",)},
-        "attachments": {"projects": ("gid", "project_brief_gid"), "tasks": ("gid",), "subtasks": ("gid",)},
-        "status_updates": {"projects": ("gid",)},
+        "subtasks": {"tasks": ("gid", "num_subtasks", "modified_at")},
+        "stories": {"tasks": ("gid", "modified_at"), "subtasks": ("gid", "modified_at")},
+        "attachments": {
+            "projects": ("gid", "modified_at", "project_brief_gid"),
+            "tasks": ("gid", "modified_at"),
+            "subtasks": ("gid", "modified_at"),
+        },
+        "status_updates": {"projects": ("gid", "current_status_update_gid")},
         "webhooks": {"workspaces": ("gid",)},
     }
+
+
+@every_endpoint
+def test_children_are_asked_for_by_the_version_of_their_parent_and_by_age(endpoint: Endpoint) -> None:
+    if endpoint.is_child:
+        assert all(listing.version for listing in endpoint.listings)
+        assert endpoint.refresh_after_days > 0
 
 
 def test_a_child_of_a_nested_listing_can_be_a_parent_by_the_same_column() -> None:

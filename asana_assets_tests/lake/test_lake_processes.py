@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from lake_tables import gids, numbers, tasks
 
 from asana_assets.lake.catalog import open_catalog
@@ -23,6 +24,7 @@ def _done(process: subprocess.Popen[str]) -> int:
     return int(output)
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_all_commit_their_own_workspace(data_dir: Path) -> None:
     """They race for the directory, the catalog's tables, the namespace, the table, its first snapshot and its head."""
     processes = [_start(data_dir, f"w{number}", commits=10, rows=number + 1) for number in range(4)]

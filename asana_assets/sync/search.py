@@ -1,0 +1,147 @@
+"""Searching a workspace for what changed: paid plans only, at most 100 tasks an answer, and no paging.
+
+So the answers are taken in the order of the changes, each from where the last one ended. Asana's index follows changes
+by a minute, longer when it is in trouble (https://developers.asana.com/reference/searchtasksforworkspace), hence the
+overlap.
+"""
+
+import datetime as dt
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+import msgspec
+
+from asana_assets.asana.client import PAGE_SIZE, Client, Page, Request, Usage
+from asana_assets.asana.endpoint import Listing
+from asana_assets.asana.errors import PlanLimitError
+
+log = logging.getLogger(__name__)
+
+OVERLAP = dt.timedelta(minutes=10)
+"""How far before the last sync a search begins."""
+
+_SECONDS_EACH = 1.0
+"""Between two searches: Asana allows 60 a minute, beside the token's own limit."""
+
+_INSTANT = dt.timedelta(milliseconds=1)
+_BEGINNING = dt.datetime(2008, 1, 1, tzinfo=dt.UTC)
+"""Before anything in Asana was created."""
+
+
+@dataclass(slots=True)
+class Search:
+    """Searches with one token; remembers which workspaces' plans have no search."""
+
+    client: Client
+    _without: set[str] = field(default_factory=set[str])
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def changed_since(
+        self,
+        listing: Listing,
+        workspace_gid: str,
+        last_sync: dt.datetime | None,
+        *,
+        until: dt.datetime,
+        opt_fields: str,
+        usage: Usage,
+    ) -> Iterator[Page] | None:
+        """Give what was modified since the last sync began; some of it twice.
+
+        `opt_fields` names `created_at` and `modified_at`. None if there was no last sync, or the plan has no search.
+
+        Raises:
+            AsanaError: as `Client.pages`.
+        """
+        if last_sync is None or workspace_gid in self._without:
+            return None
+        pages = _Asker(self.client, listing, workspace_gid, opt_fields, usage).pages(last_sync - OVERLAP, until)
+        try:
+            first = next(pages)
+        except PlanLimitError:
+            self._without.add(workspace_gid)
+            return None
+        return chain([first], pages)
+
+
+@dataclass(slots=True)
+class _Asker:
+    """Asks for the tasks of one window of time, as often as it takes."""
+
+    client: Client
+    listing: Listing
+    workspace_gid: str
+    opt_fields: str
+    usage: Usage
+    stop: threading.Event = field(default_factory=threading.Event)
+    asked: int = 0
+
+    def pages(self, since: dt.datetime, until: dt.datetime) -> Iterator[Page]:
+        """Give what was modified in this time, in its order, from one page's end to the next.
+
+        What changes meanwhile moves to the end, where it is found, or out of the window, where the next sync finds it.
+        """
+        while True:
+            page = self._page("modified_at", since, until)
+            yield page
+            if page.count < PAGE_SIZE:
+                return
+            last = _last(page, "modified_at")
+            if last - since < _INSTANT:
+                yield from self._created(since)
+                last = since + _INSTANT
+            since = last
+
+    def _created(self, instant: dt.datetime) -> Iterator[Page]:
+        """Give more tasks than fit one page that were modified in one instant, in the order of their creation."""
+        since = _BEGINNING
+        while True:
+            page = self._page("created_at", instant, instant + _INSTANT, created_since=since)
+            yield page
+            if page.count < PAGE_SIZE:
+                return
+            last = _last(page, "created_at")
+            if last - since < _INSTANT:
+                log.warning("More than %d tasks were created and modified in one instant; some pass by", PAGE_SIZE)
+                last = since + _INSTANT
+            since = last
+
+    def _page(
+        self, order: str, since: dt.datetime, until: dt.datetime, created_since: dt.datetime | None = None
+    ) -> Page:
+        if self.asked:
+            self.stop.wait(_SECONDS_EACH)
+        self.asked += 1
+        # The bounds are taken as exclusive, and widened by an instant: at worst a task comes twice.
+        params = {
+            **self.listing.params,
+            "modified_at.after": _text(since - _INSTANT),
+            "modified_at.before": _text(until + _INSTANT),
+            "sort_by": order,
+            "sort_ascending": "true",
+        }
+        if created_since:
+            params["created_at.after"] = _text(created_since - _INSTANT)
+        request = Request(template=self.listing.path, values={"workspace": self.workspace_gid}, params=params)
+        [page] = self.client.pages(request, opt_fields=self.opt_fields, usage=self.usage, stop=self.stop)
+        return page
+
+
+class _Times(msgspec.Struct):
+    modified_at: dt.datetime
+    created_at: dt.datetime
+
+
+class _Tasks(msgspec.Struct):
+    data: list[_Times]
+
+
+def _last(page: Page, order: str) -> dt.datetime:
+    return max(getattr(task, order) for task in msgspec.json.decode(page.body, type=_Tasks).data)
+
+
+def _text(instant: dt.datetime) -> str:
+    return instant.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

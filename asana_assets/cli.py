@@ -67,7 +67,7 @@ class LiveProgress(Progress):
             report = reading.report
             rate = report.usage.requests / max(time.monotonic() - began, 0.1)
             figures = f"{report.rows:,} rows, {report.usage.requests:,} requests, {rate:.1f}/s"
-            self.update(task, completed=report.parents_done, total=report.parents, figures=figures)
+            self.update(task, completed=report.parents_done, total=report.parents_due, figures=figures)
         yield from super().get_renderables()
 
 
@@ -79,6 +79,7 @@ class Line:
     workspace_gid: str
     rows: int
     requests: int
+    saved: int
     seconds: float
 
 
@@ -199,6 +200,7 @@ def _outcome(result: dg.ExecuteInProcessResult, workspace_gid: str) -> tuple[lis
                 workspace_gid=workspace_gid,
                 rows=int(str(metadata["rows"].value)),
                 requests=int(str(metadata["requests"].value)),
+                saved=int(str(metadata["requests_saved"].value)),
                 seconds=seconds.get(event.step_key, 0.0),
             )
         )
@@ -223,16 +225,18 @@ def _unexpected(error: SerializableErrorInfo | None) -> str:
 
 def _table(lines: Sequence[Line]) -> Table:
     table = Table("asset", "workspace", header_style="bold")
-    for heading in ("rows", "requests", "seconds"):
+    for heading in ("rows", "requests", "saved", "seconds"):
         table.add_column(heading, justify="right")
     for line in lines:
-        table.add_row(line.asset, line.workspace_gid, f"{line.rows:,}", f"{line.requests:,}", f"{line.seconds:.1f}")
+        figures = (f"{line.rows:,}", f"{line.requests:,}", f"{line.saved:,}", f"{line.seconds:.1f}")
+        table.add_row(line.asset, line.workspace_gid, *figures)
     table.add_section()
     table.add_row(
         "total",
         "",
         f"{sum(line.rows for line in lines):,}",
         f"{sum(line.requests for line in lines):,}",
+        f"{sum(line.saved for line in lines):,}",
         f"{sum(line.seconds for line in lines):.1f}",
     )
     return table

@@ -104,6 +104,7 @@ class ChildReading:
             changed = self._changed(known)
         due = parents.filter(self._source.memory.due(parents, sync=self._source.sync, changed=changed))
         self.report.parents, self.report.parents_due = parents.num_rows, due.num_rows
+        self.report.resumed = self._source.memory.read_since(self._source.sync.began)
         yield from self._read(due, set(gids_of(changed)))
 
     @property

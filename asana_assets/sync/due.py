@@ -95,6 +95,11 @@ class Memory:
         first = pc.min((whole if whole.num_rows else self.table)["_synced_at"])
         return first.as_py()
 
+    def read_since(self, instant: dt.datetime) -> int:
+        """Count the parents that were read at that instant or later."""
+        read = self.table.filter(pc.not_equal(self.table["parent_gid"], pa.scalar(self.workspace_gid)))
+        return pc.sum(pc.greater_equal(read["_synced_at"], pa.scalar(instant, _INSTANT))).as_py() or 0
+
     @property
     def last_sync_id(self) -> str | None:
         """The name of the last sync that came to its end."""

@@ -47,6 +47,7 @@ class Report:
         parents: All there are; grows where found rows are parents too.
         parents_due: Of these, to be asked.
         parents_done: Of these, answered.
+        resumed: Parents that an earlier run of the same sync had read.
         rows: Rows read; one that was listed twice counts twice.
         forbidden: Parents that may not be read any more. Their rows of the last sync stay.
         gone: Parents deleted meanwhile. Their rows go.
@@ -59,6 +60,7 @@ class Report:
     parents: int = 0
     parents_due: int = 0
     parents_done: int = 0
+    resumed: int = 0
     rows: int = 0
     forbidden: list[str] = field(default_factory=list[str])
     gone: int = 0

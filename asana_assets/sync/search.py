@@ -23,9 +23,6 @@ log = logging.getLogger(__name__)
 OVERLAP = dt.timedelta(minutes=10)
 """How far before the last sync a search begins."""
 
-_SECONDS_EACH = 1.0
-"""Between two searches: Asana allows 60 a minute, beside the token's own limit."""
-
 _INSTANT = dt.timedelta(milliseconds=1)
 _BEGINNING = dt.datetime(2008, 1, 1, tzinfo=dt.UTC)
 """Before anything in Asana was created."""
@@ -33,9 +30,15 @@ _BEGINNING = dt.datetime(2008, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(slots=True)
 class Search:
-    """Searches with one token; remembers which workspaces' plans have no search."""
+    """Searches with one token; remembers which workspaces' plans have no search.
+
+    Attributes:
+        client: Sends the requests.
+        seconds_each: Between two searches; Asana allows 60 a minute, beside the token's own limit.
+    """
 
     client: Client
+    seconds_each: float = 1.0
     _without: set[str] = field(default_factory=set[str])
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -58,7 +61,9 @@ class Search:
         """
         if last_sync is None or workspace_gid in self._without:
             return None
-        pages = _Asker(self.client, listing, workspace_gid, opt_fields, usage).pages(last_sync - OVERLAP, until)
+        pages = _Asker(self.client, self.seconds_each, listing, workspace_gid, opt_fields, usage).pages(
+            last_sync - OVERLAP, until
+        )
         try:
             first = next(pages)
         except PlanLimitError:
@@ -72,6 +77,7 @@ class _Asker:
     """Asks for the tasks of one window of time, as often as it takes."""
 
     client: Client
+    seconds_each: float
     listing: Listing
     workspace_gid: str
     opt_fields: str
@@ -113,7 +119,7 @@ class _Asker:
         self, order: str, since: dt.datetime, until: dt.datetime, created_since: dt.datetime | None = None
     ) -> Page:
         if self.asked:
-            self.stop.wait(_SECONDS_EACH)
+            self.stop.wait(self.seconds_each)
         self.asked += 1
         # The bounds are taken as exclusive, and widened by an instant: at worst a task comes twice.
         params = {

@@ -98,7 +98,7 @@ class Memory:
     def read_since(self, instant: dt.datetime) -> int:
         """Count the parents that were read at that instant or later."""
         read = self.table.filter(pc.not_equal(self.table["parent_gid"], pa.scalar(self.workspace_gid)))
-        return pc.sum(pc.greater_equal(read["_synced_at"], pa.scalar(instant, _INSTANT))).as_py() or 0
+        return read.filter(pc.greater_equal(read["_synced_at"], pa.scalar(instant, _INSTANT))).num_rows
 
     @property
     def last_sync_id(self) -> str | None:

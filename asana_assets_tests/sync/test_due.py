@@ -1,6 +1,7 @@
 """Who is due: laws of a pure function, against the same said in plain Python."""
 
 import datetime as dt
+from collections.abc import Mapping
 
 import pyarrow as pa
 from hypothesis import given, settings
@@ -17,11 +18,11 @@ texts = st.sampled_from(["a", "b", "c"])
 ages = st.integers(0, 10).map(lambda days: days * DAY)
 
 
-def table(parents: dict[str, str]) -> pa.Table:
+def table(parents: Mapping[str, str]) -> pa.Table:
     return pa.table({"gid": pa.array(parents, pa.string()), "version": pa.array(parents.values(), pa.string())})
 
 
-def memory(read: dict[str, tuple[str, dt.timedelta]]) -> Memory:
+def memory(read: Mapping[str, tuple[str, dt.timedelta]]) -> Memory:
     rows = Memory.rows(
         pa.array(read, pa.string()),
         pa.array([version for version, _ in read.values()], pa.string()),
@@ -31,8 +32,8 @@ def memory(read: dict[str, tuple[str, dt.timedelta]]) -> Memory:
 
 
 def due(
-    parents: dict[str, str],
-    read: dict[str, tuple[str, dt.timedelta]],
+    parents: Mapping[str, str],
+    read: Mapping[str, tuple[str, dt.timedelta]],
     changed: set[str] | None = None,
     after: dt.timedelta | None = None,
 ) -> set[str]:
@@ -44,7 +45,7 @@ def due(
 @settings(deadline=None)
 @given(st.dictionaries(gids, texts), st.dictionaries(gids, st.tuples(texts, ages)), st.sets(gids))
 def test_due_is_who_was_never_read_has_another_version_or_is_named(
-    parents: dict[str, str], read: dict[str, tuple[str, dt.timedelta]], changed: set[str]
+    parents: Mapping[str, str], read: Mapping[str, tuple[str, dt.timedelta]], changed: set[str]
 ) -> None:
     expected = {gid for gid, version in parents.items() if gid not in read or read[gid][0] != version or gid in changed}
     assert due(parents, read, changed) == expected
@@ -89,7 +90,7 @@ def test_a_full_sync_asks_whom_it_has_not_asked_since_it_began() -> None:
 
 def test_the_last_sync_is_the_one_that_ended_or_else_the_first_read() -> None:
     assert Memory.nothing("workspace").last_sync is None
-    read: dict[str, tuple[str, dt.timedelta]] = {"1": ("a", 3 * DAY), "2": ("a", DAY)}
+    read: Mapping[str, tuple[str, dt.timedelta]] = {"1": ("a", 3 * DAY), "2": ("a", DAY)}
     assert memory(read).last_sync == NOW - 3 * DAY
     ended = memory(read | {"workspace": ("id", 2 * DAY)})
     assert (ended.last_sync, ended.last_sync_id) == (NOW - 2 * DAY, "id")

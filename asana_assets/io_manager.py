@@ -87,8 +87,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
 
         if workspace_gid:
             replace(workspace_gid, rows.batches)
-            nobody = pa.array([], pa.string())
-            self.lake.remember(endpoint.name, workspace_gid, rows.reading.memory(), nobody)
+            self.lake.remember(endpoint.name, workspace_gid, rows.reading.memory(), rows.reading.vanished())
             return
         # Above workspaces there are few rows. The workspaces that were stored and are not among them become empty.
         found = pa.Table.from_batches(rows.batches, endpoint.schema)
@@ -126,9 +125,10 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         replace(checkpoint.parents, checkpoint.batches)
         forget = pa.array(checkpoint.gone, pa.string())
         if checkpoint.last:
-            vanished = reading.vanished(self.lake.previous(endpoint, workspace_gid).columns(reading.columns))
+            known = self.lake.previous(endpoint, workspace_gid).columns(reading.columns)
+            vanished, others = reading.vanished(known)
             replace(vanished, [])
-            forget = pa.concat_arrays([forget, vanished])
+            forget = pa.concat_arrays([forget, others])
         memory = checkpoint.memory(workspace_gid)
         if memory.num_rows or len(forget):
             self.lake.remember(endpoint.name, workspace_gid, memory, forget)

@@ -236,7 +236,7 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
                 table, workspace_gid, parent_column="gid", parents=_keys(name, forget), rows=[rows], sort_by=("gid",)
             )
         )
-        self.tidy(table, keep=timedelta(hours=1))
+        self.tidy(table, keep=timedelta(minutes=10))
 
     def tidy(self, table: "Table", *, keep: timedelta = timedelta(days=7)) -> None:
         """Expire a table's old snapshots, once they are so many that commits get slow."""

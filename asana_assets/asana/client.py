@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final, Self
 
 import msgspec
@@ -284,6 +285,8 @@ class Client:
         except (requests.RequestException, HTTPError) as error:
             raise answer.TryAgainError(_describe(error)) from None
         usage.announced(answer.changes(response.headers))
+        if response.status_code != HTTPStatus.OK:
+            self._answered = True
         try:
             content = answer.read(
                 status=response.status_code,
@@ -292,13 +295,8 @@ class Client:
                 template=request.template,
                 decoder=decoder,
             )
-        except answer.NotAsanaError:
-            raise
         except UnauthorizedError as error:
             self._unauthorized = error
-            raise
-        except Exception:
-            self._answered = True
             raise
         self._answered = True
         return body, content

@@ -22,19 +22,20 @@ class UnknownWorkspaceError(AsanaError):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One listing of one parent; or, as `single`, one record by its own gid."""
+    """One listing of one parent of some version; or, as `single`, one record by its own gid."""
 
     listing: Listing
     parent_gid: str
     request: Request
+    version: str = ""
     single: bool = False
 
 
-def ask(listing: Listing, parent_gid: str, workspace_gid: str) -> Ask:
-    """Build the request of a listing for one parent."""
+def ask(listing: Listing, parent_gid: str, workspace_gid: str, version: str = "") -> Ask:
+    """Build the request of a listing for one parent, which has this version."""
     values = {"parent": parent_gid, "workspace": workspace_gid}
     params = {name: value.format_map(values) for name, value in listing.params.items()}
-    return Ask(listing, parent_gid, Request(template=listing.path, values=values, params=params))
+    return Ask(listing, parent_gid, Request(template=listing.path, values=values, params=params), version)
 
 
 def single(endpoint: Endpoint, gid: str) -> Ask:
@@ -76,8 +77,9 @@ class Parents:
         """Give the asks, in the order of the catalogue and of the gids."""
         for listing, rows in self.groups:
             for start in range(0, rows.num_rows, _SLICE):
-                for gid in gids_of(rows["gid"].slice(start, _SLICE)):
-                    yield ask(listing, gid, self.workspace_gid)
+                some = rows.slice(start, _SLICE)
+                for gid, version in zip(gids_of(some["gid"]), gids_of(some["version"]), strict=True):
+                    yield ask(listing, gid, self.workspace_gid, version)
 
 
 def choose_parents(endpoint: Endpoint, workspace_gid: str, upstream: Mapping[str, pa.Table]) -> Parents:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from asana_assets.asana.client import Page
 from asana_assets.asana.columns import Array
 from asana_assets.asana.endpoint import GID, PARENT_GID
-from asana_assets.sync.asking import Ask, ask, choose_parents, eligible, gids_of, once_each
+from asana_assets.sync.asking import Ask, Parents, ask, choose_parents, eligible, gids_of, once_each
 from asana_assets.sync.due import Memory, Sync
 from asana_assets.sync.fan import Answer, Fan, Outcome
 from asana_assets.sync.reading import BATCH_ROWS, Report, Source
@@ -89,7 +89,6 @@ class ChildReading:
         [(self._listing, self._parents)] = choose_parents(source.endpoint, source.workspace_gid, source.upstream).groups
         self._checkpoint = Checkpoint()
         self._found: list[Found] = []
-        self._asked: dict[str, str] = {}
 
     def checkpoints(self) -> Iterator[Checkpoint]:
         """Read what is due. A checkpoint counts as stored when the next one is asked for; the last has `last`.
@@ -116,8 +115,8 @@ class ChildReading:
         self._build()
         return self._checkpoint
 
-    def vanished(self, known: pa.Table) -> Array:
-        """Give the parents whose rows are stored, though they are parents no longer.
+    def vanished(self, known: pa.Table) -> tuple[Array, Array]:
+        """Give the parents whose rows are stored, and those that are remembered, though they are none any more.
 
         Args:
             known: Of every row stored by now, the columns that `columns` names.
@@ -126,7 +125,8 @@ class ChildReading:
         if self.endpoint.nested:
             valid = pa.concat_arrays([valid, *self._nested(known)["gid"].chunks])
         stored = pc.unique(known[PARENT_GID.name].combine_chunks())
-        return stored.filter(pc.invert(pc.is_in(stored, value_set=valid)))
+        stored = stored.filter(pc.invert(pc.is_in(stored, value_set=valid)))
+        return stored, self._source.memory.others(valid)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -153,7 +153,6 @@ class ChildReading:
             self.endpoint.search,
             self.workspace_gid,
             self._source.memory.last_sync,
-            until=self._source.sync.began,
             opt_fields="created_at,modified_at,parent",
             usage=self.report.usage,
         )
@@ -166,13 +165,13 @@ class ChildReading:
 
     def _read(self, due: pa.Table, changed: set[str]) -> Iterator[Checkpoint]:
         """Ask the parents that are due, and those found on the way, and gather them into checkpoints."""
-        self._asked = dict(zip(gids_of(due["gid"]), gids_of(due["version"]), strict=True))
+        asked = set(gids_of(due["gid"])) if self.endpoint.nested else set[str]()
         fan = Fan(self._source.client, opt_fields=self.endpoint.opt_fields, usage=self.report.usage)
         rows_at_most, seconds_at_most = self._limits
         pages: dict[str, list[Page]] = {}
         waiting = 0
         began = time.monotonic()
-        for answer in fan.answers(ask(self._listing, gid, self.workspace_gid) for gid in list(self._asked)):
+        for answer in fan.answers(Parents(self.workspace_gid, ((self._listing, due),)).asks()):
             if answer.page is not None:
                 pages.setdefault(answer.ask.parent_gid, []).append(answer.page)
                 continue
@@ -183,7 +182,7 @@ class ChildReading:
             full = size >= rows_at_most or time.monotonic() - began >= seconds_at_most
             if full or waiting >= BATCH_ROWS or (self.endpoint.nested and fan.idle):
                 waiting = 0
-                fan.add(self._nested_asks(self._build(), changed))
+                fan.add(self._nested_asks(self._build(), asked, changed))
             if full:
                 yield from self._store()
                 began = time.monotonic()
@@ -199,7 +198,7 @@ class ChildReading:
             self._checkpoint.gone.append(gid)
         elif answer.outcome is not Outcome.FORBIDDEN:
             asked_at = pages[0].asked_at if pages else self._source.sync.began
-            self._checkpoint.read.append((gid, self._asked[gid], asked_at))
+            self._checkpoint.read.append((gid, answer.ask.version, asked_at))
             self._found += [Found(page, gid) for page in pages]
 
     def _build(self) -> pa.RecordBatch | None:
@@ -213,19 +212,18 @@ class ChildReading:
         self.report.count(batch)
         return batch
 
-    def _nested_asks(self, batch: pa.RecordBatch | None, changed: set[str]) -> Iterator[Ask]:
+    def _nested_asks(self, batch: pa.RecordBatch | None, asked: set[str], changed: set[str]) -> Iterator[Ask]:
         """Give the asks of the parents that are among new rows and due; one that was asked is not asked again."""
         if batch is None or not self.endpoint.nested:
             return
         rows = once_each([eligible(self._listing, batch)])
         due = self._source.memory.due(rows, sync=self._source.sync, changed=pa.array(changed, pa.string()))
         for gid, version, is_due in zip(gids_of(rows["gid"]), gids_of(rows["version"]), due.to_pylist(), strict=True):
-            if gid not in self._asked:
+            if is_due and gid not in asked:
+                asked.add(gid)
                 self.report.parents += 1
-                if is_due:
-                    self._asked[gid] = version
-                    self.report.parents_due += 1
-                    yield ask(self._listing, gid, self.workspace_gid)
+                self.report.parents_due += 1
+                yield ask(self._listing, gid, self.workspace_gid, version)
 
     def _store(self) -> Iterator[Checkpoint]:
         yield self._checkpoint

@@ -95,6 +95,12 @@ class Memory:
         first = pc.min((whole if whole.num_rows else self.table)["_synced_at"])
         return first.as_py()
 
+    def others(self, parent_gids: Array) -> Array:
+        """Give the parents that are remembered and not among these."""
+        remembered = self.table["parent_gid"].combine_chunks()
+        known = pc.or_(pc.is_in(remembered, value_set=parent_gids), pc.equal(remembered, pa.scalar(self.workspace_gid)))
+        return remembered.filter(pc.invert(known))
+
     def read_since(self, instant: dt.datetime) -> int:
         """Count the parents that were read at that instant or later."""
         read = self.table.filter(pc.not_equal(self.table["parent_gid"], pa.scalar(self.workspace_gid)))

@@ -6,7 +6,6 @@ more and could have moved while its listing was read, is asked for by its gid be
 read by age alone, the rows of parents that are not due yet stay, but for what a search finds changed.
 """
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -155,6 +154,11 @@ class Reading:
         read = Memory.rows(gids, pa.repeat(pa.scalar(""), len(gids)), self._source.sync.began)
         return pa.concat_tables([read, Memory.ended(self.workspace_gid, self._source.sync)])
 
+    def vanished(self) -> Array:
+        """Give the parents that are remembered and are none any more."""
+        gids = [pa.array([], pa.string()), *(self._parents.of(listing) for listing, _ in self._parents.groups)]
+        return self._source.memory.others(pa.concat_arrays(gids))
+
     def _is_due(self, listing: Listing, rows: pa.Table) -> Array:
         if listing.version is None:
             return pa.repeat(pa.scalar(value=True), rows.num_rows)
@@ -188,7 +192,6 @@ class Reading:
             self.endpoint.search,
             self.workspace_gid,
             self._source.memory.last_sync,
-            until=dt.datetime.now(dt.UTC),
             opt_fields=self.endpoint.opt_fields,
             usage=self.report.usage,
         )

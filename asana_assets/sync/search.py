@@ -48,7 +48,6 @@ class Search:
         workspace_gid: str,
         last_sync: dt.datetime | None,
         *,
-        until: dt.datetime,
         opt_fields: str,
         usage: Usage,
     ) -> Iterator[Page] | None:
@@ -62,7 +61,7 @@ class Search:
         if last_sync is None or workspace_gid in self._without:
             return None
         pages = _Asker(self.client, self.seconds_each, listing, workspace_gid, opt_fields, usage).pages(
-            last_sync - OVERLAP, until
+            last_sync - OVERLAP
         )
         try:
             first = next(pages)
@@ -74,7 +73,7 @@ class Search:
 
 @dataclass(slots=True)
 class _Asker:
-    """Asks for the tasks of one window of time, as often as it takes."""
+    """Asks for tasks by time, as often as it takes."""
 
     client: Client
     seconds_each: float
@@ -85,13 +84,13 @@ class _Asker:
     stop: threading.Event = field(default_factory=threading.Event)
     asked: int = 0
 
-    def pages(self, since: dt.datetime, until: dt.datetime) -> Iterator[Page]:
-        """Give what was modified in this time, in its order, from one page's end to the next.
+    def pages(self, since: dt.datetime) -> Iterator[Page]:
+        """Give what was modified since, in its order, from one page's end to the next.
 
-        What changes meanwhile moves to the end, where it is found, or out of the window, where the next sync finds it.
+        What changes meanwhile moves to the end, where it is found.
         """
         while True:
-            page = self._page("modified_at", since, until)
+            page = self._page("modified_at", since)
             yield page
             if page.count < PAGE_SIZE:
                 return
@@ -105,7 +104,7 @@ class _Asker:
         """Give more tasks than fit one page that were modified in one instant, in the order of their creation."""
         since = _BEGINNING
         while True:
-            page = self._page("created_at", instant, instant + _INSTANT, created_since=since)
+            page = self._page("created_at", instant, until=instant + _INSTANT, created_since=since)
             yield page
             if page.count < PAGE_SIZE:
                 return
@@ -116,7 +115,12 @@ class _Asker:
             since = last
 
     def _page(
-        self, order: str, since: dt.datetime, until: dt.datetime, created_since: dt.datetime | None = None
+        self,
+        order: str,
+        since: dt.datetime,
+        *,
+        until: dt.datetime | None = None,
+        created_since: dt.datetime | None = None,
     ) -> Page:
         if self.asked:
             self.stop.wait(self.seconds_each)
@@ -125,10 +129,11 @@ class _Asker:
         params = {
             **self.listing.params,
             "modified_at.after": _text(since - _INSTANT),
-            "modified_at.before": _text(until + _INSTANT),
             "sort_by": order,
             "sort_ascending": "true",
         }
+        if until:
+            params["modified_at.before"] = _text(until + _INSTANT)
         if created_since:
             params["created_at.after"] = _text(created_since - _INSTANT)
         request = Request(template=self.listing.path, values={"workspace": self.workspace_gid}, params=params)

@@ -28,7 +28,6 @@ def found(asana: Sandbox, workspace: str, last_sync: dt.datetime | None) -> list
         LISTING,
         workspace,
         last_sync,
-        until=dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1),
         opt_fields="created_at,modified_at",
         usage=Usage(),
     )
@@ -56,7 +55,7 @@ def test_a_plan_without_search_is_asked_once(asana: Sandbox) -> None:
     workspace = asana.organization.traps["free_organization"]
     now = dt.datetime.now(dt.UTC)
     for _ in range(2):
-        assert search.changed_since(LISTING, workspace, now, until=now, opt_fields="", usage=Usage()) is None
+        assert search.changed_since(LISTING, workspace, now, opt_fields="", usage=Usage()) is None
     assert len(asana.log) == 1
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from asana_assets.asana.client import PAGE_SIZE, Client, Page, Request, Usage
 from asana_assets.asana.endpoint import Listing
-from asana_assets.asana.errors import PlanLimitError
+from asana_assets.asana.errors import ForbiddenError, NotFoundError, PlanLimitError
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,9 @@ class Search:
         )
         try:
             first = next(pages)
-        except PlanLimitError:
+        except (PlanLimitError, ForbiddenError, NotFoundError) as error:
+            if not isinstance(error, PlanLimitError):
+                log.warning("Searching is refused, so changes inside subtasks come by age: %s", error)
             self._without.add(workspace_gid)
             return None
         return chain([first], pages)

@@ -59,6 +59,15 @@ def test_a_plan_without_search_is_asked_once(asana: Sandbox) -> None:
     assert len(asana.log) == 1
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_search_that_is_refused_is_done_without(
+    asana: Sandbox, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    asana.fault("/workspaces/{gid}/tasks/search", status, message="No.")
+    assert found(asana, asana.organization.traps["paid_organization"], dt.datetime.now(dt.UTC)) is None
+    assert "come by age" in caplog.text
+
+
 def test_before_the_first_sync_nothing_is_searched_for(asana: Sandbox) -> None:
     assert found(asana, asana.organization.traps["paid_organization"], None) is None
     assert len(asana.log) == 0

@@ -91,6 +91,10 @@ def _parse(url: str) -> sa.URL:
         raise SettingError("ASANA_PACER_URL is not a database URL, as in postgresql+psycopg://host/name") from None
     if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
         raise SettingError("ASANA_PACER_URL: a pace can be kept in sqlite and postgresql only")
+    try:
+        parsed.get_dialect().import_dbapi()
+    except ImportError as error:
+        raise SettingError(f"ASANA_PACER_URL needs a database driver that is not installed: {error.name}") from None
     return parsed
 
 

@@ -67,6 +67,11 @@ def test_without_its_database_a_process_keeps_its_own_pace_and_says_so(
     assert "ASANA_PACER_URL" in caplog.messages[0]
 
 
+def test_a_driver_that_is_missing_is_named() -> None:
+    with pytest.raises(SettingError, match=r"ASANA_PACER_URL needs .* not installed: pg8000"):
+        SharedPace("postgresql+pg8000://host/db", "token")
+
+
 @pytest.mark.parametrize("url", ["nonsense", "mysql://host/db", "http://host", ""])
 def test_a_url_that_can_keep_no_pace_is_refused(url: str) -> None:
     with pytest.raises(SettingError, match="ASANA_PACER_URL"):

@@ -167,6 +167,7 @@ def test_syncs_of_different_workspaces_at_once_both_succeed_always(make_warehous
         for running in both:
             _, errors = running.communicate(timeout=120)
             assert running.returncode == 0, errors
+    assert warehouse.run("refresh_workspaces").success
     for gid in small:
         assert warehouse.run("sync_workspace", gid).success
     warehouse.assert_true(*small)

@@ -196,13 +196,16 @@ class DataFileWriter:
 class StagedTransaction(Transaction):
     """A transaction whose metadata are worked out once a change, not at each look: PyIceberg copies them whole."""
 
-    _worked_out: tuple[int, TableMetadata] | None = None
+    _worked_out: TableMetadata | None = None
+    _of: tuple[object, object] = (None, None)
 
     @property
     def table_metadata(self) -> TableMetadata:
-        if self._worked_out is None or self._worked_out[0] != len(self._updates):
-            self._worked_out = len(self._updates), super().table_metadata
-        return self._worked_out[1]
+        # Both are replaced, never changed, when the table is refreshed for another try or an update is added.
+        base, updates = self._table.metadata, self._updates
+        if self._worked_out is None or self._of[0] is not base or self._of[1] is not updates:
+            self._worked_out, self._of = super().table_metadata, (base, updates)
+        return self._worked_out
 
 
 class SwapFiles(_OverwriteFiles):

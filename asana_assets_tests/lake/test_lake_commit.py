@@ -91,16 +91,23 @@ def test_manifests_stay_few_over_many_commits(catalog: Catalog) -> None:
     assert len(current.manifests(table.io)) <= 3
 
 
-def _interfere(monkeypatch: pytest.MonkeyPatch, table: Table, meanwhile: Callable[[], object]) -> None:
-    """`meanwhile` happens once, between the moment our commit was planned and the moment it is sent."""
+def _interfere(monkeypatch: pytest.MonkeyPatch, table: Table, meanwhile: Callable[[], object]) -> list[None]:
+    """`meanwhile` happens once, between the moment our commit was planned and the moment it is sent.
+
+    Returns:
+        Grows by one whenever anything is sent: ours, and what is done meanwhile.
+    """
     send = table.catalog.commit_table
+    sent: list[None] = []
 
     def commit_table(*arguments: object, **named: object) -> object:
-        monkeypatch.setattr(table.catalog, "commit_table", send)
-        meanwhile()
+        sent.append(None)
+        if len(sent) == 1:
+            meanwhile()
         return send(*arguments, **named)  # pyright: ignore[reportArgumentType] - passed through
 
     monkeypatch.setattr(table.catalog, "commit_table", commit_table)
+    return sent
 
 
 def test_a_commit_to_another_workspace_meanwhile_costs_only_a_retry(
@@ -108,8 +115,9 @@ def test_a_commit_to_another_workspace_meanwhile_costs_only_a_retry(
 ) -> None:
     table, other = tasks(catalog), tasks(catalog)
     replace(table, "w", [row(1)])
-    _interfere(monkeypatch, table, lambda: replace(other, "v", [row(9)]))
+    sent = _interfere(monkeypatch, table, lambda: replace(other, "v", [row(9)]))
     replace(table, "w", [row(2)])
+    assert len(sent) == len(["ours, refused", "theirs", "ours again"])
     assert (gids(table, "v"), gids(table, "w")) == (["9"], ["2"])
     assert len(table.snapshots()) == 3
 

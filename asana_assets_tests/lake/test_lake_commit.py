@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from uuid import uuid4
 
@@ -91,8 +91,12 @@ def test_manifests_stay_few_over_many_commits(catalog: Catalog) -> None:
     assert len(current.manifests(table.io)) <= 3
 
 
-def _interfere(monkeypatch: pytest.MonkeyPatch, table: Table, meanwhile: Callable[[], object]) -> list[None]:
+def _interfere(
+    monkeypatch: pytest.MonkeyPatch, table: Table, meanwhile: Callable[[], object], at: Collection[int] = (1,)
+) -> list[None]:
     """`meanwhile` happens once, between the moment our commit was planned and the moment it is sent.
+
+    Or as often as `at` says, by how many commits were sent, this one counted.
 
     Returns:
         Grows by one whenever anything is sent: ours, and what is done meanwhile.
@@ -102,7 +106,7 @@ def _interfere(monkeypatch: pytest.MonkeyPatch, table: Table, meanwhile: Callabl
 
     def commit_table(*arguments: object, **named: object) -> object:
         sent.append(None)
-        if len(sent) == 1:
+        if len(sent) in at:
             meanwhile()
         return send(*arguments, **named)  # pyright: ignore[reportArgumentType] - passed through
 
@@ -110,16 +114,16 @@ def _interfere(monkeypatch: pytest.MonkeyPatch, table: Table, meanwhile: Callabl
     return sent
 
 
-def test_a_commit_to_another_workspace_meanwhile_costs_only_a_retry(
+def test_each_commit_to_another_workspace_meanwhile_costs_only_a_retry(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, other = tasks(catalog), tasks(catalog)
     replace(table, "w", [row(1)])
-    sent = _interfere(monkeypatch, table, lambda: replace(other, "v", [row(9)]))
+    sent = _interfere(monkeypatch, table, lambda: replace(other, "v", [row(9)]), at=(1, 3))
     replace(table, "w", [row(2)])
-    assert len(sent) == len(["ours, refused", "theirs", "ours again"])
+    assert len(sent) == len(["ours, refused", "theirs", "ours, refused", "theirs", "ours"])
     assert (gids(table, "v"), gids(table, "w")) == (["9"], ["2"])
-    assert len(table.snapshots()) == 3
+    assert len(table.snapshots()) == 4
 
 
 @pytest.mark.parametrize(("before", "theirs"), [([], [row(8), row(9)]), ([row(1)], []), ([row(1)], [row(8), row(9)])])

@@ -112,7 +112,7 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
                 reading = obj = ChildReading(source, checkpoint_rows=rows, checkpoint_seconds=seconds)
             else:
                 reading = Reading(source)
-                obj = Rows(reading, reading)
+                obj = Rows(reading)
         yield from _handed_over(context, asana, progress, reading, obj)
 
     return materialize
@@ -148,7 +148,7 @@ def workspaces(
             )
         )
         chosen = choose_workspaces(pa.Table.from_batches(reading, WORKSPACES.schema), asana.workspaces)
-    yield from _handed_over(context, asana, progress, reading, Rows(reading, chosen.to_batches()))
+    yield from _handed_over(context, asana, progress, reading, Rows(reading, chosen))
     new, gone = partitions.register(context.instance, [str(gid) for gid in chosen[GID.name].to_pylist()])
     if new or gone:
         context.log.info("workspaces that are new: %s; that went: %s", ", ".join(new) or "-", ", ".join(gone) or "-")

@@ -6,6 +6,7 @@ does not grow with the rows: they are read while they are written.
 """
 
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -29,10 +30,10 @@ if TYPE_CHECKING:  # half a second to import
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """All rows of a reading, or of those that were chosen; `batches` is read once."""
+    """All rows of a reading; where they stand above workspaces, those that were chosen of them."""
 
     reading: Reading
-    batches: Iterable[pa.RecordBatch]
+    chosen: pa.Table | None = None
 
 
 class IcebergIOManager(dg.ConfigurableIOManager):
@@ -85,12 +86,13 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                     writer.write(batch)
                 replace_partition(table, gid, writer.finish(), properties={"dagster-run": run_id})
 
-        if workspace_gid:
-            replace(workspace_gid, rows.batches)
+        if rows.chosen is None:
+            with closing(iter(rows.reading)) as batches:  # so that nobody goes on asking when writing fails
+                replace(workspace_gid, batches)
             self.lake.remember(endpoint.name, workspace_gid, rows.reading.memory(), rows.reading.vanished())
             return
         # Above workspaces there are few rows. The workspaces that were stored and are not among them become empty.
-        found = pa.Table.from_batches(rows.batches, endpoint.schema)
+        found = rows.chosen
         known = self.lake.previous(endpoint, "").columns((WORKSPACE_GID.name,))
         for gid in dict.fromkeys(chain(gids_of(found[GID.name]), gids_of(known[WORKSPACE_GID.name]))):
             batches = found.filter(pc.equal(found[WORKSPACE_GID.name], pa.scalar(gid))).to_batches()
@@ -99,8 +101,9 @@ class IcebergIOManager(dg.ConfigurableIOManager):
     def _update(self, table: "Table", reading: ChildReading, run_id: str) -> None:
         """Store one checkpoint after the other; what was read before the reading broke off is stored, too."""
         try:
-            for checkpoint in reading.checkpoints():
-                self._store(table, reading, checkpoint, run_id)
+            with closing(reading.checkpoints()) as checkpoints:
+                for checkpoint in checkpoints:
+                    self._store(table, reading, checkpoint, run_id)
         except BaseException:  # a terminated run as well: what was paid for is kept
             self._store(table, reading, reading.rest(), run_id)
             raise

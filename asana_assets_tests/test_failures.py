@@ -1,5 +1,7 @@
 """What an operator reads, and what the tables hold, when Asana refuses: through real HTTP."""
 
+import threading
+
 import pytest
 
 from asana_assets.sandbox import Request
@@ -222,6 +224,18 @@ def test_announced_changes_are_in_the_metadata_once_each(make_warehouse: MakeWar
     assert isinstance(changes, list)
     assert len(changes) == len(set(changes)) > 1
     assert all(change.startswith("name=") for change in changes)
+
+
+def test_a_sync_that_fails_in_the_middle_leaves_nobody_asking(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse(latency=0.02)
+    start(warehouse, "projects", "users", "tasks")
+    for path, name in (("/projects/{gid}/sections", "sections"), ("/tasks/{gid}/stories", "stories")):
+        warehouse.asana.fault(path, 200, times=1, body={"data": [{"name": "no gid"}]})
+        if name == "stories":
+            assert warehouse.run("sync_workspace", paid(warehouse), ["subtasks"]).success
+        result = warehouse.run("sync_workspace", paid(warehouse), [name])
+        assert f"Asana sent {name} without a gid" in failures(result)[name]
+        assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("asana")]
 
 
 def test_without_a_token_a_run_fails_with_one_clear_sentence(make_warehouse: MakeWarehouse) -> None:

@@ -6,7 +6,8 @@ again, whatever happens to the run. The rows of parents that are not due stay wh
 
 import datetime as dt
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import msgspec
@@ -90,7 +91,7 @@ class ChildReading:
         self._checkpoint = Checkpoint()
         self._found: list[Found] = []
 
-    def checkpoints(self) -> Iterator[Checkpoint]:
+    def checkpoints(self) -> Generator[Checkpoint]:
         """Read what is due. A checkpoint counts as stored when the next one is asked for; the last has `last`.
 
         Raises:
@@ -163,7 +164,7 @@ class ChildReading:
         others = [hit.parent.gid for hit in hits if hit.parent and as_known.get(hit.gid) != hit.modified_at]
         return pa.array(others, pa.string())
 
-    def _read(self, due: pa.Table, changed: set[str]) -> Iterator[Checkpoint]:
+    def _read(self, due: pa.Table, changed: set[str]) -> Generator[Checkpoint]:
         """Ask the parents that are due, and those found on the way, and gather them into checkpoints."""
         asked = set(gids_of(due["gid"])) if self.endpoint.nested else set[str]()
         fan = Fan(self._source.client, opt_fields=self.endpoint.opt_fields, usage=self.report.usage)
@@ -171,21 +172,22 @@ class ChildReading:
         pages: dict[str, list[Page]] = {}
         waiting = 0
         began = time.monotonic()
-        for answer in fan.answers(Parents(self.workspace_gid, ((self._listing, due),)).asks()):
-            if answer.page is not None:
-                pages.setdefault(answer.ask.parent_gid, []).append(answer.page)
-                continue
-            ended = pages.pop(answer.ask.parent_gid, [])
-            self._take(answer, ended)
-            waiting += sum(page.count for page in ended)
-            size = waiting + self._checkpoint.rows + len(self._checkpoint.read)
-            full = size >= rows_at_most or time.monotonic() - began >= seconds_at_most
-            if full or waiting >= BATCH_ROWS or (self.endpoint.nested and fan.idle):
-                waiting = 0
-                fan.add(self._nested_asks(self._build(), asked, changed))
-            if full:
-                yield from self._store()
-                began = time.monotonic()
+        with closing(fan.answers(Parents(self.workspace_gid, ((self._listing, due),)).asks())) as answers:
+            for answer in answers:
+                if answer.page is not None:
+                    pages.setdefault(answer.ask.parent_gid, []).append(answer.page)
+                    continue
+                ended = pages.pop(answer.ask.parent_gid, [])
+                self._take(answer, ended)
+                waiting += sum(page.count for page in ended)
+                size = waiting + self._checkpoint.rows + len(self._checkpoint.read)
+                full = size >= rows_at_most or time.monotonic() - began >= seconds_at_most
+                if full or waiting >= BATCH_ROWS or (self.endpoint.nested and fan.idle):
+                    waiting = 0
+                    fan.add(self._nested_asks(self._build(), asked, changed))
+                if full:
+                    yield from self._store()
+                    began = time.monotonic()
         self._build()
         self._checkpoint.last = self._source.sync
         yield from self._store()

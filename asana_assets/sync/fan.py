@@ -8,7 +8,7 @@ not yet taken stays bounded. What order pages come in does not matter to a table
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
@@ -78,8 +78,8 @@ class Fan:
         """Whether nothing waits to be taken."""
         return self._answers.empty()
 
-    def answers(self, asks: Iterator[Ask]) -> Iterator[Answer]:
-        """Ask all, and give what comes.
+    def answers(self, asks: Iterator[Ask]) -> Generator[Answer]:
+        """Ask all, and give what comes; close the generator to stop.
 
         Raises:
             AsanaError: what an ask failed with, unless `decide_outcome` has a word for it; the others are given up.

@@ -6,7 +6,8 @@ more and could have moved while its listing was read, is asked for by its gid be
 read by age alone, the rows of parents that are not due yet stay, but for what a search finds changed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -130,16 +131,17 @@ class Reading:
         self.report.parents = len(self._parents)
         self.report.parents_due = len(self._due)
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Read.
+    def __iter__(self) -> Generator[pa.RecordBatch]:
+        """Read; close the generator to stop.
 
         Raises:
             AsanaError: the table cannot be read; what was given so far is not all.
         """
         listed: list[Array] = [pa.array([], pa.string())]
-        for batch in self._read(self._due.asks()):
-            listed.append(batch[GID.name])
-            yield batch
+        with closing(self._read(self._due.asks())) as batches:
+            for batch in batches:
+                listed.append(batch[GID.name])
+                yield batch
         if self.endpoint.search and len(self._due) < len(self._parents):
             for batch in self._changed():
                 listed.append(batch[GID.name])
@@ -164,20 +166,21 @@ class Reading:
             return pa.repeat(pa.scalar(value=True), rows.num_rows)
         return self._source.memory.due(rows, sync=self._source.sync)
 
-    def _read(self, asks: Iterator[Ask]) -> Iterator[pa.RecordBatch]:
+    def _read(self, asks: Iterator[Ask]) -> Generator[pa.RecordBatch]:
         fan = Fan(self._source.client, opt_fields=self.endpoint.opt_fields, usage=self.report.usage)
         found: list[Found] = []
         rows = 0
-        for answer in fan.answers(asks):
-            if answer.page is not None:
-                found.append(Found(answer.page, answer.ask.parent_gid))
-                rows += answer.page.count
-            elif not answer.ask.single:
-                self.report.note(answer)
-            if found and (rows >= BATCH_ROWS or fan.idle):
-                yield self._build(found)
-                found.clear()
-                rows = 0
+        with closing(fan.answers(asks)) as answers:
+            for answer in answers:
+                if answer.page is not None:
+                    found.append(Found(answer.page, answer.ask.parent_gid))
+                    rows += answer.page.count
+                elif not answer.ask.single:
+                    self.report.note(answer)
+                if found and (rows >= BATCH_ROWS or fan.idle):
+                    yield self._build(found)
+                    found.clear()
+                    rows = 0
 
     def _build(self, found: Sequence[Found]) -> pa.RecordBatch:
         batch = self._builder.build(found, self.workspace_gid)
@@ -210,8 +213,9 @@ class Reading:
         if self.endpoint.single:
             missed = listed_by(self.endpoint, unseen, self._due.without(self.report.forbidden))
             asks = (single(self.endpoint, gid) for gid in gids_of(unseen[GID.name].filter(missed)))
-            for batch in self._read(asks):
-                yield batch.filter(listed_by(self.endpoint, batch, self._parents))
+            with closing(self._read(asks)) as batches:
+                for batch in batches:
+                    yield batch.filter(listed_by(self.endpoint, batch, self._parents))
             unseen = unseen.filter(pc.invert(missed))
         unread = self._parents.where(
             lambda listing, rows: pc.invert(pc.is_in(rows["gid"], value_set=self._read_gids(listing)))

@@ -151,9 +151,8 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             if table is None:
                 raise dg.Failure(f"There is no table {name} yet: materialize {name} first.")
             rows = scan(table, workspace=workspace_gid, columns=columns)
-            if not rows.num_rows and not context.has_asset_partitions:
-                return rows
-            if not rows.num_rows and self.lake.memory(name, workspace_gid).last_sync_id is None:
+            may_be_unsynced = context.has_asset_partitions and not rows.num_rows
+            if may_be_unsynced and self.lake.memory(name, workspace_gid).last_sync_id is None:
                 raise dg.Failure(f"{name} of workspace {workspace_gid} was never synced: materialize {name} first.")
             return rows
 

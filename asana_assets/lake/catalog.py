@@ -72,7 +72,7 @@ def _open_embedded(data_dir: Path) -> "Catalog":
                 "warehouse": f"file://{root / 'warehouse'}",
             }
         )
-    except Exception as error:
+    except Exception as error:  # of the file system or of SQLite: one remedy
         reason = error.strerror if isinstance(error, OSError) and error.strerror else redacted(str(error))
         raise CatalogUnavailableError(
             f"The data directory {root} cannot hold the catalog; set ASANA_DATA_DIR to a writable directory ({reason})."
@@ -85,7 +85,7 @@ def _load(properties: Mapping[str, str]) -> "Catalog":
     for _ in range(_CREATE_ATTEMPTS):
         try:
             return load_catalog(CATALOG_NAME, **cast("dict[str, str | None]", dict(properties)))
-        except Exception as error:
+        except Exception as error:  # the database's own, of any driver
             if "already exists" not in str(error):
                 raise
             time.sleep(0.05)  # another process is creating the catalog's tables at this moment

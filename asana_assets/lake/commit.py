@@ -257,7 +257,7 @@ def _send(table: Table, transaction: Transaction, snapshot_id: int, uncommitted:
     except (CommitFailedException, ValidationException):
         uncommitted.in_doubt = False  # the two that promise that nothing landed
         return False
-    except Exception as error:
+    except Exception as error:  # whatever broke, the commit may have landed before
         if _landed(table, snapshot_id):
             return True
         raise CommitUnknownError(

@@ -91,8 +91,8 @@ class Memory:
     @property
     def last_sync(self) -> dt.datetime | None:
         """When the last sync began that came to its end; before one did, when the first parent was read (UTC)."""
-        whole = self.table.filter(pc.equal(self.table["parent_gid"], pa.scalar(self.workspace_gid)))
-        first = pc.min((whole if whole.num_rows else self.table)["_synced_at"])
+        ended = self._ended()
+        first = pc.min((ended if ended.num_rows else self.table)["_synced_at"])
         return first.as_py()
 
     def others(self, parent_gids: Array) -> Array:
@@ -109,8 +109,12 @@ class Memory:
     @property
     def last_sync_id(self) -> str | None:
         """The name of the last sync that came to its end."""
-        whole = self.table.filter(pc.equal(self.table["parent_gid"], pa.scalar(self.workspace_gid)))
-        return whole["version"][0].as_py() if whole.num_rows else None
+        ended = self._ended()
+        return ended["version"][0].as_py() if ended.num_rows else None
+
+    def _ended(self) -> pa.Table:
+        """Give the row of the last sync that came to its end, if one did."""
+        return self.table.filter(pc.equal(self.table["parent_gid"], pa.scalar(self.workspace_gid)))
 
     def due(self, parents: pa.Table, *, sync: Sync, changed: Array | None = None) -> Array:
         """Say of each parent (`gid`, `version`) whether it is to be asked: booleans. `changed` are, in any case."""

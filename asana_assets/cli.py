@@ -167,17 +167,22 @@ class Syncing:
         sync = Memory.ended(gid, Sync(id=began.isoformat(), began=began))
         nobody = pa.array([], pa.string())
         lake.remember(_UNFINISHED, gid, sync, nobody)
-        todo = [name for name in self.assets if name not in done]
+        outcome = self._materialize(gid, [name for name in self.assets if name not in done], began)
+        # Whether well or not, it has come to its end: only one that was killed is gone on with.
+        lake.remember(_UNFINISHED, gid, sync.slice(0, 0), pa.array([gid]))
+        return outcome
+
+    def _materialize(self, gid: str, assets: Sequence[str], began: dt.datetime) -> tuple[list[Line], list[str]]:
+        if not assets:  # to Dagster, no selection is all
+            return [], []
         result = self.definitions.resolve_job_def(automation.sync_workspace.name).execute_in_process(
-            {**_QUIET, "ops": {name: {"config": dict(self.config)} for name in todo}},
+            {**_QUIET, "ops": {name: {"config": dict(self.config)} for name in assets}},
             instance=self.instance,
             partition_key=gid,
             tags={SYNC_TAG: began.isoformat()},
             raise_on_error=False,
-            asset_selection=[dg.AssetKey(name) for name in todo],
+            asset_selection=[dg.AssetKey(name) for name in assets],
         )
-        # Whether well or not, it has come to its end: only one that was killed is gone on with.
-        lake.remember(_UNFINISHED, gid, sync.slice(0, 0), pa.array([gid]))
         return _outcome(result, gid)
 
     def _lake(self) -> LakeResource:

@@ -8,9 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from asana_assets.resources import LakeResource
 from asana_assets.sandbox import Sandbox
+from asana_assets.sync.due import Memory, Sync
 from warehouse import MakeWarehouse, Warehouse, failures
 
 COMMAND = [str(Path(sys.executable).with_name("asana-assets")), "sync"]
@@ -34,6 +37,12 @@ def start(warehouse: Warehouse, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def finish(running: subprocess.Popen[str]) -> None:
+    """Let a sync end, well."""
+    _, errors = running.communicate(timeout=120)
+    assert running.returncode == 0, errors
+
+
 def wait_for(asana: Sandbox, requests: int, running: subprocess.Popen[str]) -> None:
     """Wait until so many requests were received in all, or the process has ended."""
     while len(asana.log) < requests and running.poll() is None:
@@ -51,9 +60,7 @@ def kill_at_random(warehouse: Warehouse, kills: int, seed: int) -> int:
         running.send_signal(signal.SIGKILL)
         killed += running.wait() == -signal.SIGKILL
         running.communicate()
-    running = start(warehouse, "--checkpoint-rows", str(ROWS))
-    _, errors = running.communicate(timeout=120)
-    assert running.returncode == 0, errors
+    finish(start(warehouse, "--checkpoint-rows", str(ROWS)))
     return killed
 
 
@@ -99,6 +106,22 @@ def test_a_killed_sync_is_gone_on_with(make_warehouse: MakeWarehouse) -> None:
     warehouse.assert_true(paid)
     undisturbed = 1 + sum(warehouse.asana.minimal_requests(paid).values())
     assert len(warehouse.asana.log) <= undisturbed + 1 + ROWS + 4 * IN_FLIGHT
+
+
+def test_a_sync_killed_after_its_last_asset_has_nothing_left_to_read(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    gid = warehouse.asana.organization.traps["personal_workspace"]
+    warehouse.settings["ASANA_WORKSPACES"] = gid
+    finish(start(warehouse))
+    lake = LakeResource(data_dir=str(warehouse.data_dir))
+    began = lake.memory("stories", gid).last_sync
+    assert began is not None
+    killed = Memory.ended(gid, Sync(id=began.isoformat(), began=began))
+    lake.remember("sync", gid, killed, pa.array([], pa.string()))
+    before = len(warehouse.asana.log)
+    finish(start(warehouse))
+    assert [entry.path for entry in warehouse.asana.log[before:]] == ["/workspaces"]
+    assert lake.memory("sync", gid).last_sync is None
 
 
 def test_a_terminated_sync_keeps_what_it_read(make_warehouse: MakeWarehouse) -> None:
@@ -165,8 +188,7 @@ def test_syncs_of_different_workspaces_at_once_both_succeed_always(make_warehous
     for _ in range(20):
         both = [start(warehouse, "--workspace", gid, *select) for gid in small]
         for running in both:
-            _, errors = running.communicate(timeout=120)
-            assert running.returncode == 0, errors
+            finish(running)
     assert warehouse.run("refresh_workspaces").success
     for gid in small:
         assert warehouse.run("sync_workspace", gid).success

@@ -3,20 +3,25 @@
 SQLite serves one host, PostgreSQL several. The row holds when the next slot begins and until when to pause; reserving
 is one UPDATE, so nothing is locked while anybody waits, and a process killed between reserving and sending loses one
 slot. The token itself is not stored, only a fingerprint.
+
+A database that cannot be used holds nobody up: the process goes on at its own pace, and looks for it now and then.
 """
 
+import contextlib
 import hashlib
 import logging
+import math
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
 import sqlalchemy.event
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from asana_assets.asana.errors import SettingError
@@ -26,6 +31,14 @@ log = logging.getLogger(__name__)
 
 RETRY_STORE_SECONDS = 30.0
 """How long a process keeps its own pace before it tries the database again."""
+
+PATIENCE_SECONDS = 5.0
+"""How long a request waits for the database, to connect and to answer."""
+
+_CONNECTIONS = 2
+"""Of one process: one reserves, another looks for pauses."""
+
+_DRIVERS = {"pysqlite", "psycopg", "psycopg2"}
 
 _T = TypeVar("_T")
 
@@ -41,124 +54,239 @@ _PACE = sa.Table(
 class SharedPace:
     """A timetable in a database; while that cannot be used, this process's own."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        retry_seconds: float = RETRY_STORE_SECONDS,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         """Connects at the first use.
 
         Raises:
             SettingError: the URL is none that can keep a pace.
         """
         self._url = _parse(url)
-        self._token = hashlib.sha256(b"asana_assets pace\0" + token.encode()).hexdigest()
-        self._row: _Row | None = None
+        fingerprint = hashlib.sha256(b"asana_assets pace\0" + token.encode()).hexdigest()
+        self._row = _Row(self._url, fingerprint, patience_seconds)
         self._local = LocalPace()
+        self._retry_seconds = retry_seconds
         self._retry_at = float("-inf")
+        self._ready = self._away = False
         self._lock = threading.Lock()
 
     def reserve(self, step: float) -> float:
         own = self._local.reserve(step)
-        return self._shared(lambda row: row.reserve(step), own)
+        return self._shared(lambda: self._row.reserve(step), own)
 
     def pause(self, seconds: float) -> None:
         self._local.pause(seconds)
-        self._shared(lambda row: row.pause(seconds), None)
+        self._shared(lambda: self._row.pause(seconds), None)
 
     def paused(self) -> float:
-        return self._shared(lambda row: row.paused(), self._local.paused())
+        seconds = self._shared(self._row.paused, self._local.paused())
+        self._local.pause(seconds)  # to be kept even if the database vanishes
+        return seconds
 
-    def _shared(self, ask: "Callable[[_Row], _T]", own: _T) -> _T:
-        if time.monotonic() < self._retry_at:
-            return own
+    def close(self) -> None:
+        """Let go of the connections; a later use opens them again."""
+        self._row.close()
+
+    def _shared(self, ask: Callable[[], _T], own: _T) -> _T:
         try:
-            with self._lock:
-                self._row = self._row or _Row(self._url, self._token)
-            return ask(self._row)
+            if not self._usable():
+                return own
+            answer = ask()
         except (SQLAlchemyError, OSError) as error:
-            self._retry_at = time.monotonic() + RETRY_STORE_SECONDS
+            self._lost(error)
+            return own
+        self._found()
+        return answer
+
+    def _usable(self) -> bool:
+        if time.monotonic() < self._retry_at:
+            return False
+        with self._lock:  # while one connects for the first time, the others wait
+            if time.monotonic() < self._retry_at:
+                return False
+            if self._away:  # while one looks whether it is back, the others go on
+                self._retry_at = time.monotonic() + self._retry_seconds
+            if not self._ready:
+                self._row.prepare()
+                self._row.pause(self._local.paused())  # of which the others could not be told
+                self._ready = True
+            return True
+
+    def _lost(self, error: Exception) -> None:
+        with self._lock:
+            self._retry_at = time.monotonic() + self._retry_seconds
+            self._ready = False
+            known, self._away = self._away, True
+        if not known:
             log.warning(
                 "The shared pace (ASANA_PACER_URL, %s) cannot be used: %s. This process keeps its own pace; others "
                 "that use the token do not see it",
-                self._url.render_as_string(hide_password=True),
+                self._url.set(query={}).render_as_string(hide_password=True),  # a query can hold a password, too
                 str(error).splitlines()[0],
             )
-            return own
+
+    def _found(self) -> None:
+        if not self._away:
+            return
+        with self._lock:
+            self._retry_at = float("-inf")
+            self._away = False
+        log.info("The shared pace (ASANA_PACER_URL) is used again")
 
 
 def _parse(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
-        parsed.get_dialect()
-    except (ArgumentError, NoSuchModuleError):
-        raise SettingError("ASANA_PACER_URL is not a database URL, as in postgresql+psycopg://host/name") from None
-    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
-        raise SettingError("ASANA_PACER_URL: a pace can be kept in sqlite and postgresql only")
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        dialect = parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError):  # the last of a port that is no number
+        raise SettingError("ASANA_PACER_URL is not a database URL, as in postgresql://host/name") from None
+    if parsed.get_driver_name() not in _DRIVERS:
+        raise SettingError("ASANA_PACER_URL: a pace can be kept in sqlite:///file and postgresql://host/name only")
+    if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        raise SettingError("ASANA_PACER_URL: a pace in memory is shared with nobody; name a file")
     try:
-        parsed.get_dialect().import_dbapi()
+        dialect.import_dbapi()
     except ImportError as error:
-        raise SettingError(f"ASANA_PACER_URL needs a database driver that is not installed: {error.name}") from None
+        raise SettingError(
+            f"ASANA_PACER_URL needs a database driver that is not installed ({str(error).splitlines()[0]}); "
+            "postgresql:// takes that of asana-assets[postgresql]"
+        ) from None
     return parsed
 
 
 class _Row:
-    """The token's row. Instants are of the server's clock, if there is one, so that hosts need not agree on time."""
+    """The token's row. Instants are of the database's clock, so that hosts need not agree on time."""
 
-    def __init__(self, url: sa.URL, token: str) -> None:
+    def __init__(self, url: sa.URL, token: str, patience: float) -> None:
+        self._file = url.database or ""
+        self._patience = patience
         self._on_host = url.get_backend_name() == "sqlite"
-        if self._on_host and url.database:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        if not self._on_host:
+            # So that what a request does not wait for any longer ends too; whoever sets `options` knows better.
+            bounds = {
+                "connect_timeout": str(math.ceil(patience)),
+                "options": f"-c statement_timeout={patience * 1000:.0f}",
+            }
+            url = url.set(query=bounds | dict(url.query))
+        self._engine = sa.create_engine(
+            url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=patience,
+        )
         if self._on_host:
-            sqlalchemy.event.listen(self._engine, "connect", _configure_sqlite)
-        for statement in (
-            CreateTable(_PACE, if_not_exists=True),
-            sa.insert(_PACE).values(token=token, next=0.0, pause=0.0),
-        ):
-            try:
-                self._execute(statement)
-            except IntegrityError:  # another process was first: with the row, or on PostgreSQL with the table
-                log.debug("the pace is set up already")
+            sqlalchemy.event.listen(self._engine, "connect", self._configure_sqlite)
         mine = _PACE.c.token == token
         latest = sa.func.max if self._on_host else sa.func.greatest
         now = (
-            sa.bindparam("now", type_=sa.Double)
+            sa.func.wall_clock(type_=sa.Double)
             if self._on_host
-            else sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()), sa.Double)
+            else sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
         )
         step, seconds = sa.bindparam("step", type_=sa.Double), sa.bindparam("seconds", type_=sa.Double)
+        self._insert = sa.insert(_PACE).from_select(
+            ["token", "next", "pause"],
+            sa.select(sa.literal(token), sa.literal(0.0), sa.literal(0.0)).where(~sa.exists().where(mine)),
+        )
         self._reserve = (
             sa.update(_PACE)
             .where(mine)
             .values(next=latest(_PACE.c.next, _PACE.c.pause, now) + step)
             .returning(_PACE.c.next - step - now)
         )
-        self._pause = sa.update(_PACE).where(mine).values(pause=latest(_PACE.c.pause, now + seconds))
+        self._pause = (
+            sa.update(_PACE).where(mine).values(pause=latest(_PACE.c.pause, now + seconds)).returning(_PACE.c.pause)
+        )
         self._paused = sa.select(_PACE.c.pause - now).where(mine)
 
+    def prepare(self) -> None:
+        """See to it that the row is there; several processes may do so at once."""
+        self._bounded(self._set_up)
+
     def reserve(self, step: float) -> float:
-        return max(0.0, self._execute(self._reserve, step=step) or 0.0)
+        return max(0.0, self._ask(self._reserve, step=step))
 
     def pause(self, seconds: float) -> None:
-        self._execute(self._pause, seconds=seconds)
+        self._ask(self._pause, seconds=seconds)
 
     def paused(self) -> float:
-        return max(0.0, self._execute(self._paused) or 0.0)
+        return max(0.0, self._ask(self._paused))
 
-    def _execute(self, statement: sa.Executable, **values: float) -> float | None:
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _set_up(self) -> None:
         if self._on_host:
-            values["now"] = time.time()
-        with self._engine.connect() as connection:
-            result = connection.execute(statement, values)
-            return result.scalar() if result.returns_rows else None
+            Path(self._file).parent.mkdir(parents=True, exist_ok=True)
+        # Asked first, since who may not create tables can still use one that is there.
+        if not sa.inspect(self._engine).has_table(_PACE.name):
+            self._execute_unless_done(CreateTable(_PACE, if_not_exists=True))
+        self._execute_unless_done(self._insert)
+
+    def _execute_unless_done(self, statement: sa.Executable) -> None:
+        with self._engine.connect() as connection, contextlib.suppress(IntegrityError):  # another process was first
+            connection.execute(statement)
+
+    def _ask(self, statement: sa.Executable, **values: float) -> float:
+        def ask() -> float:
+            with self._engine.connect() as connection:
+                return connection.execute(statement, values).scalar_one()
+
+        return self._bounded(ask)
+
+    def _bounded(self, work: Callable[[], _T]) -> _T:
+        return work() if self._on_host else _within(self._patience, lambda: _again_if_dropped(work))
+
+    def _configure_sqlite(self, connection: sqlite3.Connection, _: object) -> None:
+        connection.create_function("wall_clock", 0, time.time)
+        connection.execute(f"PRAGMA busy_timeout = {self._patience * 1000:.0f}")
+        connection.execute("PRAGMA synchronous = OFF")  # a row lost with the power costs one pause
+        give_up_at = time.monotonic() + self._patience
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:  # switching does not wait for the busy timeout
+                if "locked" not in str(error) or time.monotonic() > give_up_at:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
 
-def _configure_sqlite(connection: sqlite3.Connection, _: object) -> None:
-    connection.execute("PRAGMA busy_timeout = 30000")
-    connection.execute("PRAGMA synchronous = OFF")  # a row lost with the power costs one pause
-    while True:
+def _again_if_dropped(work: Callable[[], _T]) -> _T:
+    try:
+        return work()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+    return work()  # with new connections: the server dropped the old ones, as when it restarts
+
+
+def _within(seconds: float, work: Callable[[], _T]) -> _T:
+    """Work in a thread of its own, since a driver waits for ever for a server that stopped answering.
+
+    Raises:
+        TimeoutError: it takes longer; the thread is left to itself.
+    """
+    done: Future[_T] = Future()
+
+    def run() -> None:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:  # switching does not wait for the busy timeout
-            if "locked" not in str(error):
-                raise
-            time.sleep(0.01)
-        else:
-            return
+            done.set_result(work())
+        except Exception as error:  # noqa: BLE001 # raised again where the result is awaited
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="asana pace", daemon=True).start()
+    try:
+        return done.result(seconds)
+    except TimeoutError:
+        raise TimeoutError(f"no answer within {seconds:g} s") from None

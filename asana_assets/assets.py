@@ -3,29 +3,30 @@
 An asset's body chooses whom to ask; the rows are read while the IO manager writes them.
 """
 
-import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import cast
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
 
-from asana_assets import checks, partitions
+from asana_assets import automation, checks, partitions
 from asana_assets.asana.endpoint import GID, Endpoint
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.errors import SettingError
 from asana_assets.failures import told
-from asana_assets.io_manager import Rows
-from asana_assets.resources import AsanaResource, LakeResource, Progress
-from asana_assets.sync.children import ChildReading
-from asana_assets.sync.due import Memory, Sync
-from asana_assets.sync.reading import Reading, Source
+from asana_assets.io_manager import Chosen, Output, column_lineage, column_schema
+from asana_assets.progress import MinuteLine, Progress
+from asana_assets.readings import AnyReading, Readings, SyncConfig
+from asana_assets.sync.reading import Reading
 
 IO_MANAGER_KEY = "iceberg"
 POOL = "asana_api"
-SYNC_TAG = "asana_assets/sync"
-"""The run tag that names a sync by the instant it began; a run that goes on with it has the same."""
+OWNERS = ["team:data-platform"]
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=49), warn_window=timedelta(hours=25))
+"""The schedule is nightly: one night missed is a warning, two are a failure."""
 
 _KINDS = {"asana", "iceberg"}
 
@@ -40,30 +41,23 @@ def describe(endpoint: Endpoint) -> str:
     )
 
 
-def column_schema(endpoint: Endpoint) -> dg.TableSchema:
-    columns = [
-        dg.TableColumn(field.name, str(field.type), (field.metadata or {}).get(b"doc", b"").decode() or None)
-        for field in endpoint.schema
-    ]
-    return dg.TableSchema(columns)
+def code_version(endpoint: Endpoint) -> str:
+    """Name what is asked for and which columns it becomes: another whenever either changes."""
+    asked = [(listing.path, *listing.params.items()) for listing in endpoint.listings]
+    return hashlib.sha256(f"{asked} {endpoint.opt_fields} {endpoint.schema}".encode()).hexdigest()[:12]
 
 
-class SyncConfig(dg.Config):
-    """How one materialization reads."""
-
-    full_refresh: bool = Field(default=False, description="Ask every parent, changed or not.")
-    refresh_after_days: float | None = Field(
-        default=None, description="The age at which a parent is asked again in any case; 0 for never."
-    )
-    checkpoint_rows: int = Field(
-        default=50_000, description="Of children: store what was read after so many rows and parents,"
-    )
-    checkpoint_seconds: float = Field(default=300.0, description="or after so many seconds.")
+def priority(endpoint: Endpoint) -> int:
+    """Say how early a run's step has its turn: what most depends on first; the deepest last, which take longest."""
+    return 10 * _height(endpoint) - _depth(endpoint)
 
 
-def began(tags: Mapping[str, str]) -> dt.datetime:
-    """Say when the sync of a run with these tags began (UTC): now, unless it goes on with an earlier one."""
-    return dt.datetime.fromisoformat(tags[SYNC_TAG]) if SYNC_TAG in tags else dt.datetime.now(dt.UTC)
+def _height(endpoint: Endpoint) -> int:
+    return max((1 + _height(other) for other in ENDPOINTS if endpoint.name in other.upstream), default=0)
+
+
+def _depth(endpoint: Endpoint) -> int:
+    return max((1 + _depth(other) for other in ENDPOINTS if other.name in endpoint.upstream), default=0)
 
 
 def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
@@ -74,46 +68,29 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
         group_name=endpoint.group,
         kinds=_KINDS,
         description=describe(endpoint),
-        metadata={"dagster/column_schema": column_schema(endpoint)},
+        owners=OWNERS,
+        tags={"asana/read": "by_parent" if endpoint.is_child else "whole"},
+        code_version=code_version(endpoint),
+        metadata={"dagster/column_schema": column_schema(endpoint), "dagster/column_lineage": column_lineage(endpoint)},
+        automation_condition=automation.condition,
+        freshness_policy=FRESHNESS,
         ins={name: dg.AssetIn(metadata={"columns": list(columns)}) for name, columns in endpoint.upstream.items()},
         partitions_def=partitions.WORKSPACES,
         check_specs=checks.build_check_specs(endpoint),
         io_manager_key=IO_MANAGER_KEY,
         pool=POOL,
+        op_tags={"dagster/priority": str(priority(endpoint))},
     )
     def materialize(
         context: dg.AssetExecutionContext,
         config: SyncConfig,
-        asana: AsanaResource,
-        lake: LakeResource,
+        readings: Readings,
         progress: dg.ResourceParam[Progress],
         **upstream: pa.Table,
-    ) -> Iterator[dg.Output[Rows | ChildReading] | dg.AssetCheckResult]:
-        workspace_gid = context.partition_key
-        with told(endpoint=endpoint.name, workspace_gid=workspace_gid):
-            days = endpoint.refresh_after_days if config.refresh_after_days is None else config.refresh_after_days
-            source = Source(
-                endpoint=endpoint,
-                workspace_gid=workspace_gid,
-                upstream=upstream,
-                previous=lake.previous(endpoint, workspace_gid),
-                memory=lake.memory(endpoint.name, workspace_gid),
-                sync=Sync(
-                    id=context.run.tags.get(SYNC_TAG, context.run.run_id),
-                    began=began(context.run.tags),
-                    after=dt.timedelta(days=days) if days else None,
-                    full=config.full_refresh,
-                ),
-                client=asana.client,
-                search=asana.search,
-            )
-            if endpoint.is_child:
-                rows, seconds = config.checkpoint_rows, config.checkpoint_seconds
-                reading = obj = ChildReading(source, checkpoint_rows=rows, checkpoint_seconds=seconds)
-            else:
-                reading = Reading(source)
-                obj = Rows(reading)
-        yield from _handed_over(context, asana, progress, reading, obj)
+    ) -> Iterator[dg.MaterializeResult[Output] | dg.AssetCheckResult]:
+        with told(endpoint=endpoint.name, workspace_gid=context.partition_key):
+            reading = readings.take(context, endpoint, config, upstream)
+        yield from _handed_over(context, readings, progress, reading, reading)
 
     return materialize
 
@@ -123,32 +100,27 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
     group_name=WORKSPACES.group,
     kinds=_KINDS,
     description=describe(WORKSPACES),
+    owners=OWNERS,
+    tags={"asana/read": "whole"},
+    code_version=code_version(WORKSPACES),
     metadata={"dagster/column_schema": column_schema(WORKSPACES)},
+    automation_condition=automation.condition,
+    freshness_policy=FRESHNESS,
     check_specs=checks.build_check_specs(WORKSPACES),
     io_manager_key=IO_MANAGER_KEY,
     pool=POOL,
 )
 def workspaces(
     context: dg.AssetExecutionContext,
-    asana: AsanaResource,
-    lake: LakeResource,
+    config: SyncConfig,
+    readings: Readings,
     progress: dg.ResourceParam[Progress],
-) -> Iterator[dg.Output[Rows | ChildReading] | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[Output] | dg.AssetCheckResult]:
     with told(endpoint=WORKSPACES.name, workspace_gid=""):
-        reading = Reading(
-            Source(
-                endpoint=WORKSPACES,
-                workspace_gid="",
-                upstream={},
-                previous=lake.previous(WORKSPACES, ""),
-                memory=Memory.nothing(),
-                sync=Sync(id=context.run.run_id, began=began({})),
-                client=asana.client,
-                search=asana.search,
-            )
-        )
-        chosen = choose_workspaces(pa.Table.from_batches(reading, WORKSPACES.schema), asana.workspaces)
-    yield from _handed_over(context, asana, progress, reading, Rows(reading, chosen))
+        reading = cast("Reading", readings.take(context, WORKSPACES, config, {}))
+        found = pa.Table.from_batches(reading, WORKSPACES.schema)
+        chosen = choose_workspaces(found, readings.asana.workspaces)
+    yield from _handed_over(context, readings, progress, reading, Chosen(reading, chosen))
     new, gone = partitions.register(context.instance, [str(gid) for gid in chosen[GID.name].to_pylist()])
     if new or gone:
         context.log.info("workspaces that are new: %s; that went: %s", ", ".join(new) or "-", ", ".join(gone) or "-")
@@ -170,22 +142,27 @@ def choose_workspaces(found: pa.Table, wanted: Sequence[str]) -> pa.Table:
 
 def _handed_over(
     context: dg.AssetExecutionContext,
-    asana: AsanaResource,
+    readings: Readings,
     progress: Progress,
-    reading: Reading | ChildReading,
-    obj: Rows | ChildReading,
-) -> Iterator[dg.Output[Rows | ChildReading] | dg.AssetCheckResult]:
+    reading: AnyReading,
+    output: Output,
+) -> Iterator[dg.MaterializeResult[Output] | dg.AssetCheckResult]:
     """Give the rows to the IO manager, which reads them to the end before this goes on; then the checks."""
     endpoint, workspace_gid, report = reading.endpoint, reading.workspace_gid, reading.report
     context.log.info("%s: reading", endpoint.name)
+    report.listener = MinuteLine(reading, context.log.info)
     with progress.watching(reading):
-        yield dg.Output(obj)
-    for change in asana.unheard(report.usage.changes):
+        yield dg.MaterializeResult(value=output, data_version=dg.DataVersion(reading.data_version))
+    for change in readings.asana.unheard(report.usage.changes):
         context.log.warning("Asana announces a change of its API: %s", change)
-    for result in checks.results(endpoint, workspace_gid, report):
+    with told(endpoint=endpoint.name, workspace_gid=workspace_gid):
+        facts = readings.facts(reading)
+    for result in checks.results(endpoint, workspace_gid, facts):
         if not result.passed:
             context.log.warning("%s: %s", endpoint.name, result.description)
         yield result
+    if not facts.collapsed:
+        readings.stored(context, endpoint)
 
 
 ASSETS = [workspaces, *(build_asset(endpoint) for endpoint in ENDPOINTS if endpoint is not WORKSPACES)]

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import NoReturn
@@ -15,21 +15,26 @@ import dagster as dg
 import pyarrow as pa
 from dagster_shared.error import SerializableErrorInfo
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from asana_assets import automation
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.errors import AsanaError
-from asana_assets.assets import SYNC_TAG
 from asana_assets.lake.errors import LakeError
 from asana_assets.partitions import WORKSPACES as PARTITIONS
-from asana_assets.resources import LakeResource, Watched
+from asana_assets.planning import Preview, Unfinished
+from asana_assets.progress import Speed, Watched, left
+from asana_assets.readings import SYNC_TAG
+from asana_assets.resources import LakeResource
 from asana_assets.sync.due import Memory, Sync
 
 _NAMES = [endpoint.name for endpoint in ENDPOINTS]
 _UNFINISHED = "sync"
 """Under this name the lake remembers a sync that has begun and not ended."""
+
+_LOOK_SECONDS = 2.0
+"""Over which the display measures the rate."""
 
 _GO_ON_WITHIN = dt.timedelta(hours=12)
 
@@ -41,13 +46,13 @@ class LiveProgress(Progress):
     """Shows what is being read: parents asked and to ask, rows, requests and their rate, time left."""
 
     def __init__(self, console: Console) -> None:
-        self._reading: dict[TaskID, tuple[Watched, float]] = {}
+        self._reading: dict[TaskID, tuple[Watched, Speed]] = {}
+        self._look_at = 0.0
         super().__init__(
             TextColumn("{task.description:<24}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
             console=console,
             transient=True,
         )
@@ -55,7 +60,7 @@ class LiveProgress(Progress):
     @contextmanager
     def watching(self, reading: Watched) -> Generator[None]:
         task = self.add_task(reading.endpoint.name, figures="")
-        self._reading[task] = reading, time.monotonic()
+        self._reading[task] = reading, Speed(reading.report)
         try:
             yield
         finally:
@@ -63,10 +68,18 @@ class LiveProgress(Progress):
             self.remove_task(task)
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        for task, (reading, began) in list(self._reading.items()):
+        now = time.monotonic()
+        look = now >= self._look_at
+        if look:
+            self._look_at = now + _LOOK_SECONDS
+        for task, (reading, speed) in list(self._reading.items()):
+            if look:
+                speed.look()
             report = reading.report
-            rate = report.usage.requests / max(time.monotonic() - began, 0.1)
-            figures = f"{report.rows:,} rows, {report.usage.requests:,} requests, {rate:.1f}/s"
+            figures = (
+                f"{report.rows:,} rows, {report.usage.requests:,} requests, {speed.rate:.1f}/s"
+                f"{left(speed.seconds_left)}"
+            )
             self.update(task, completed=report.parents_done, total=report.parents_due, figures=figures)
         yield from super().get_renderables()
 
@@ -88,19 +101,31 @@ def main() -> None:
     """Asana in your warehouse."""
 
 
+def _what(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say what is synced."""
+    for option in (
+        click.option(
+            "--select",
+            "selected",
+            multiple=True,
+            metavar="ASSET",
+            type=click.Choice(_NAMES),
+            help="Only this asset, beside workspaces; may be repeated.",
+        ),
+        click.option("--refresh-after-days", type=float, help="Ask again, changed or not, after so long; 0 for never."),
+        click.option("--full-refresh", is_flag=True, help="Ask for everything, changed or not."),
+        click.option(
+            "--workspace", "workspaces", multiple=True, metavar="GID", help="Only this workspace; may be repeated."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command()
-@click.option("--workspace", "workspaces", multiple=True, metavar="GID", help="Only this workspace; may be repeated.")
-@click.option("--full-refresh", is_flag=True, help="Ask for everything, changed or not.")
-@click.option("--refresh-after-days", type=float, help="Ask again, changed or not, after so long; 0 for never.")
+@_what
+@click.option("--accept-fewer-rows", is_flag=True, help="It is right that tables have less than half of their rows.")
 @click.option("--checkpoint-rows", type=click.IntRange(1), help="Store what was read after so many rows and parents.")
-@click.option(
-    "--select",
-    "selected",
-    multiple=True,
-    metavar="ASSET",
-    type=click.Choice(_NAMES),
-    help="Only this asset, beside workspaces; may be repeated.",
-)
 def sync(workspaces: Sequence[str], selected: Sequence[str], **config: object) -> None:
     """Read Asana into the tables: the workspaces, then each workspace's assets.
 
@@ -130,6 +155,52 @@ def sync(workspaces: Sequence[str], selected: Sequence[str], **config: object) -
     sys.exit(1 if errors else 0)
 
 
+@main.command()
+@_what
+def plan(
+    workspaces: Sequence[str],
+    selected: Sequence[str],
+    full_refresh: bool,  # noqa: FBT001 # click calls it, by name
+    refresh_after_days: float | None,
+) -> None:
+    """Tell what the next sync will cost, and sync nothing.
+
+    Per workspace and asset: the requests, and how long they take at the configured rate. It asks Asana at most 30
+    times for each workspace.
+    """
+    out = Console()
+    try:
+        from asana_assets.definitions import build_definitions  # noqa: PLC0415 # its settings may be wrong
+
+        resources = build_definitions(os.environ).resources or {}
+    except AsanaError as error:
+        _fail(str(error))
+    lake: LakeResource = resources["lake"]
+    with resources["asana"].process_config_and_initialize_cm() as asana:
+        chosen = [one for one in ENDPOINTS if one is not WORKSPACES and (one.name in selected or not selected)]
+        preview = Preview(
+            asana=asana,
+            lake=lake,
+            endpoints=chosen,
+            unfinished=lambda gid: _unfinished(lake, gid, [endpoint.name for endpoint in chosen]),
+            full=full_refresh,
+            after_days=refresh_after_days,
+        )
+        try:
+            for told in preview.tell(workspaces):
+                out.print(told)
+        except dg.Failure as failure:
+            _fail(str(failure.description))
+
+
+def _unfinished(lake: LakeResource, gid: str, assets: Sequence[str]) -> Unfinished | None:
+    """Give the sync of a workspace that was killed, if the next one goes on with it."""
+    began = lake.memory(_UNFINISHED, gid).last_sync
+    if began is None or dt.datetime.now(dt.UTC) - began >= _GO_ON_WITHIN:
+        return None
+    return began, [name for name in assets if lake.memory(name, gid).last_sync_id == began.isoformat()]
+
+
 @dataclass(frozen=True, slots=True)
 class Syncing:
     """One call of the command: these assets, with this configuration, on this instance."""
@@ -157,12 +228,9 @@ class Syncing:
 
     def _workspace(self, gid: str) -> tuple[list[Line], list[str]]:
         lake = self._lake()
-        unfinished = lake.memory(_UNFINISHED, gid)
-        began = dt.datetime.now(dt.UTC)
-        done: list[str] = []
-        if unfinished.last_sync and began - unfinished.last_sync < _GO_ON_WITHIN:
-            began = unfinished.last_sync
-            done = [name for name in self.assets if lake.memory(name, gid).last_sync_id == began.isoformat()]
+        unfinished = _unfinished(lake, gid, self.assets)
+        began, done = unfinished or (dt.datetime.now(dt.UTC), ())
+        if unfinished:
             click.echo(f"Going on with the sync of {gid} that began at {began:%Y-%m-%d %H:%M} UTC", err=True)
         sync = Memory.ended(gid, Sync(id=began.isoformat(), began=began))
         nobody = pa.array([], pa.string())

@@ -10,11 +10,17 @@ from asana_assets import automation
 from asana_assets.asana.errors import SettingError
 from asana_assets.assets import ASSETS, IO_MANAGER_KEY
 from asana_assets.io_manager import IcebergIOManager
-from asana_assets.resources import AsanaResource, LakeResource, NoProgress, Progress
+from asana_assets.progress import NoProgress, Progress
+from asana_assets.readings import Readings
+from asana_assets.resources import AsanaResource, LakeResource
 
 
 def build_definitions(
-    environment: Mapping[str, str], *, asana: AsanaResource | None = None, progress: Progress | None = None
+    environment: Mapping[str, str],
+    *,
+    asana: AsanaResource | None = None,
+    progress: Progress | None = None,
+    read_ahead: bool = True,
 ) -> dg.Definitions:
     """Put the code location together; reads no network and no file.
 
@@ -22,23 +28,26 @@ def build_definitions(
         environment: Settings by name; those missing or empty have their defaults.
         asana: Instead of what the settings say of Asana.
         progress: Whom to tell how far things are.
+        read_ahead: Whether readings begin before their step's turn; not with an executor of a process for each step.
 
     Raises:
         SettingError: a setting is no number where one is needed.
     """
     settings = {name: value for name, value in environment.items() if value}
+    asana = asana or configure_asana(environment)
     lake = LakeResource(
         data_dir=settings.get("ASANA_DATA_DIR", "asana_data"), namespace=settings.get("ICEBERG_NAMESPACE", "asana")
     )
     return dg.Definitions(
         assets=ASSETS,
-        jobs=[automation.sync_workspace, automation.refresh_workspaces, automation.sync_new_workspace],
-        schedules=[automation.daily],
-        sensors=[automation.watch_workspaces],
+        jobs=automation.JOBS,
+        schedules=automation.SCHEDULES,
+        sensors=automation.SENSORS,
         resources={
-            "asana": asana or configure_asana(environment),
+            "asana": asana,
             "lake": lake,
             "progress": progress or NoProgress(),
+            "readings": Readings(asana=asana, lake=lake, ahead=read_ahead),
             IO_MANAGER_KEY: IcebergIOManager(lake=lake),
         },
         # The rate of Asana's API is the bound: one process, one throttle, no two seconds of start-up for each step.

@@ -5,19 +5,19 @@ rows, then one of what is to be remembered, so that a crash between the two cost
 does not grow with the rows: they are read while they are written.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.columns import Array
-from asana_assets.asana.endpoint import GID, PARENT_GID, WORKSPACE_GID
+from asana_assets.asana.endpoint import GID, PARENT_GID, WORKSPACE_GID, Endpoint
 from asana_assets.failures import told
 from asana_assets.resources import LakeResource, again_after_conflict
 from asana_assets.sync.asking import gids_of
@@ -29,11 +29,15 @@ if TYPE_CHECKING:  # half a second to import
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """All rows of a reading; where they stand above workspaces, those that were chosen of them."""
+class Chosen:
+    """Of a reading that stands above workspaces, the rows that are wanted."""
 
     reading: Reading
-    chosen: pa.Table | None = None
+    rows: pa.Table
+
+
+Output: TypeAlias = Reading | ChildReading | Chosen
+"""What an asset hands over; the rows of the first two are read while they are written."""
 
 
 class IcebergIOManager(dg.ConfigurableIOManager):
@@ -41,7 +45,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
 
     lake: dg.ResourceDependency[LakeResource]
 
-    def handle_output(self, context: dg.OutputContext, obj: Rows | ChildReading) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: Output) -> None:
         """Store the rows of the workspace.
 
         Raises:
@@ -49,14 +53,17 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         """
         from asana_assets.lake.table import count, ensure_table  # noqa: PLC0415 # half a second to import
 
-        reading = obj.reading if isinstance(obj, Rows) else obj
+        reading = obj.reading if isinstance(obj, Chosen) else obj
         endpoint, workspace_gid = reading.endpoint, reading.workspace_gid
-        with told(endpoint=endpoint.name, workspace_gid=workspace_gid):
+        with told(endpoint=endpoint.name, workspace_gid=workspace_gid), closing(reading):
             table = ensure_table(self.lake.catalog, self.lake.namespace, endpoint.name, endpoint.schema)
-            if isinstance(obj, Rows):
-                self._replace(table, obj, context.run_id)
-            else:
-                self._update(table, obj, context.run_id)
+            match obj:
+                case Reading():
+                    self._replace(table, obj, context.run_id)
+                case ChildReading():
+                    self._update(table, obj, context.run_id)
+                case Chosen():
+                    self._replace_each(table, obj, context.run_id)
             self.lake.tidy(table)
             rows = count(table, workspace=workspace_gid or None)
             total = count(table)
@@ -64,6 +71,9 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         context.add_output_metadata(
             {
                 "dagster/row_count": total,
+                # Of the materialization as well as of the asset: by this Dagster compares one with the next.
+                "dagster/column_schema": column_schema(endpoint),
+                "dagster/column_lineage": column_lineage(endpoint),
                 "dagster/table_name": f"{self.lake.namespace}.{endpoint.name}",
                 "dagster/uri": table.location(),
                 "rows": rows,
@@ -73,30 +83,19 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             }
         )
 
-    def _replace(self, table: "Table", rows: Rows, run_id: str) -> None:
-        """Put these rows in the place of all the workspace's."""
-        from asana_assets.lake.commit import replace_partition  # noqa: PLC0415 # half a second to import
-        from asana_assets.lake.writer import PartitionWriter  # noqa: PLC0415 # as above
+    def _replace(self, table: "Table", reading: Reading, run_id: str) -> None:
+        """Put what is read in the place of all the workspace's."""
+        with closing(iter(reading)) as batches:  # so that nobody goes on asking when writing fails
+            _write(table, reading, reading.workspace_gid, batches, run_id)
+        self.lake.remember(reading.endpoint.name, reading.workspace_gid, reading.memory(), reading.vanished())
 
-        endpoint, workspace_gid = rows.reading.endpoint, rows.reading.workspace_gid
-
-        def replace(gid: str, batches: Iterable[pa.RecordBatch]) -> None:
-            with PartitionWriter(table, workspace=gid, sort_by=endpoint.sort_by) as writer:
-                for batch in batches:
-                    writer.write(batch)
-                replace_partition(table, gid, writer.finish(), properties={"dagster-run": run_id})
-
-        if rows.chosen is None:
-            with closing(iter(rows.reading)) as batches:  # so that nobody goes on asking when writing fails
-                replace(workspace_gid, batches)
-            self.lake.remember(endpoint.name, workspace_gid, rows.reading.memory(), rows.reading.vanished())
-            return
-        # Above workspaces there are few rows. The workspaces that were stored and are not among them become empty.
-        found = rows.chosen
-        known = self.lake.previous(endpoint, "").columns((WORKSPACE_GID.name,))
-        for gid in dict.fromkeys(chain(gids_of(found[GID.name]), gids_of(known[WORKSPACE_GID.name]))):
-            batches = found.filter(pc.equal(found[WORKSPACE_GID.name], pa.scalar(gid))).to_batches()
-            again_after_conflict(partial(replace, gid, batches))
+    def _replace_each(self, table: "Table", chosen: Chosen, run_id: str) -> None:
+        """Put the rows in the place of their workspaces'; those that were stored and are not among them go."""
+        rows = chosen.rows
+        known = self.lake.previous(chosen.reading.endpoint, "").columns((WORKSPACE_GID.name,))
+        for gid in dict.fromkeys(chain(gids_of(rows[GID.name]), gids_of(known[WORKSPACE_GID.name]))):
+            batches = rows.filter(pc.equal(rows[WORKSPACE_GID.name], pa.scalar(gid))).to_batches()
+            again_after_conflict(partial(_write, table, chosen.reading, gid, batches, run_id))
 
     def _update(self, table: "Table", reading: ChildReading, run_id: str) -> None:
         """Store one checkpoint after the other; what was read before the reading broke off is stored, too."""
@@ -140,21 +139,63 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         """Give an upstream asset's rows in the partition's workspace, with the columns that the input asks for.
 
         Raises:
-            Failure: there is no such table.
+            Failure: there are none, for it was never materialized.
         """
-        from asana_assets.lake.table import scan  # noqa: PLC0415 # half a second to import
-
         name, workspace_gid = context.asset_key.path[-1], context.partition_key
-        columns = (context.definition_metadata or {}).get("columns")
         with told(endpoint=name, workspace_gid=workspace_gid):
-            table = self.lake.table(name)
-            if table is None:
-                raise dg.Failure(f"There is no table {name} yet: materialize {name} first.")
-            rows = scan(table, workspace=workspace_gid, columns=columns)
-            may_be_unsynced = context.has_asset_partitions and not rows.num_rows
-            if may_be_unsynced and self.lake.memory(name, workspace_gid).last_sync_id is None:
-                raise dg.Failure(f"{name} of workspace {workspace_gid} was never synced: materialize {name} first.")
-            return rows
+            columns = (context.definition_metadata or {}).get("columns")
+            return load_rows(self.lake, name, workspace_gid, columns, by_workspace=context.has_asset_partitions)
+
+
+def _write(
+    table: "Table", reading: Reading, workspace_gid: str, batches: Iterable[pa.RecordBatch], run_id: str
+) -> None:
+    from asana_assets.lake.commit import replace_partition  # noqa: PLC0415 # half a second to import
+    from asana_assets.lake.writer import PartitionWriter  # noqa: PLC0415 # as above
+
+    with PartitionWriter(table, workspace=workspace_gid, sort_by=reading.endpoint.sort_by) as writer:
+        for batch in batches:
+            writer.write(batch)
+        replace_partition(table, workspace_gid, writer.finish(), properties={"dagster-run": run_id})
+
+
+def load_rows(
+    lake: LakeResource, name: str, workspace_gid: str, columns: Sequence[str] | None, *, by_workspace: bool
+) -> pa.Table:
+    """Give an endpoint's rows in one workspace, as they are stored.
+
+    Raises:
+        Failure: it was never materialized; in this workspace, if it is read by workspace.
+        LakeError: the catalog cannot be used.
+    """
+    from asana_assets.lake.table import scan  # noqa: PLC0415 # half a second to import
+
+    table = lake.table(name)
+    if table is None:
+        raise dg.Failure(f"There is no table {name} yet: materialize {name} first.")
+    rows = scan(table, workspace=workspace_gid, columns=columns)
+    if by_workspace and not rows.num_rows and lake.memory(name, workspace_gid).last_sync_id is None:
+        raise dg.Failure(f"{name} of workspace {workspace_gid} was never synced: materialize {name} first.")
+    return rows
+
+
+def column_schema(endpoint: Endpoint) -> dg.TableSchema:
+    """Describe the table's columns, as Dagster shows them."""
+    columns = [
+        dg.TableColumn(field.name, str(field.type), (field.metadata or {}).get(b"doc", b"").decode() or None)
+        for field in endpoint.schema
+    ]
+    return dg.TableSchema(columns)
+
+
+def column_lineage(endpoint: Endpoint) -> dg.TableColumnLineage:
+    """Say which columns name what is in an upstream table."""
+    named: dict[str, list[dg.TableColumnDep]] = {}
+    for listing in endpoint.listings:
+        if listing.parent is not None:
+            dep = dg.TableColumnDep(asset_key=listing.parent.name, column_name=listing.parent_column)
+            named.setdefault(listing.within, []).append(dep)
+    return dg.TableColumnLineage(named)
 
 
 def _figures(report: Report) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the assets use: the client of the token, the lake, and somebody to tell how far things are.
+"""What the assets use: the client of the token, and the lake.
 
 The resources hold settings; what they open is opened at first use and shared by the steps of a run's process, so that
 they share one throttle.
@@ -8,15 +8,16 @@ import random
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, PrivateAttr
 
 from asana_assets.asana.client import Client, Retry
@@ -26,10 +27,12 @@ from asana_assets.asana.errors import SettingError
 from asana_assets.asana.throttle import LocalPace, Throttle
 from asana_assets.lake.errors import ConflictError
 from asana_assets.sync.due import MEMORY_SCHEMA, Memory
-from asana_assets.sync.reading import Report
 from asana_assets.sync.search import Search
 
 MEMORY_TABLE = "sync_state"
+
+_DOUBT = "doubt"
+"""Under this name it is remembered of how many rows too many went."""
 
 _ATTEMPTS = 20
 _SNAPSHOTS = 100
@@ -238,6 +241,27 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
         )
         self.tidy(table, keep=timedelta(minutes=10))
 
+    def doubted(self, name: str, workspace_gid: str) -> int | None:
+        """Give how many rows a table had before so many went that somebody should look at it; None if that is settled.
+
+        Raises:
+            LakeError: the catalog cannot be used.
+        """
+        doubts = self.memory(_DOUBT, workspace_gid).table
+        counts = doubts.filter(pc.equal(doubts["parent_gid"], pa.scalar(name)))["version"].to_pylist()
+        return int(str(counts[0])) if counts else None
+
+    def doubt(self, name: str, workspace_gid: str, rows_before: int | None) -> None:
+        """Keep how many rows a table had before; None: it is settled.
+
+        Raises:
+            LakeError: as `remember`.
+        """
+        names = pa.array([name])
+        kept = Memory.rows(names, pa.array([str(rows_before)]), datetime.now(UTC))
+        settled = rows_before is None
+        self.remember(_DOUBT, workspace_gid, kept.slice(0, 0 if settled else 1), names.slice(0, 1 if settled else 0))
+
     def tidy(self, table: "Table", *, keep: timedelta = timedelta(days=7)) -> None:
         """Expire a table's old snapshots, once they are so many that commits get slow."""
         from asana_assets.lake.maintenance import expire  # noqa: PLC0415 # as above
@@ -279,8 +303,20 @@ class LastSync:
     table: "Table | None"
     workspace_gid: str
 
+    @property
+    def names(self) -> set[str]:
+        """The table's columns."""
+        if self.table is None:
+            return set(self.endpoint.schema.names)
+        return {field.name for field in self.table.schema().fields}
+
+    def __len__(self) -> int:
+        from asana_assets.lake.table import count  # noqa: PLC0415 # half a second to import
+
+        return 0 if self.table is None else count(self.table, workspace=self.workspace_gid or None)
+
     def columns(self, names: Sequence[str]) -> pa.Table:
-        from asana_assets.lake.table import scan  # noqa: PLC0415 # half a second to import
+        from asana_assets.lake.table import scan  # noqa: PLC0415 # as above
 
         if self.table is None:
             return self.endpoint.schema.empty_table().select(list(names))
@@ -290,29 +326,3 @@ class LastSync:
         from asana_assets.lake.table import scan_batches  # noqa: PLC0415 # as above
 
         return iter(()) if self.table is None else scan_batches(self.table, workspace=self.workspace_gid or None)
-
-
-class Watched(Protocol):
-    """A reading, as far as progress is concerned."""
-
-    @property
-    def endpoint(self) -> Endpoint: ...
-
-    @property
-    def report(self) -> Report: ...
-
-
-class Progress(Protocol):
-    """Somebody to tell what is being read; a resource, so that each face can bring its own."""
-
-    def watching(self, reading: Watched) -> AbstractContextManager[None]:
-        """Surround the time in which `reading` is read; its report fills meanwhile."""
-        ...
-
-
-@dataclass(slots=True)
-class NoProgress:
-    """Tells nobody."""
-
-    def watching(self, reading: Watched) -> AbstractContextManager[None]:  # noqa: ARG002 # of the protocol
-        return nullcontext()

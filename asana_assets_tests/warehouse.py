@@ -78,6 +78,7 @@ class Warehouse:
     instance: dg.DagsterInstance
     settings: dict[str, str] = field(default_factory=dict[str, str])
     asana_fields: dict[str, object] = field(default_factory=dict[str, object])
+    read_ahead: bool = True
 
     @property
     def definitions(self) -> dg.Definitions:
@@ -89,7 +90,9 @@ class Warehouse:
             "ASANA_PACER_URL": f"sqlite:///{self.data_dir}/pace.db",
             **self.settings,
         }
-        return build_definitions(settings, asana=configure_asana(settings, **self.asana_fields))
+        return build_definitions(
+            settings, asana=configure_asana(settings, **self.asana_fields), read_ahead=self.read_ahead
+        )
 
     def run(
         self, job: str, workspace_gid: str | None = None, assets: Sequence[str] = (), **config: object

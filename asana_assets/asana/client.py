@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, Self
+from urllib.parse import quote, urlencode
 
 import msgspec
 import requests
@@ -149,7 +150,7 @@ class Client:
             raise SettingError(f"ASANA_MAX_IN_FLIGHT is {max_in_flight}, but must be from 1 to {MAX_IN_FLIGHT}")
         self.max_in_flight = max_in_flight
         self._base_url = _checked_url(base_url)
-        self._auth = _Bearer(_checked_token(token))
+        auth = _Bearer(_checked_token(token))
         self._throttle = throttle
         self._timeout = (connect_seconds, read_seconds)
         self._retry = retry or Retry()
@@ -158,6 +159,10 @@ class Client:
         self._session.headers.update({"User-Agent": "asana_assets", "Accept": "application/json"})
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=max_in_flight))
+        # What no request changes is worked out once: it costs as much as the rest of a request. The environment has
+        # its say here, on proxies and certificates.
+        self._prepared = self._session.prepare_request(requests.Request("GET", self._base_url, auth=auth))
+        self._settings = self._session.merge_environment_settings(self._base_url, {}, True, None, None)  # noqa: FBT003 # stream
         self._answered = False
         self._unauthorized: UnauthorizedError | None = None
 
@@ -183,7 +188,7 @@ class Client:
             ContractError: a page token came a second time.
             StoppedError: `stop` was set.
         """
-        params = {**request.params, "opt_fields": opt_fields, "limit": str(PAGE_SIZE)}
+        params = {"opt_fields": opt_fields, "limit": str(PAGE_SIZE), **request.params}
         offsets: set[str] = set()
         restarts = 0
         while True:
@@ -272,14 +277,14 @@ class Client:
         decoder: "msgspec.json.Decoder[answer.Content]",
         usage: Usage,
     ) -> "tuple[bytes, answer.Content]":
+        prepared = self._prepared.copy()
+        prepared.url = f"{self._base_url}{quote(request.path)}?{urlencode(params, safe=',')}"
         try:
-            with self._session.get(
-                self._base_url + request.path,
-                params=params,
-                auth=self._auth,
+            with self._session.send(
+                prepared,
                 timeout=self._timeout,
                 allow_redirects=False,  # the API has none; the token goes nowhere else
-                stream=True,
+                **self._settings,
             ) as response:
                 body = _read(response, time.monotonic() + self._timeout[1])
         except (requests.RequestException, HTTPError) as error:

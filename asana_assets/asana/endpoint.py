@@ -33,11 +33,13 @@ class Listing:
         params: The query, less paging and `opt_fields`.
         parent: The endpoint whose rows are the parents; None where there is nothing above.
         parent_column: The column of the parent's table that holds the gid to ask with; null is not asked.
-        where: A column of the parent's table that must be neither null, false nor 0 for the parent to be asked.
+        where: A column of the parent's table that must be neither null, false nor 0 for the parent to be asked. If
+            it is a number, the listing has so many records.
         within: The column of our own table that names the parent, or lists the parents.
         nested: Whether the rows found are parents too, to any depth, under the same `where`.
         version: The columns of the parent's table that show whether its listing changed; a parent is asked when they
             differ from what they were when it was last read, or by age. Without columns, by age alone. None: always.
+        count: The path of an object, and the field of it, that tells how many records the listing has.
     """
 
     path: str
@@ -48,6 +50,7 @@ class Listing:
     within: str = "workspace_gid"
     nested: bool = False
     version: tuple[str, ...] | None = None
+    count: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,8 @@ _CUSTOM_FIELD_SETTINGS = structs(
 )
 _MODIFIED = ("modified_at",)
 _OF = {"parent": "{parent}"}
-_SEARCH = "/workspaces/{workspace}/tasks/search"
+SEARCH = "/workspaces/{workspace}/tasks/search"
+"""What finds tasks and subtasks by when they changed, on plans that have it."""
 _DATES = (date("start_on"), date("due_on"), instant("due_at"))
 
 # --- the endpoints
@@ -314,7 +315,13 @@ TASKS = Endpoint(
     "in My tasks, is here as well as in `subtasks`: `parent_gid` tells.",
     reference="tasks",
     listings=(
-        Listing(path="/tasks", params={"project": "{parent}"}, parent=PROJECTS, within="project_gids"),
+        Listing(
+            path="/tasks",
+            params={"project": "{parent}"},
+            parent=PROJECTS,
+            within="project_gids",
+            count=("/projects/{parent}/task_counts", "num_tasks"),
+        ),
         Listing(
             path="/tasks",
             params={"assignee": "{parent}", "workspace": "{workspace}"},
@@ -325,7 +332,7 @@ TASKS = Endpoint(
     ),
     columns=(*_TASK_COLUMNS, reference("parent", "The task that this one is a subtask of.")),
     single="/tasks/{gid}",
-    search=Listing(path=_SEARCH),
+    search=Listing(path=SEARCH),
     refresh_after_days=1,
 )
 
@@ -346,7 +353,7 @@ SUBTASKS = Endpoint(
         ),
     ),
     columns=_TASK_COLUMNS,
-    search=Listing(path=_SEARCH, params={"is_subtask": "true"}),
+    search=Listing(path=SEARCH, params={"is_subtask": "true"}),
     refresh_after_days=1,
 )
 

@@ -5,7 +5,9 @@ looks more often than once a minute (https://developers.asana.com/docs/rate-limi
 a process that starts has no burst to spend.
 
 The pace is shared: each request reserves the token's next free slot, in one atomic step, and waits for it. The rate
-belongs to the process: it rises by a constant while requests succeed, up to the ceiling, and is halved by a 429.
+belongs to the process: it rises by a constant per second while requests succeed, up to the ceiling, and is halved by a
+429. What keeps rejected requests few is `Retry-After`, which pauses the whole token; the rate sees to it that the token
+comes back gently, and soon.
 """
 
 import logging
@@ -17,8 +19,20 @@ from typing import Protocol
 
 log = logging.getLogger(__name__)
 
-SECONDS_TO_CLIMB = 40.0
-"""Seconds of steady success that take the rate from nothing to the ceiling."""
+SECONDS_TO_CLIMB = 20.0
+"""Seconds of steady success that take the rate from nothing to the ceiling. A pause can take all of Asana's minute; the
+way back must not take another."""
+
+LOWEST_SHARE = 1 / 32
+"""Of the ceiling, what any number of cuts leaves. Otherwise each slot would be twice as far away as the last one, and
+long after the trouble nothing could succeed."""
+
+_STEADY_SLOTS = 4
+"""Between two successes; what took longer was idle. More than one, as rivals for the token have their slots, too."""
+
+LATE_SECONDS = 0.1
+"""How far in the past the free slot may lie and still be taken. On a busy host a process is often some hundredths of a
+second late to ask, and at 25 requests/s each time would cost a slot. Who comes later was idle: nothing was saved up."""
 
 _LOOK_SECONDS = 0.2
 """How often a wait looks whether it was stopped, or a pause began."""
@@ -51,9 +65,10 @@ class LocalPace:
     def reserve(self, step: float) -> float:
         with self._lock:
             now = self._clock()
-            slot = max(self._next, self._pause, now)
+            free = self._next if self._next > now - LATE_SECONDS else now
+            slot = max(free, self._pause)
             self._next = slot + step
-            return slot - now
+            return max(0.0, slot - now)
 
     def pause(self, seconds: float) -> None:
         with self._lock:
@@ -80,6 +95,7 @@ class Throttle:
     wait: Callable[[threading.Event, float], bool] = threading.Event.wait
     _rate: float = field(init=False)
     _cut_at: float = field(default=float("-inf"), init=False)
+    _rose_at: float = field(default=float("-inf"), init=False)
     _gate: threading.Lock = field(default_factory=threading.Lock, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -115,8 +131,12 @@ class Throttle:
         return self.pace.paused()
 
     def succeeded(self) -> None:
+        """Take a success into account: the rate rises by the time since the last one, or since the pause ended."""
         with self._lock:
-            self._rate = min(self.ceiling, self._rate + self.ceiling / SECONDS_TO_CLIMB / self._rate)
+            now = self.clock()
+            seconds = max(0.0, min(now - self._rose_at, _STEADY_SLOTS / self._rate))
+            self._rate = min(self.ceiling, self._rate + self.ceiling / SECONDS_TO_CLIMB * seconds)
+            self._rose_at = max(self._rose_at, now)
 
     def rejected(self, sent_at: float, retry_after: float | None) -> None:
         """Take a 429 into account, of a request sent at `sent_at`.
@@ -130,7 +150,8 @@ class Throttle:
             if sent_at <= self._cut_at:
                 return
             self._cut_at = self.clock()
-            self._rate = self._rate / 2
+            self._rose_at = self._cut_at + (retry_after or 0)
+            self._rate = max(self._rate / 2, self.ceiling * LOWEST_SHARE)
             log.warning(
                 "Asana is limiting this token (429): now %.2f requests/s, after a pause of %.0f s",
                 self._rate,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -38,7 +38,14 @@ class Unpaged:
     objects: list[Object]
 
 
-Result: TypeAlias = "Object | Rows | Unpaged"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """An object that is no record: it has no gid, and of its numbers those that were named."""
+
+    numbers: dict[str, int]
+
+
+Result: TypeAlias = "Object | Rows | Unpaged | Counts"
 Query: TypeAlias = dict[str, str]
 Handler: TypeAlias = "Callable[[Routes, str, Query], Result]"
 
@@ -215,6 +222,12 @@ class Routes:
         project = self._project_or_my_tasks(gid)
         return self.rows("section", ("project", gid), lambda: self.organization.sections[project.gid])
 
+    def task_counts(self, gid: str, query: Query) -> Result:
+        """Its own rate limit is missing here, for its figures are not documented."""
+        tasks = self.organization.tasks_of_project(self.find(gid, "project").gid).objects
+        named = query.get("opt_fields", "").split(",")
+        return Counts(numbers={name: count(tasks) for name, count in _COUNTS.items() if name in named})
+
     def tags(self, _gid: str, query: Query) -> Result:
         return self.of_workspace(self._only_workspace(query), "tag")
 
@@ -331,6 +344,29 @@ class Routes:
         return self.find(gid, "project")
 
 
+def _count(*, milestones: bool = False, completed: bool | None = None) -> Callable[[Sequence[Object]], int]:
+    def count(tasks: Sequence[Object]) -> int:
+        if not milestones and completed is None:
+            return len(tasks)
+        return sum(
+            (not milestones or task.text("resource_subtype") == "milestone")
+            and completed in {None, task.flag("completed")}
+            for task in tasks
+        )
+
+    return count
+
+
+_COUNTS = {
+    "num_tasks": _count(),
+    "num_incomplete_tasks": _count(completed=False),
+    "num_completed_tasks": _count(completed=True),
+    "num_milestones": _count(milestones=True),
+    "num_incomplete_milestones": _count(milestones=True, completed=False),
+    "num_completed_milestones": _count(milestones=True, completed=True),
+}
+
+
 def _gid_of(found: Object, field: str) -> str:
     nested = found.ref(field)
     return nested.gid if nested is not None else ""
@@ -400,6 +436,7 @@ _ROUTES: dict[str, Handler] = {
     "project_templates": Routes.templates,
     "teams/*/project_templates": Routes.templates_of_team,
     "projects/*/sections": Routes.sections,
+    "projects/*/task_counts": Routes.task_counts,
     "tags": Routes.tags,
     "workspaces/*/tags": Routes.tags_of_workspace,
     "tasks/*/tags": Routes.tags_of_task,

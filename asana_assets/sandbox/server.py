@@ -23,7 +23,7 @@ from asana_assets.sandbox.limits import Window, retry_after
 from asana_assets.sandbox.objects import Object
 from asana_assets.sandbox.offsets import Offsets
 from asana_assets.sandbox.render import Encoder
-from asana_assets.sandbox.routes import Result, Routes, Rows, Unpaged
+from asana_assets.sandbox.routes import Counts, Result, Routes, Rows, Unpaged
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -219,6 +219,8 @@ class Application:
         if isinstance(result, Object):
             fields = request.query.get("opt_fields") or single_fields(result.kind)
             return b'{"data":%b}' % self._encode([result], fields)[0]
+        if isinstance(result, Counts):
+            return self._encoder.encode({"data": result.numbers})
         fields = request.query.get("opt_fields") or compact_fields(result.kind)
         if isinstance(result, Unpaged):
             return b'{"data":[%b]}' % b",".join(self._encode(result.objects, fields))

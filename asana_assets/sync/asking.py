@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -112,11 +113,11 @@ def choose_parents(endpoint: Endpoint, workspace_gid: str, upstream: Mapping[str
 def eligible(listing: Listing, rows: pa.Table | pa.RecordBatch) -> pa.Table:
     """Give `gid`, to ask with, and `version` of those rows of the parent that the listing is for."""
     gids = rows[listing.parent_column]
-    wanted = pc.is_valid(gids)
+    wanted: Array = pc.is_valid(gids)
     if listing.where:
         flag = rows[listing.where]
         flag = flag if pa.types.is_boolean(flag.type) else pc.greater(flag, pa.scalar(0))
-        wanted = pc.and_(wanted, pc.fill_null(flag, pa.scalar(value=False)))
+        wanted = cast("Array", pc.and_(wanted, pc.fill_null(flag, pa.scalar(value=False))))
     return pa.table({"gid": gids, "version": versions(rows, listing.version or ())}).filter(wanted)
 
 

@@ -5,6 +5,7 @@ again, whatever happens to the run. The rows of parents that are not due stay wh
 """
 
 import datetime as dt
+import hashlib
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -71,7 +72,10 @@ class _Hits(msgspec.Struct):
 
 
 class ChildReading:
-    """The children of one workspace, read while `checkpoints` is iterated; `report` fills meanwhile. Iterate once."""
+    """The children of one workspace, read while `checkpoints` is iterated; `report` fills meanwhile. Iterate once.
+
+    `data_version`, from `begin` on, is another if a parent's version is, or a search finds something changed.
+    """
 
     def __init__(self, source: Source, *, checkpoint_rows: int = 50_000, checkpoint_seconds: float = 300.0) -> None:
         """Find the parents; ask nothing yet.
@@ -83,6 +87,7 @@ class ChildReading:
         """
         self.endpoint = source.endpoint
         self.workspace_gid = source.workspace_gid
+        self.previous = source.previous
         self.report = Report()
         self._source = source
         self._limits = checkpoint_rows, checkpoint_seconds
@@ -90,6 +95,48 @@ class ChildReading:
         [(self._listing, self._parents)] = choose_parents(source.endpoint, source.workspace_gid, source.upstream).groups
         self._checkpoint = Checkpoint()
         self._found: list[Found] = []
+        self._changed: set[str] = set()
+        self._asked: set[str] = set()
+        self._begun: Fan | None = None
+        self.data_version = ""
+
+    def begin(self) -> Fan:
+        """Find out who is due and start asking, a bounded number of pages ahead; call `close` if nobody reads them.
+
+        Raises:
+            AsanaError: what changed could not be searched.
+        """
+        if self._begun:
+            return self._begun
+        parents, changed = self._parents, pa.array([], pa.string())
+        if self.endpoint.nested:
+            known = self._source.previous.columns(self.columns)
+            parents = once_each([parents, self._nested(known)])
+            changed = self._find_changed(known)
+            self._changed = set(gids_of(changed))
+        due = parents.filter(self._source.memory.due(parents, sync=self._source.sync, changed=changed))
+        if self.endpoint.nested:
+            self._asked = set(gids_of(due["gid"]))
+        self.report.parents, self.report.parents_due = parents.num_rows, due.num_rows
+        self.report.resumed = self._source.memory.read_since(self._source.sync.began)
+        self.data_version = self._version(parents)
+        self._begun = Fan(self._source.client, opt_fields=self.endpoint.opt_fields, usage=self.report.usage)
+        self._begun.begin(Parents(self.workspace_gid, ((self._listing, due),)).asks())
+        return self._begun
+
+    def _version(self, parents: pa.Table) -> str:
+        """Name what the rows will be by the versions of all parents, so that it stays while these do."""
+        digest = hashlib.sha256()
+        for batch in parents.combine_chunks().to_batches():
+            digest.update(batch.serialize())
+        if self._changed:  # of which the parents' versions do not tell
+            digest.update(self._source.sync.id.encode())
+        return digest.hexdigest()[:16]
+
+    def close(self) -> None:
+        """Stop asking."""
+        if self._begun:
+            self._begun.close()
 
     def checkpoints(self) -> Generator[Checkpoint]:
         """Read what is due. A checkpoint counts as stored when the next one is asked for; the last has `last`.
@@ -97,19 +144,30 @@ class ChildReading:
         Raises:
             AsanaError: not all could be read; what could is in the checkpoints given and in `rest`.
         """
-        parents, changed = self._parents, self._nothing
-        if self.endpoint.nested:
-            known = self._source.previous.columns(self.columns)
-            parents = once_each([parents, self._nested(known)])
-            changed = self._changed(known)
-        due = parents.filter(self._source.memory.due(parents, sync=self._source.sync, changed=changed))
-        self.report.parents, self.report.parents_due = parents.num_rows, due.num_rows
-        self.report.resumed = self._source.memory.read_since(self._source.sync.began)
-        yield from self._read(due, set(gids_of(changed)))
-
-    @property
-    def _nothing(self) -> Array:
-        return pa.array([], pa.string())
+        fan = self.begin()
+        rows_at_most, seconds_at_most = self._limits
+        pages: dict[str, list[Page]] = {}
+        waiting = 0
+        began = time.monotonic()
+        with closing(fan.answers()) as answers:
+            for answer in answers:
+                if answer.page is not None:
+                    pages.setdefault(answer.ask.parent_gid, []).append(answer.page)
+                    continue
+                ended = pages.pop(answer.ask.parent_gid, [])
+                self._take(answer, ended)
+                waiting += sum(page.count for page in ended)
+                size = waiting + self._checkpoint.rows + len(self._checkpoint.read)
+                full = size >= rows_at_most or time.monotonic() - began >= seconds_at_most
+                if full or waiting >= BATCH_ROWS or (self.endpoint.nested and fan.idle):
+                    waiting = 0
+                    fan.add(self._nested_asks(self._build()))
+                if full:
+                    yield from self._store()
+                    began = time.monotonic()
+        self._build()
+        self._checkpoint.last = self._source.sync
+        yield from self._store()
 
     def rest(self) -> Checkpoint:
         """Give what was read and is not known to be stored; for when `checkpoints` was broken off."""
@@ -129,6 +187,11 @@ class ChildReading:
         stored = stored.filter(pc.invert(pc.is_in(stored, value_set=valid)))
         return stored, self._source.memory.others(valid)
 
+    def orphans(self, stored: pa.Table) -> Array:
+        """Give the parents that stored rows name and that are none; of each row, the columns that `columns` names."""
+        parents, _ = self.vanished(stored)
+        return parents
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the endpoint's own rows that tell what is known."""
@@ -146,10 +209,10 @@ class ChildReading:
             levels.append(reached)
         return pa.concat_tables(levels)
 
-    def _changed(self, known: pa.Table) -> Array:
+    def _find_changed(self, known: pa.Table) -> Array:
         """Give the parents of those children that a search finds changed: other than they are known."""
         if not self.endpoint.search or self._source.sync.full:
-            return self._nothing
+            return pa.array([], pa.string())
         pages = self._source.search.changed_since(
             self.endpoint.search,
             self.workspace_gid,
@@ -163,34 +226,6 @@ class ChildReading:
         as_known = dict(zip(gids_of(ours[GID.name]), ours["modified_at"].to_pylist(), strict=True))
         others = [hit.parent.gid for hit in hits if hit.parent and as_known.get(hit.gid) != hit.modified_at]
         return pa.array(others, pa.string())
-
-    def _read(self, due: pa.Table, changed: set[str]) -> Generator[Checkpoint]:
-        """Ask the parents that are due, and those found on the way, and gather them into checkpoints."""
-        asked = set(gids_of(due["gid"])) if self.endpoint.nested else set[str]()
-        fan = Fan(self._source.client, opt_fields=self.endpoint.opt_fields, usage=self.report.usage)
-        rows_at_most, seconds_at_most = self._limits
-        pages: dict[str, list[Page]] = {}
-        waiting = 0
-        began = time.monotonic()
-        with closing(fan.answers(Parents(self.workspace_gid, ((self._listing, due),)).asks())) as answers:
-            for answer in answers:
-                if answer.page is not None:
-                    pages.setdefault(answer.ask.parent_gid, []).append(answer.page)
-                    continue
-                ended = pages.pop(answer.ask.parent_gid, [])
-                self._take(answer, ended)
-                waiting += sum(page.count for page in ended)
-                size = waiting + self._checkpoint.rows + len(self._checkpoint.read)
-                full = size >= rows_at_most or time.monotonic() - began >= seconds_at_most
-                if full or waiting >= BATCH_ROWS or (self.endpoint.nested and fan.idle):
-                    waiting = 0
-                    fan.add(self._nested_asks(self._build(), asked, changed))
-                if full:
-                    yield from self._store()
-                    began = time.monotonic()
-        self._build()
-        self._checkpoint.last = self._source.sync
-        yield from self._store()
 
     def _take(self, answer: Answer, pages: list[Page]) -> None:
         """Take down that a parent was asked to its end."""
@@ -214,15 +249,15 @@ class ChildReading:
         self.report.count(batch)
         return batch
 
-    def _nested_asks(self, batch: pa.RecordBatch | None, asked: set[str], changed: set[str]) -> Iterator[Ask]:
+    def _nested_asks(self, batch: pa.RecordBatch | None) -> Iterator[Ask]:
         """Give the asks of the parents that are among new rows and due; one that was asked is not asked again."""
         if batch is None or not self.endpoint.nested:
             return
         rows = once_each([eligible(self._listing, batch)])
-        due = self._source.memory.due(rows, sync=self._source.sync, changed=pa.array(changed, pa.string()))
+        due = self._source.memory.due(rows, sync=self._source.sync, changed=pa.array(self._changed, pa.string()))
         for gid, version, is_due in zip(gids_of(rows["gid"]), gids_of(rows["version"]), due.to_pylist(), strict=True):
-            if is_due and gid not in asked:
-                asked.add(gid)
+            if is_due and gid not in self._asked:
+                self._asked.add(gid)
                 self.report.parents += 1
                 self.report.parents_due += 1
                 yield ask(self._listing, gid, self.workspace_gid, version)

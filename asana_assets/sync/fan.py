@@ -59,15 +59,24 @@ def decide_outcome(error: AsanaError, asked: Ask) -> Outcome | None:
 
 
 class Fan:
-    """Asks; may be given more while it is read."""
+    """Asks from `begin` on, a bounded number ahead of who reads `answers`; may be given more while it is read."""
 
     def __init__(self, client: Client, *, opt_fields: str, usage: Usage) -> None:
         self._client = client
         self._opt_fields = opt_fields
         self._usage = usage
+        self._ahead = 2 * client.max_in_flight
         self._stop = threading.Event()
-        self._answers: queue.Queue[Answer | BaseException] = queue.Queue(maxsize=2 * client.max_in_flight)
+        self._answers: queue.Queue[Answer | BaseException] = queue.Queue(maxsize=self._ahead)
+        self._asks: Iterator[Ask] = iter(())
         self._more: deque[Ask] = deque()
+        self._unanswered = 0
+        self._pool = ThreadPoolExecutor(client.max_in_flight, thread_name_prefix="asana")
+
+    def begin(self, asks: Iterator[Ask]) -> None:
+        """Start asking; call `close`, or read `answers`, to end it."""
+        self._asks = asks
+        self._fill()
 
     def add(self, asks: Iterable[Ask]) -> None:
         """Ask these too. For the thread that reads `answers`, which goes on until they are answered."""
@@ -78,31 +87,35 @@ class Fan:
         """Whether nothing waits to be taken."""
         return self._answers.empty()
 
-    def answers(self, asks: Iterator[Ask]) -> Generator[Answer]:
-        """Ask all, and give what comes; close the generator to stop.
+    def answers(self) -> Generator[Answer]:
+        """Give what comes, to the end; close the generator to stop.
 
         Raises:
             AsanaError: what an ask failed with, unless `decide_outcome` has a word for it; the others are given up.
         """
-        waiting = 0
-        with ThreadPoolExecutor(self._client.max_in_flight, thread_name_prefix="asana") as pool:
-            try:
-                while True:
-                    while waiting < 2 * self._client.max_in_flight:
-                        asked = self._more.popleft() if self._more else next(asks, None)
-                        if asked is None:
-                            break
-                        pool.submit(self._ask, asked)
-                        waiting += 1
-                    if not waiting:
-                        return
-                    answer = self._answers.get()
-                    if isinstance(answer, BaseException):
-                        raise answer
-                    waiting -= answer.outcome is not None
-                    yield answer
-            finally:
-                self._stop.set()
+        try:
+            while self._unanswered:
+                answer = self._answers.get()
+                if isinstance(answer, BaseException):
+                    raise answer
+                self._unanswered -= answer.outcome is not None
+                yield answer
+                self._fill()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop asking, and wait for what is on its way."""
+        self._stop.set()
+        self._pool.shutdown()
+
+    def _fill(self) -> None:
+        while self._unanswered < self._ahead:
+            asked = self._more.popleft() if self._more else next(self._asks, None)
+            if asked is None:
+                return
+            self._pool.submit(self._ask, asked)
+            self._unanswered += 1
 
     def _ask(self, asked: Ask) -> None:
         try:

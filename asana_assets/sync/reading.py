@@ -6,7 +6,7 @@ more and could have moved while its listing was read, is asked for by its gid be
 read by age alone, the rows of parents that are not due yet stay, but for what a search finds changed.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -23,12 +23,21 @@ from asana_assets.sync.fan import Answer, Fan, Outcome
 from asana_assets.sync.rows import Found, RowBuilder
 from asana_assets.sync.search import Search
 
-BATCH_ROWS = 5_000
-"""Rows made at once, if so many wait: Arrow's JSON reader is fastest over some megabytes."""
+BATCH_ROWS = 2_000
+"""Rows made at once: a page alone costs Arrow's JSON reader three times as much."""
 
 
 class Previous(Protocol):
     """The rows of the last sync, of the same endpoint and workspace."""
+
+    @property
+    def names(self) -> set[str]:
+        """The columns there were."""
+        ...
+
+    def __len__(self) -> int:
+        """How many."""
+        ...
 
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Give these columns of every row."""
@@ -55,6 +64,7 @@ class Report:
         unmapped: Rows with a value that did not fit its column.
         carried: Rows of the last sync that stayed without being read, in a table that is written whole.
         usage: What it cost.
+        listener: Called whenever something was added, by the thread that reads.
     """
 
     parents: int = 0
@@ -68,10 +78,12 @@ class Report:
     unmapped: int = 0
     carried: int = 0
     usage: Usage = field(default_factory=Usage)
+    listener: Callable[[], None] = lambda: None
 
     def count(self, batch: pa.RecordBatch) -> None:
         self.rows += batch.num_rows
         self.unmapped += batch.num_rows - batch[UNMAPPED.name].null_count
+        self.listener()
 
     def note(self, answer: Answer) -> None:
         """Take down how asking one parent ended."""
@@ -85,6 +97,7 @@ class Report:
                 self.not_on_plan = True
             case _:
                 pass
+        self.listener()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +136,7 @@ class Reading:
         """
         self.endpoint = source.endpoint
         self.workspace_gid = source.workspace_gid
+        self.previous = source.previous
         self.report = Report()
         self._source = source
         self._builder = RowBuilder(source.endpoint)
@@ -130,6 +144,16 @@ class Reading:
         self._due = self._parents.where(self._is_due)
         self.report.parents = len(self._parents)
         self.report.parents_due = len(self._due)
+        self._begun: Fan | None = None
+
+    def begin(self) -> None:
+        """Start asking, a bounded number of pages ahead of who iterates; call `close` if nobody does."""
+        self._begun = self._begun or self._ask(self._due.asks())
+
+    def close(self) -> None:
+        """Stop asking."""
+        if self._begun:
+            self._begun.close()
 
     def __iter__(self) -> Generator[pa.RecordBatch]:
         """Read; close the generator to stop.
@@ -137,16 +161,19 @@ class Reading:
         Raises:
             AsanaError: the table cannot be read; what was given so far is not all.
         """
+        anything_known = len(self._source.previous) > 0
         listed: list[Array] = [pa.array([], pa.string())]
-        with closing(self._read(self._due.asks())) as batches:
+        fan = self._begun or self._ask(self._due.asks())
+        with closing(self._read(fan)) as batches:
             for batch in batches:
-                listed.append(batch[GID.name])
+                if anything_known:
+                    listed.append(batch[GID.name])
                 yield batch
         if self.endpoint.search and len(self._due) < len(self._parents):
             for batch in self._changed():
                 listed.append(batch[GID.name])
                 yield batch.filter(listed_by(self.endpoint, batch, self._parents))
-        if self.endpoint.single or self.report.forbidden:
+        if anything_known and (self.endpoint.single or self.report.forbidden):
             yield from self._unlisted(pa.concat_arrays(listed))
 
     def memory(self) -> pa.Table:
@@ -161,26 +188,48 @@ class Reading:
         gids = [pa.array([], pa.string()), *(self._parents.of(listing) for listing, _ in self._parents.groups)]
         return self._source.memory.others(pa.concat_arrays(gids))
 
+    @property
+    def data_version(self) -> str:
+        """What the rows are known by before they are read: the sync that reads them, since a list is read each time."""
+        return self._source.sync.id
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the endpoint's own rows that `orphans` looks at."""
+        return (GID.name, *self.endpoint.within)
+
+    def orphans(self, stored: pa.Table) -> Array:
+        """Give the gids of those stored rows that no parent can have listed; none, if all is well."""
+        if not self.endpoint.upstream:
+            return pa.array([], pa.string())
+        return stored[GID.name].filter(pc.invert(listed_by(self.endpoint, stored, self._parents))).combine_chunks()
+
     def _is_due(self, listing: Listing, rows: pa.Table) -> Array:
         if listing.version is None:
             return pa.repeat(pa.scalar(value=True), rows.num_rows)
         return self._source.memory.due(rows, sync=self._source.sync)
 
-    def _read(self, asks: Iterator[Ask]) -> Generator[pa.RecordBatch]:
+    def _ask(self, asks: Iterator[Ask]) -> Fan:
         fan = Fan(self._source.client, opt_fields=self.endpoint.opt_fields, usage=self.report.usage)
+        fan.begin(asks)
+        return fan
+
+    def _read(self, fan: Fan) -> Generator[pa.RecordBatch]:
         found: list[Found] = []
         rows = 0
-        with closing(fan.answers(asks)) as answers:
+        with closing(fan.answers()) as answers:
             for answer in answers:
                 if answer.page is not None:
                     found.append(Found(answer.page, answer.ask.parent_gid))
                     rows += answer.page.count
                 elif not answer.ask.single:
                     self.report.note(answer)
-                if found and (rows >= BATCH_ROWS or fan.idle):
+                if rows >= BATCH_ROWS:
                     yield self._build(found)
                     found.clear()
                     rows = 0
+        if found:
+            yield self._build(found)
 
     def _build(self, found: Sequence[Found]) -> pa.RecordBatch:
         batch = self._builder.build(found, self.workspace_gid)
@@ -213,7 +262,7 @@ class Reading:
         if self.endpoint.single:
             missed = listed_by(self.endpoint, unseen, self._due.without(self.report.forbidden))
             asks = (single(self.endpoint, gid) for gid in gids_of(unseen[GID.name].filter(missed)))
-            with closing(self._read(asks)) as batches:
+            with closing(self._read(self._ask(asks))) as batches:
                 for batch in batches:
                     yield batch.filter(listed_by(self.endpoint, batch, self._parents))
             unseen = unseen.filter(pc.invert(missed))

@@ -88,7 +88,9 @@ def fan_of(client: Client) -> Fan:
 
 
 def answers_to(client: Client, asks: Iterator[Ask]) -> Generator[Answer]:
-    yield from fan_of(client).answers(asks)
+    fan = fan_of(client)
+    fan.begin(asks)
+    yield from fan.answers()
 
 
 def gids(answers: Iterator[Answer] | list[Answer]) -> list[str]:
@@ -159,7 +161,8 @@ def test_what_is_added_while_reading_is_answered_too(asana: Sandbox, work: Work)
     found: list[str] = []
     with client_of(asana) as client:
         fan = fan_of(client)
-        for answer in fan.answers(iter([ask(SUBTASKS_OF_TASK, traps["deep_parent"], work.workspace)])):
+        fan.begin(iter([ask(SUBTASKS_OF_TASK, traps["deep_parent"], work.workspace)]))
+        for answer in fan.answers():
             below = gids([answer])
             found += below
             fan.add(ask(SUBTASKS_OF_TASK, gid, work.workspace) for gid in below)
@@ -171,7 +174,8 @@ def test_what_is_added_at_the_last_moment_is_answered_too(asana: Sandbox, work: 
     with client_of(asana) as client:
         fan = fan_of(client)
         ended: list[Ask] = []
-        for answer in fan.answers(iter(asks[:1])):
+        fan.begin(iter(asks[:1]))
+        for answer in fan.answers():
             if answer.outcome:
                 ended.append(answer.ask)
                 fan.add(asks[len(ended) : len(ended) + 1])
@@ -182,7 +186,8 @@ def test_a_fan_is_idle_when_all_that_came_was_taken(asana: Sandbox, work: Work) 
     with client_of(asana) as client:
         fan = fan_of(client)
         assert fan.idle
-        answers = fan.answers(work.stories(3))
+        fan.begin(work.stories(3))
+        answers = fan.answers()
         next(answers)
         wait_until(lambda: not fan.idle)
         list(answers)

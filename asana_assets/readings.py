@@ -1,0 +1,180 @@
+"""The readings of a run: what an asset reads, and when the asking begins.
+
+A run's steps take turns, and a step that stores its rows asks Asana for nothing. So a reading begins as soon as what it
+depends on is stored, not when its turn comes, and waits for that some pages on: the token is not idle while there is
+something to ask.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Mapping
+from typing import Any, TypeAlias, cast
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field, PrivateAttr
+
+from asana_assets.asana.endpoint import GID, Endpoint
+from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
+from asana_assets.asana.errors import AsanaError
+from asana_assets.checks import Facts
+from asana_assets.io_manager import load_rows
+from asana_assets.lake.errors import LakeError
+from asana_assets.resources import AsanaResource, LakeResource
+from asana_assets.sync.asking import gids_of
+from asana_assets.sync.children import ChildReading
+from asana_assets.sync.due import Sync
+from asana_assets.sync.reading import Reading, Source
+
+log = logging.getLogger(__name__)
+
+SYNC_TAG = "asana_assets/sync"
+"""The run tag that names a sync by the instant it began; a run that goes on with it has the same."""
+
+AnyReading: TypeAlias = "Reading | ChildReading"
+
+
+class SyncConfig(dg.Config):
+    """How one materialization reads."""
+
+    full_refresh: bool = Field(default=False, description="Ask every parent, changed or not.")
+    refresh_after_days: float | None = Field(
+        default=None, description="The age at which a parent is asked again in any case; 0 for never."
+    )
+    accept_fewer_rows: bool = Field(
+        default=False, description="Whether it is right that the table has less than half of its rows."
+    )
+    checkpoint_rows: int = Field(
+        default=50_000, description="Of children: store what was read after so many rows and parents,"
+    )
+    checkpoint_seconds: float = Field(default=300.0, description="or after so many seconds.")
+
+
+class Readings(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] # it is its own value
+    """The readings of one run."""
+
+    asana: dg.ResourceDependency[AsanaResource]
+    lake: dg.ResourceDependency[LakeResource]
+    ahead: bool = Field(
+        default=True,
+        description="Begin before their turn those whose upstream is stored. Only where all steps of a run share a "
+        "process: else what was asked is lost with the step's process.",
+    )
+
+    _waiting: dict[str, AnyReading] = PrivateAttr(default_factory=dict[str, "AnyReading"])
+    _begun: set[str] = PrivateAttr(default_factory=set[str])
+    _stored: set[str] = PrivateAttr(default_factory=set[str])
+    _accepted: set[str] = PrivateAttr(default_factory=set[str])
+
+    def take(
+        self,
+        context: dg.AssetExecutionContext,
+        endpoint: Endpoint,
+        config: SyncConfig,
+        upstream: Mapping[str, pa.Table],
+    ) -> AnyReading:
+        """Give the reading of a step whose turn it is, begun; and begin those that can.
+
+        Raises:
+            AsanaError, LakeError: it cannot begin.
+        """
+        if config.accept_fewer_rows:
+            self._accepted.add(endpoint.name)
+        self._begun.add(endpoint.name)
+        reading = self._waiting.pop(endpoint.name, None)
+        if reading is None:
+            reading = self._build(context, endpoint, config, upstream)
+            reading.begin()
+        self._begin_ready(context)
+        return reading
+
+    def stored(self, context: dg.AssetExecutionContext, endpoint: Endpoint) -> None:
+        """Take note that an asset is stored, and begin those that depended on it."""
+        self._stored.add(endpoint.name)
+        self._begin_ready(context)
+
+    def facts(self, reading: AnyReading) -> Facts:
+        """Give what is to be checked, once the rows are stored.
+
+        Raises:
+            LakeError: the tables cannot be read.
+        """
+        endpoint, workspace_gid = reading.endpoint, reading.workspace_gid
+        stored = self.lake.previous(endpoint, workspace_gid)
+        rows = stored.columns(reading.columns)
+        doubted = self.lake.doubted(endpoint.name, workspace_gid)
+        facts = Facts(
+            report=reading.report,
+            rows=rows.num_rows,
+            rows_before=len(reading.previous) if doubted is None else doubted,
+            accepted=endpoint.name in self._accepted,
+            repeated=rows.num_rows - pc.count_distinct(rows[GID.name], mode="only_valid").as_py(),
+            orphans=gids_of(reading.orphans(rows)),
+            new_columns=sorted(stored.names.difference(reading.previous.names)),
+        )
+        if facts.collapsed and doubted is None:
+            self.lake.doubt(endpoint.name, workspace_gid, facts.rows_before)
+        elif doubted is not None and not facts.collapsed:
+            self.lake.doubt(endpoint.name, workspace_gid, None)
+        return facts
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 # Dagster's
+        """Stop those that never had their turn."""
+        for reading in self._waiting.values():
+            reading.close()
+
+    def _begin_ready(self, context: dg.AssetExecutionContext) -> None:
+        if not self.ahead or not context.has_partition_key:
+            return
+        names = set(context.run.step_keys_to_execute or ())
+        configs = cast("Mapping[str, Mapping[str, Any]]", context.run.run_config.get("ops", {}))
+        for endpoint in ENDPOINTS:
+            missing = names.intersection(endpoint.upstream) - self._stored
+            if endpoint.name not in names - self._begun or missing or not endpoint.upstream:
+                continue
+            self._begun.add(endpoint.name)
+            try:
+                config = SyncConfig(**configs.get(endpoint.name, {}).get("config", {}))
+                reading = self._build(context, endpoint, config, self._upstream(endpoint, context.partition_key))
+                reading.begin()
+            except (AsanaError, LakeError, dg.Failure):
+                log.debug("%s cannot begin before its turn; then it says why", endpoint.name, exc_info=True)
+            else:
+                self._waiting[endpoint.name] = reading
+
+    def _upstream(self, endpoint: Endpoint, workspace_gid: str) -> dict[str, pa.Table]:
+        return {
+            name: load_rows(self.lake, name, workspace_gid, columns, by_workspace=name != WORKSPACES.name)
+            for name, columns in endpoint.upstream.items()
+        }
+
+    def _build(
+        self,
+        context: dg.AssetExecutionContext,
+        endpoint: Endpoint,
+        config: SyncConfig,
+        upstream: Mapping[str, pa.Table],
+    ) -> AnyReading:
+        workspace_gid = context.partition_key if endpoint.upstream else ""
+        days = endpoint.refresh_after_days if config.refresh_after_days is None else config.refresh_after_days
+        began = context.run.tags.get(SYNC_TAG)
+        source = Source(
+            endpoint=endpoint,
+            workspace_gid=workspace_gid,
+            upstream=upstream,
+            previous=self.lake.previous(endpoint, workspace_gid),
+            memory=self.lake.memory(endpoint.name, workspace_gid),
+            sync=Sync(
+                id=began or context.run.run_id,
+                began=dt.datetime.fromisoformat(began) if began else dt.datetime.now(dt.UTC),
+                after=dt.timedelta(days=days) if days else None,
+                full=config.full_refresh,
+            ),
+            client=self.asana.client,
+            search=self.asana.search,
+        )
+        if not endpoint.is_child:
+            return Reading(source)
+        rows, seconds = config.checkpoint_rows, config.checkpoint_seconds
+        return ChildReading(source, checkpoint_rows=rows, checkpoint_seconds=seconds)

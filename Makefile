@@ -5,7 +5,7 @@ BIN := .venv/bin
 export UV_SYSTEM_CERTS ?= true
 
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 demo: .venv/installed ## sync an Asana sandbox into Iceberg tables under ./asana_data/sandbox
 	@ASANA_DATA_DIR=$${ASANA_DATA_DIR:-asana_data/sandbox} \
@@ -33,6 +33,12 @@ test: .venv/installed ## the gate: lint, types, architecture, definitions, tests
 test-slow: .venv/installed ## tests of minutes: syncs that are killed and rivals
 	$(BIN)/python -m pytest -m slow --timeout=600
 
+test-destinations: .venv/installed ## whole syncs into PostgreSQL, Glue, an Iceberg REST catalog, Horizon's stand-in
+	$(BIN)/python -m pytest -m destinations --timeout=900
+
+test-distributed: .venv/installed ## two workers, PostgreSQL, Redis, an Iceberg REST catalog: one worker is killed
+	$(BIN)/python -m pytest -m distributed --numprocesses=0 --timeout=900
+
 # Newer than what it was made from, or it is made again.
 .venv/installed: requirements.lock pyproject.toml setup.cfg
 	$(PYTHON) -m venv .venv
@@ -45,4 +51,4 @@ lock: .venv/installed ## pin the newest versions that the ranges in pyproject.to
 	$(BIN)/uv pip compile --quiet --upgrade --extra dev --no-header --no-annotate --no-emit-index-url \
 		--python-version 3.11 --output-file requirements.lock pyproject.toml
 
-.PHONY: help demo dev test test-slow lock
+.PHONY: help demo dev test test-slow test-destinations test-distributed lock

@@ -18,20 +18,25 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from asana_assets import automation
+from asana_assets import account, automation
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.errors import AsanaError
+from asana_assets.doctor import examine
 from asana_assets.lake.errors import LakeError
 from asana_assets.partitions import WORKSPACES as PARTITIONS
 from asana_assets.planning import Preview, Unfinished
 from asana_assets.progress import Speed, Watched, left
 from asana_assets.readings import SYNC_TAG
 from asana_assets.resources import LakeResource
+from asana_assets.snowflake_setup import Names, create_tables, setup
+from asana_assets.snowflake_sql import Route
 from asana_assets.sync.due import Memory, Sync
 
 _NAMES = [endpoint.name for endpoint in ENDPOINTS]
 _UNFINISHED = "sync"
 """Under this name the lake remembers a sync that has begun and not ended."""
+
+_TOKENS = {"ASANA_ACCESS_TOKEN", "ASANA_TOKEN_SECRET_ID"}
 
 _LOOK_SECONDS = 2.0
 """Over which the display measures the rate."""
@@ -199,6 +204,71 @@ def _unfinished(lake: LakeResource, gid: str, assets: Sequence[str]) -> Unfinish
     if began is None or dt.datetime.now(dt.UTC) - began >= _GO_ON_WITHIN:
         return None
     return began, [name for name in assets if lake.memory(name, gid).last_sync_id == began.isoformat()]
+
+
+@main.command()
+def connect() -> None:
+    """Ask for the personal access token, try it, and keep it where syncs find it."""
+    token = click.prompt("Personal access token (from https://app.asana.com/0/my-apps)", hide_input=True).strip()
+    click.echo("Asking Asana …")
+    try:
+        from asana_assets.definitions import configure_asana  # noqa: PLC0415 # its settings may be wrong
+
+        others = {name: value for name, value in os.environ.items() if name not in _TOKENS}
+        seen = account.look(configure_asana(others, access_token=token))
+        click.echo(f"This is the token of {seen.name} {seen.email}".rstrip())
+        for workspace in seen.workspaces:
+            click.echo(f"  {workspace.words}")
+        click.echo(f"Kept in {account.keep(token, os.environ)}.")
+    except AsanaError as error:
+        _fail(f"{error}. The token was not kept")
+
+
+@main.command()
+def doctor() -> None:
+    """Try the token, the rate limit's store and the catalog; exit with 1 if something does not work."""
+    try:
+        from asana_assets.definitions import build_definitions  # noqa: PLC0415 # its settings may be wrong
+
+        resources = build_definitions(os.environ).resources or {}
+    except AsanaError as error:
+        _fail(str(error))
+    works = True
+    with dg.build_resources({name: resources[name] for name in ("asana", "lake")}) as opened:
+        for finding in examine(opened.asana, opened.lake):
+            works = works and finding.works
+            click.echo(f"{'ok  ' if finding.works else 'FAIL'} {finding.subject}: {finding.words}")
+    sys.exit(0 if works else 1)
+
+
+@main.command()
+@click.option(
+    "--route",
+    required=True,
+    type=click.Choice([route.value for route in Route]),
+    help="How Snowflake learns of commits.",
+)
+@click.option("--tables", "only_tables", is_flag=True, help="Print what creates the tables of route tables instead.")
+@click.option("--database", default="ASANA", show_default=True)
+@click.option("--schema", default="RAW", show_default=True)
+@click.option("--role", default="ASANA_WRITER", show_default=True, help="Who writes, or refreshes.")
+@click.option("--user", default="ASANA_SERVICE", show_default=True, help="Who logs in, with that role.")
+@click.option("--reader-role", help="Who reads.")
+@click.option("--warehouse", default="ASANA_WAREHOUSE", show_default=True, help="Of route tables: counts rows.")
+@click.option("--volume", help="ASANA_VOLUME, or in route horizon Snowflake's own storage, if not given.")
+@click.option("--integration", default="ASANA_CATALOG", show_default=True, help="How AWS Glue is called in Snowflake.")
+@click.option("--namespace", default="asana", show_default=True, help="The tables' database in AWS Glue.")
+@click.option("--bucket", metavar="URL", help="s3://bucket/folder/ with the tables.")
+@click.option("--storage-role-arn", metavar="ARN", help="The IAM role with which Snowflake reads the bucket.")
+@click.option("--glue-role-arn", metavar="ARN", help="The IAM role with which Snowflake reads AWS Glue.")
+@click.option("--region", help="Of AWS Glue.")
+def snowflake_setup(route: str, only_tables: bool, **names: str) -> None:  # noqa: FBT001 # click calls it, by name
+    """Print the SQL that prepares Snowflake; nothing is sent. Run twice, it does what it did once."""
+    try:
+        given = Names(**names)
+        click.echo(create_tables(given, _NAMES) if only_tables else setup(Route(route), given), nl=False)
+    except AsanaError as error:
+        _fail(str(error))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
+import dotenv
 
 from asana_assets import automation
+from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.asana.errors import SettingError
 from asana_assets.assets import ASSETS, IO_MANAGER_KEY
 from asana_assets.io_manager import IcebergIOManager
 from asana_assets.progress import NoProgress, Progress
 from asana_assets.readings import Readings
 from asana_assets.resources import AsanaResource, LakeResource
+from asana_assets.snowflake import SnowflakeTables, TellingIOManager, build_checks
+from asana_assets.snowflake_sql import Route
 
 
 def build_definitions(
@@ -31,15 +35,20 @@ def build_definitions(
         read_ahead: Whether readings begin before their step's turn; not with an executor of a process for each step.
 
     Raises:
-        SettingError: a setting is no number where one is needed.
+        SettingError: a setting is missing, or no number where one is needed.
     """
     settings = {name: value for name, value in environment.items() if value}
     asana = asana or configure_asana(environment)
+    snowflake = configure_snowflake(environment)
     lake = LakeResource(
-        data_dir=settings.get("ASANA_DATA_DIR", "asana_data"), namespace=settings.get("ICEBERG_NAMESPACE", "asana")
+        data_dir=settings.get("ASANA_DATA_DIR", "asana_data"),
+        namespace=settings.get("ICEBERG_NAMESPACE", "asana"),
+        name_case="upper" if _either(settings, "ICEBERG_NAME_CASE", "lower", "upper") == "upper" else "lower",
+        expire_snapshots=_either(settings, "ICEBERG_EXPIRE_SNAPSHOTS", "true", "false") == "true",
     )
     return dg.Definitions(
         assets=ASSETS,
+        asset_checks=build_checks(ENDPOINTS) if snowflake else None,
         jobs=automation.JOBS,
         schedules=automation.SCHEDULES,
         sensors=automation.SENSORS,
@@ -48,7 +57,11 @@ def build_definitions(
             "lake": lake,
             "progress": progress or NoProgress(),
             "readings": Readings(asana=asana, lake=lake, ahead=read_ahead),
-            IO_MANAGER_KEY: IcebergIOManager(lake=lake),
+            **(
+                {IO_MANAGER_KEY: TellingIOManager(lake=lake, snowflake=snowflake), "snowflake": snowflake}
+                if snowflake
+                else {IO_MANAGER_KEY: IcebergIOManager(lake=lake)}
+            ),
         },
         # The rate of Asana's API is the bound: one process, one throttle, no two seconds of start-up for each step.
         executor=dg.in_process_executor,
@@ -81,11 +94,65 @@ def configure_asana(environment: Mapping[str, str], **more: object) -> AsanaReso
     )
 
 
+def configure_snowflake(environment: Mapping[str, str]) -> SnowflakeTables | None:
+    """Build what tells Snowflake of commits from settings; None if it need not be told.
+
+    Raises:
+        SettingError: a setting is missing or cannot be.
+    """
+    settings = {name: value for name, value in environment.items() if value}
+    route = settings.get("SNOWFLAKE_ROUTE", Route.HORIZON)
+    if route not in list(Route):
+        raise SettingError(f"SNOWFLAKE_ROUTE is {route!r}, but must be one of {', '.join(Route)}")
+    if route != Route.TABLES:
+        return None
+    needed = ("ACCOUNT", "USER", "DATABASE", "SCHEMA", "EXTERNAL_VOLUME", "CATALOG_INTEGRATION")
+    missing = [f"SNOWFLAKE_{name}" for name in needed if f"SNOWFLAKE_{name}" not in settings]
+    if missing:
+        raise SettingError(f"SNOWFLAKE_ROUTE is {route}, which needs {', '.join(missing)}")
+    if ("SNOWFLAKE_PASSWORD" in settings) == ("SNOWFLAKE_PRIVATE_KEY_PATH" in settings):
+        raise SettingError(
+            f"SNOWFLAKE_ROUTE is {route}, which needs SNOWFLAKE_PRIVATE_KEY_PATH or SNOWFLAKE_PASSWORD, not both"
+        )
+    tables = SnowflakeTables(
+        account=settings["SNOWFLAKE_ACCOUNT"],
+        user=settings["SNOWFLAKE_USER"],
+        password=_secret(settings, "SNOWFLAKE_PASSWORD"),
+        private_key_path=settings.get("SNOWFLAKE_PRIVATE_KEY_PATH"),
+        private_key_password=_secret(settings, "SNOWFLAKE_PRIVATE_KEY_PASSWORD"),
+        role=settings.get("SNOWFLAKE_ROLE"),
+        warehouse=settings.get("SNOWFLAKE_WAREHOUSE"),
+        database=settings["SNOWFLAKE_DATABASE"],
+        schema_name=settings["SNOWFLAKE_SCHEMA"],
+        external_volume=settings["SNOWFLAKE_EXTERNAL_VOLUME"],
+        catalog_integration=settings["SNOWFLAKE_CATALOG_INTEGRATION"],
+        namespace=settings.get("ICEBERG_NAMESPACE", "asana"),
+        connection={
+            name: settings[f"SNOWFLAKE_{name.upper()}"]
+            for name in ("host", "port", "protocol")
+            if f"SNOWFLAKE_{name.upper()}" in settings
+        },
+    )
+    _ = tables.tables  # its names are checked now
+    return tables
+
+
+def _secret(settings: Mapping[str, str], name: str) -> dg.EnvVar | None:
+    return dg.EnvVar(name) if name in settings else None  # so that Dagster shows the name and not the value
+
+
 def _number(settings: Mapping[str, str], name: str) -> float:
     try:
         return float(settings[name])
     except ValueError:
         raise SettingError(f"{name} is {settings[name]!r}, which is not a number") from None
+
+
+def _either(settings: Mapping[str, str], name: str, default: str, other: str) -> str:
+    value = settings.get(name, default)
+    if value not in {default, other}:
+        raise SettingError(f"{name} is {value!r}, which is neither {default} nor {other}")
+    return value
 
 
 def _pacer_on_host(settings: Mapping[str, str]) -> str:
@@ -94,5 +161,8 @@ def _pacer_on_host(settings: Mapping[str, str]) -> str:
     home = Path(state) if state else Path.home() / ".local" / "state"
     return f"sqlite:///{home / 'asana_assets' / 'pace.db'}"
 
+
+# What `asana-assets connect` keeps is found by every process that loads this; the environment goes first.
+dotenv.load_dotenv(Path(".env"))
 
 defs = build_definitions(os.environ)

@@ -5,7 +5,7 @@ rows, then one of what is to be remembered, so that a crash between the two cost
 does not grow with the rows: they are read while they are written.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -49,7 +49,8 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         """Store the rows of the workspace.
 
         Raises:
-            Failure: Asana could not be read, or the table not written. What is stored is right, if not new.
+            Failure: Asana could not be read, or the table not written, or its readers not told. What is stored is
+                right, if not new.
         """
         from asana_assets.lake.table import count, ensure_table  # noqa: PLC0415 # half a second to import
 
@@ -67,6 +68,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             self.lake.tidy(table)
             rows = count(table, workspace=workspace_gid or None)
             total = count(table)
+        told_readers = self.committed(endpoint.name)
         snapshot = table.current_snapshot()
         context.add_output_metadata(
             {
@@ -78,10 +80,21 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                 "dagster/uri": table.location(),
                 "rows": rows,
                 **_figures(reading.report),
+                **told_readers,
                 **({"snapshot_id": str(snapshot.snapshot_id)} if snapshot else {}),
                 **({"dagster/partition_row_count": rows} if workspace_gid else {}),
             }
         )
+
+    def committed(self, table: str) -> Mapping[str, Any]:  # noqa: ARG002 # who overrides it tells of it
+        """Tell those who read a table and have to be told of its commits: here, nobody. Give metadata for it.
+
+        Once for each materialization, and not of one that failed half-way: what they see is the last that was whole.
+
+        Raises:
+            Failure: they were not reached. What is committed stays, and the next materialization tells of it.
+        """
+        return {}
 
     def _replace(self, table: "Table", reading: Reading, run_id: str) -> None:
         """Put what is read in the place of all the workspace's."""

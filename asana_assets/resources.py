@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field, PrivateAttr
 
 from asana_assets.asana.client import Client, Retry
@@ -134,6 +133,7 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
             max_in_flight=self.max_in_flight,
             read_seconds=read_seconds or self.read_seconds,
             retry=retry or Retry(attempts=self.attempts),
+            renew=None if self.access_token else self._token,
         )
 
     def _token(self) -> str:
@@ -181,8 +181,16 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
         description="Where catalog and tables are, unless PyIceberg's `asana` catalog is configured.",
     )
     namespace: str = Field(default="asana", description="The Iceberg namespace of the tables.")
+    name_case: Literal["lower", "upper"] = Field(
+        default="lower",
+        description="The case of namespace, tables and columns in the catalog; `upper` for Snowflake's own.",
+    )
+    expire_snapshots: bool = Field(
+        default=True, description="Whether old snapshots are ours to expire; not where the catalog does it."
+    )
 
     _catalog: "Catalog | None" = PrivateAttr(default=None)
+    _doubts: dict[str, dict[str, int]] = PrivateAttr(default_factory=dict[str, dict[str, int]])
 
     @property
     def catalog(self) -> "Catalog":
@@ -194,7 +202,7 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
         from asana_assets.lake.catalog import open_catalog  # noqa: PLC0415 # half a second to import
 
         if self._catalog is None:
-            self._catalog = open_catalog(data_dir=Path(self.data_dir))
+            self._catalog = open_catalog(data_dir=Path(self.data_dir), name_case=self.name_case)
         return self._catalog
 
     def table(self, name: str) -> "Table | None":
@@ -247,9 +255,11 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
         Raises:
             LakeError: the catalog cannot be used.
         """
-        doubts = self.memory(_DOUBT, workspace_gid).table
-        counts = doubts.filter(pc.equal(doubts["parent_gid"], pa.scalar(name)))["version"].to_pylist()
-        return int(str(counts[0])) if counts else None
+        if workspace_gid not in self._doubts:  # once for all assets of a run
+            found = self.memory(_DOUBT, workspace_gid).table
+            pairs = zip(found["parent_gid"].to_pylist(), found["version"].to_pylist(), strict=True)
+            self._doubts[workspace_gid] = {str(table): int(str(rows)) for table, rows in pairs}
+        return self._doubts[workspace_gid].get(name)
 
     def doubt(self, name: str, workspace_gid: str, rows_before: int | None) -> None:
         """Keep how many rows a table had before; None: it is settled.
@@ -263,10 +273,10 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
         self.remember(_DOUBT, workspace_gid, kept.slice(0, 0 if settled else 1), names.slice(0, 1 if settled else 0))
 
     def tidy(self, table: "Table", *, keep: timedelta = timedelta(days=7)) -> None:
-        """Expire a table's old snapshots, once they are so many that commits get slow."""
+        """Expire a table's old snapshots, once they are so many that commits get slow; not if that is not ours."""
         from asana_assets.lake.maintenance import expire  # noqa: PLC0415 # as above
 
-        if len(table.metadata.snapshots) > _SNAPSHOTS:
+        if self.expire_snapshots and len(table.metadata.snapshots) > _SNAPSHOTS:
             expire(table, keep=keep)
 
     def previous(self, endpoint: Endpoint, workspace_gid: str) -> "LastSync":
@@ -308,7 +318,7 @@ class LastSync:
         """The table's columns."""
         if self.table is None:
             return set(self.endpoint.schema.names)
-        return {field.name for field in self.table.schema().fields}
+        return {field.name.lower() for field in self.table.schema().fields}
 
     def __len__(self) -> int:
         from asana_assets.lake.table import count  # noqa: PLC0415 # half a second to import

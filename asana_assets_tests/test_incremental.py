@@ -44,6 +44,8 @@ def mutate_out_of_sight(warehouse: Warehouse) -> None:
     organization.add_comment(organization.traps["level_5"], "A word, deep down")
     organization.add_attachment(organization.traps["level_1"], "deep.pdf")
     organization.add_subtask(organization.traps["level_5"], "Deeper still")
+    childless = next(row for row in warehouse.rows("subtasks", paid(warehouse)) if not row["num_subtasks"])
+    organization.add_subtask(childless["gid"], "A first subtask of a subtask")
     organization.rename_task(organization.traps["task_without_project"], "Renamed, of no project")
 
 

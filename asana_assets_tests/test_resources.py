@@ -232,6 +232,34 @@ def test_a_run_without_its_secret_fails_with_the_sentence(make_warehouse: MakeWa
     assert warehouse.asana.log == []
 
 
+# --- a token that is rotated
+
+
+def test_after_a_401_the_secret_is_read_once_more_and_the_run_goes_on(asana: Sandbox, make_secret: MakeSecret) -> None:
+    arn = make_secret(json.dumps({"token": SECRET}))
+    client = resource_of(asana, token_secret_id=arn).client
+    with client:
+        request = Request(template="/workspaces")
+
+        def count() -> int:
+            pages = client.pages(request, opt_fields="name", usage=Usage(), stop=threading.Event())
+            return sum(page.count for page in pages)
+
+        assert count() == 3
+        Session().client("secretsmanager").put_secret_value(SecretId=arn, SecretString=DIGITS)
+        asana.revoke(SECRET)
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(lambda _: count(), range(8))) == [3] * 8
+        assert 1 <= sum(entry.status == 401 for entry in asana.log) <= 8
+        assert count() == 3
+        asana.revoke(DIGITS)
+        asked = len(asana.log)
+        for _ in range(2):
+            with pytest.raises(UnauthorizedError):
+                count()
+        assert len(asana.log) == asked + 1
+
+
 # --- the client
 
 

@@ -10,7 +10,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, Self
@@ -140,8 +140,9 @@ class Client:
         connect_seconds: float = 10.0,
         read_seconds: float = 60.0,
         retry: Retry | None = None,
+        renew: Callable[[], str] | None = None,
     ) -> None:
-        """Sends nothing yet.
+        """Sends nothing yet. `renew` gives the token anew: it is asked once Asana turned a token down.
 
         Raises:
             SettingError: a setting cannot be used.
@@ -150,7 +151,6 @@ class Client:
             raise SettingError(f"ASANA_MAX_IN_FLIGHT is {max_in_flight}, but must be from 1 to {MAX_IN_FLIGHT}")
         self.max_in_flight = max_in_flight
         self._base_url = _checked_url(base_url)
-        auth = _Bearer(_checked_token(token))
         self._throttle = throttle
         self._timeout = (connect_seconds, read_seconds)
         self._retry = retry or Retry()
@@ -161,8 +161,10 @@ class Client:
             self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=max_in_flight))
         # What no request changes is worked out once: it costs as much as the rest of a request. The environment has
         # its say here, on proxies and certificates.
-        self._prepared = self._session.prepare_request(requests.Request("GET", self._base_url, auth=auth))
+        self._prepared = self._prepare(token)
         self._settings = self._session.merge_environment_settings(self._base_url, {}, True, None, None)  # noqa: FBT003 # stream
+        self._renew = renew
+        self._renewing = threading.Lock()
         self._answered = False
         self._unauthorized: UnauthorizedError | None = None
 
@@ -171,6 +173,7 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self._session.close()
+        self._throttle.pace.close()
 
     @property
     def rate(self) -> float:
@@ -247,7 +250,7 @@ class Client:
                 usage.sent(again=failures > 0, waited_seconds=time.monotonic() - began)
                 asked_at = dt.datetime.now(dt.UTC)
                 try:
-                    body, content = self._attempt(request, params, decoder, usage)
+                    body, content = self._send(request, params, decoder, usage)
                 except answer.TryAgainError as error:
                     failure = error
                 else:
@@ -270,14 +273,48 @@ class Client:
             if not failure.retry_after and stop.wait(wait):
                 raise StoppedError(f"GET {request.template} was not sent again: stopped")
 
-    def _attempt(
+    def _send(
         self,
         request: Request,
         params: Mapping[str, str],
         decoder: "msgspec.json.Decoder[answer.Content]",
         usage: Usage,
     ) -> "tuple[bytes, answer.Content]":
-        prepared = self._prepared.copy()
+        prepared = self._prepared
+        try:
+            return self._attempt(prepared.copy(), request, params, decoder, usage)
+        except UnauthorizedError as error:
+            if self._renewed(prepared):
+                raise answer.TryAgainError("the token was replaced") from None
+            self._unauthorized = error
+            raise
+
+    def _prepare(self, token: str) -> requests.PreparedRequest:
+        auth = _Bearer(_checked_token(token))
+        return self._session.prepare_request(requests.Request("GET", self._base_url, auth=auth))
+
+    def _renewed(self, turned_down: requests.PreparedRequest) -> bool:
+        """Say whether there is another token than the one that Asana turned down, as after a rotation."""
+        with self._renewing:
+            if self._prepared is turned_down and self._renew:
+                try:
+                    renewed = self._prepare(self._renew())
+                except SettingError:
+                    log.warning("Asana turned the token down, and it cannot be read again")
+                    return False
+                if renewed.headers != turned_down.headers:
+                    log.info("Asana turned the token down; going on with the one that was put in its place")
+                    self._prepared = renewed
+            return self._prepared is not turned_down
+
+    def _attempt(
+        self,
+        prepared: requests.PreparedRequest,
+        request: Request,
+        params: Mapping[str, str],
+        decoder: "msgspec.json.Decoder[answer.Content]",
+        usage: Usage,
+    ) -> "tuple[bytes, answer.Content]":
         prepared.url = f"{self._base_url}{quote(request.path)}?{urlencode(params, safe=',')}"
         try:
             with self._session.send(
@@ -292,17 +329,13 @@ class Client:
         usage.announced(answer.changes(response.headers))
         if response.status_code != HTTPStatus.OK:
             self._answered = True
-        try:
-            content = answer.read(
-                status=response.status_code,
-                headers=response.headers,
-                body=body,
-                template=request.template,
-                decoder=decoder,
-            )
-        except UnauthorizedError as error:
-            self._unauthorized = error
-            raise
+        content = answer.read(
+            status=response.status_code,
+            headers=response.headers,
+            body=body,
+            template=request.template,
+            decoder=decoder,
+        )
         self._answered = True
         return body, content
 

@@ -22,10 +22,9 @@ from typing import TypeVar
 import sqlalchemy as sa
 import sqlalchemy.event
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.schema import CreateTable
 
 from asana_assets.asana.errors import SettingError
-from asana_assets.asana.throttle import LocalPace
+from asana_assets.asana.throttle import LATE_SECONDS, LocalPace
 
 log = logging.getLogger(__name__)
 
@@ -86,12 +85,32 @@ class SharedPace:
 
     def paused(self) -> float:
         seconds = self._shared(self._row.paused, self._local.paused())
-        self._local.pause(seconds)  # to be kept even if the database vanishes
+        if seconds:
+            self._local.pause(seconds)  # to be kept even if the database vanishes
         return seconds
+
+    def try_out(self) -> str:
+        """Use the database once; give its address, without a password.
+
+        Raises:
+            OSError: it cannot be used.
+        """
+        try:
+            self._row.prepare()
+            self._row.paused()
+        except SQLAlchemyError as error:
+            raise OSError(str(error).splitlines()[0]) from None
+        finally:
+            self._row.close()
+        return self._address
 
     def close(self) -> None:
         """Let go of the connections; a later use opens them again."""
         self._row.close()
+
+    @property
+    def _address(self) -> str:
+        return self._url.set(query={}).render_as_string(hide_password=True)  # a query can hold a password, too
 
     def _shared(self, ask: Callable[[], _T], own: _T) -> _T:
         try:
@@ -114,7 +133,8 @@ class SharedPace:
                 self._retry_at = time.monotonic() + self._retry_seconds
             if not self._ready:
                 self._row.prepare()
-                self._row.pause(self._local.paused())  # of which the others could not be told
+                if seconds := self._local.paused():  # of which the others could not be told
+                    self._row.pause(seconds)
                 self._ready = True
             return True
 
@@ -127,7 +147,7 @@ class SharedPace:
             log.warning(
                 "The shared pace (ASANA_PACER_URL, %s) cannot be used: %s. This process keeps its own pace; others "
                 "that use the token do not see it",
-                self._url.set(query={}).render_as_string(hide_password=True),  # a query can hold a password, too
+                self._address,
                 str(error).splitlines()[0],
             )
 
@@ -192,6 +212,7 @@ class _Row:
             if self._on_host
             else sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
         )
+        free = sa.case((_PACE.c.next > now - LATE_SECONDS, _PACE.c.next), else_=now)
         step, seconds = sa.bindparam("step", type_=sa.Double), sa.bindparam("seconds", type_=sa.Double)
         self._insert = sa.insert(_PACE).from_select(
             ["token", "next", "pause"],
@@ -200,7 +221,7 @@ class _Row:
         self._reserve = (
             sa.update(_PACE)
             .where(mine)
-            .values(next=latest(_PACE.c.next, _PACE.c.pause, now) + step)
+            .values(next=latest(free, _PACE.c.pause) + step)
             .returning(_PACE.c.next - step - now)
         )
         self._pause = (
@@ -227,14 +248,13 @@ class _Row:
     def _set_up(self) -> None:
         if self._on_host:
             Path(self._file).parent.mkdir(parents=True, exist_ok=True)
-        # Asked first, since who may not create tables can still use one that is there.
-        if not sa.inspect(self._engine).has_table(_PACE.name):
-            self._execute_unless_done(CreateTable(_PACE, if_not_exists=True))
-        self._execute_unless_done(self._insert)
-
-    def _execute_unless_done(self, statement: sa.Executable) -> None:
+        try:
+            _PACE.create(self._engine, checkfirst=True)  # as who may not create tables can use one that is there
+        except DBAPIError:  # PostgreSQL has several words for another process that was first
+            if not sa.inspect(self._engine).has_table(_PACE.name):
+                raise
         with self._engine.connect() as connection, contextlib.suppress(IntegrityError):  # another process was first
-            connection.execute(statement)
+            connection.execute(self._insert)
 
     def _ask(self, statement: sa.Executable, **values: float) -> float:
         def ask() -> float:

@@ -30,9 +30,10 @@ long after the trouble nothing could succeed."""
 _STEADY_SLOTS = 4
 """Between two successes; what took longer was idle. More than one, as rivals for the token have their slots, too."""
 
-LATE_SECONDS = 0.1
+LATE_SECONDS = 0.2
 """How far in the past the free slot may lie and still be taken. On a busy host a process is often some hundredths of a
-second late to ask, and at 25 requests/s each time would cost a slot. Who comes later was idle: nothing was saved up."""
+second late to ask, and at 25 requests/s each time would cost a slot. Who comes later was idle: nothing was saved up. A
+minute can hold as many slots more; with a ceiling 1 % below the limit there is room for 0.6 seconds of them."""
 
 _LOOK_SECONDS = 0.2
 """How often a wait looks whether it was stopped, or a pause began."""
@@ -51,6 +52,10 @@ class Pace(Protocol):
 
     def paused(self) -> float:
         """Give the seconds until the pause ends, 0 without one."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds open."""
         ...
 
 
@@ -76,6 +81,9 @@ class LocalPace:
 
     def paused(self) -> float:
         return max(0.0, self._pause - self._clock())
+
+    def close(self) -> None:
+        pass
 
 
 @dataclass(slots=True)

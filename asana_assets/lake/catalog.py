@@ -8,21 +8,26 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from asana_assets.lake.errors import CatalogUnavailableError, redacted
+from asana_assets.lake.plain_words import EMBEDDED, meaning, secrets_of
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
 CATALOG_NAME = "asana"
 
-_SECRET_WORDS = ("credential", "password", "secret", "token", "key")
+NameCase: TypeAlias = Literal["lower", "upper"]
+"""How namespaces, tables and columns are called in the catalog; everywhere else they are lower-case."""
+
+_NAME_CASE = "asana-assets.name-case"  # a property of the opened catalog, which every table knows
+
 _BUSY_SECONDS = 60  # how long SQLite waits for another process's write; each takes milliseconds
 _CREATE_ATTEMPTS = 20  # processes that start at once race for the two catalog tables; one step each
 
 
-def open_catalog(*, data_dir: Path) -> "Catalog":
+def open_catalog(*, data_dir: Path, name_case: NameCase = "lower") -> "Catalog":
     """The configured catalog, else the embedded one, whose directory is created.
 
     Several processes may open and use either at once.
@@ -30,6 +35,17 @@ def open_catalog(*, data_dir: Path) -> "Catalog":
     Raises:
         CatalogUnavailableError: its sentence names the setting to check.
     """
+    catalog = _open(data_dir)
+    catalog.properties[_NAME_CASE] = name_case
+    return catalog
+
+
+def in_case(catalog: "Catalog", name: str) -> str:
+    """`name` as the catalog has it."""
+    return name.upper() if catalog.properties.get(_NAME_CASE) == "upper" else name
+
+
+def _open(data_dir: Path) -> "Catalog":
     from pyiceberg.utils.config import Config  # noqa: PLC0415 - half a second to import
 
     try:
@@ -40,20 +56,19 @@ def open_catalog(*, data_dir: Path) -> "Catalog":
             f"and .pyiceberg.yaml ({type(error).__name__})."
         ) from None
     if configured:
-        return _open_configured({key: str(value) for key, value in configured.items()})
+        return _open_configured(configured)
     return _open_embedded(data_dir)
 
 
-def _open_configured(properties: Mapping[str, str]) -> "Catalog":
+def _open_configured(configured: Mapping[str, object]) -> "Catalog":
+    # A table of its own is the `auth` of a REST catalog, in YAML.
+    properties = {key: value if isinstance(value, dict) else str(value) for key, value in configured.items()}
     try:
         return _load(properties)
     except Exception as error:  # noqa: BLE001 - each kind of catalog has its own errors; one remedy
-        secrets = [
-            value for key, value in properties.items() if value and any(word in key.lower() for word in _SECRET_WORDS)
-        ]
-        raise CatalogUnavailableError(
+        raise meaning(error, properties) or CatalogUnavailableError(
             f"The catalog {CATALOG_NAME!r} cannot be opened; check PYICEBERG_CATALOG__ASANA__* or .pyiceberg.yaml "
-            f"({type(error).__name__}: {redacted(str(error), secrets)})."
+            f"({type(error).__name__}: {redacted(str(error), secrets_of(properties))})."
         ) from None  # the cause's own text may hold what was just taken out
 
 
@@ -70,6 +85,7 @@ def _open_embedded(data_dir: Path) -> "Catalog":
                 "type": "sql",
                 "uri": uri.render_as_string(hide_password=False),
                 "warehouse": f"file://{root / 'warehouse'}",
+                EMBEDDED: "true",
             }
         )
     except Exception as error:  # of the file system or of SQLite: one remedy
@@ -79,7 +95,7 @@ def _open_embedded(data_dir: Path) -> "Catalog":
         ) from error
 
 
-def _load(properties: Mapping[str, str]) -> "Catalog":
+def _load(properties: Mapping[str, object]) -> "Catalog":
     from pyiceberg.catalog import load_catalog  # noqa: PLC0415 - see above
 
     for _ in range(_CREATE_ATTEMPTS):

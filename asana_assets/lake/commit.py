@@ -23,8 +23,9 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table, Transaction
 from pyiceberg.types import StringType
 
-from asana_assets.lake.errors import CommitUnknownError, ConflictError
+from asana_assets.lake.errors import CatalogRefusedError, CommitUnknownError, ConflictError
 from asana_assets.lake.internals import AnyArray, StagedTransaction, SwapFiles, delete_files, read_file, where_equal
+from asana_assets.lake.plain_words import in_plain_words, meaning
 from asana_assets.lake.table import READERS, WORKSPACE, live_files
 from asana_assets.lake.writer import ROWS_PER_FILE, RUN_ROWS, PartitionWriter
 
@@ -32,6 +33,7 @@ _ATTEMPTS = 10  # each holds PyIceberg's own 20 retries
 _SMALL_FILES = 8  # so many files under half a full one are merged along
 
 
+@in_plain_words
 def replace_partition(
     table: Table, workspace: str, files: Sequence[DataFile], *, properties: Mapping[str, str] | None = None
 ) -> int | None:
@@ -57,6 +59,7 @@ def replace_partition(
         return _swap(table, workspace, base, out=out, uncommitted=uncommitted, properties=properties or {})
 
 
+@in_plain_words
 def replace_parents(
     table: Table,
     workspace: str,
@@ -147,7 +150,8 @@ def _files_to_rewrite(
     table: Table, tasks: Sequence[FileScanTask], leaving: _Leaving, *, small: int
 ) -> list[FileScanTask]:
     """The files with a row to go, by their bounds first, then by reading the columns that tell; and many small ones."""
-    narrow = table.scan(selected_fields=tuple(dict.fromkeys([leaving.parent_column, *leaving.key]))).projection()
+    columns = tuple(dict.fromkeys([leaving.parent_column, *leaving.key]))
+    narrow = table.scan(selected_fields=columns, case_sensitive=False).projection()
 
     def holds(task: FileScanTask) -> bool:
         return leaving.may_be_in(table, task.file) and any(
@@ -163,7 +167,7 @@ def _files_to_rewrite(
 
 def _within_bounds(table: Table, file: DataFile, column: str, values: AnyArray) -> bool:
     """Whether any of `values` lies within the file's bounds of a string column; without bounds any value does."""
-    field_id = table.schema().find_field(column).field_id
+    field_id = table.schema().find_field(column, case_sensitive=False).field_id
     low, high = (file.lower_bounds or {}).get(field_id), (file.upper_bounds or {}).get(field_id)
     if low is None or high is None:
         return len(values) > 0
@@ -236,7 +240,7 @@ def _stage(
     transaction = StagedTransaction(table)
     swap = SwapFiles(transaction, table, dict(properties))
     # So PyIceberg's own retries refuse what another did to this workspace; without it, to any, at a new plan's cost.
-    swap.delete_by_predicate(where_equal(WORKSPACE, workspace))
+    swap.delete_by_predicate(where_equal(WORKSPACE, workspace), case_sensitive=False)
     for file in out:
         swap.delete_data_file(file)
     for file in into:
@@ -260,6 +264,10 @@ def _send(table: Table, transaction: Transaction, snapshot_id: int, uncommitted:
     except Exception as error:  # whatever broke, the commit may have landed before
         if _landed(table, snapshot_id):
             return True
+        refusal = meaning(error, table.catalog.properties)
+        if isinstance(refusal, CatalogRefusedError):
+            uncommitted.in_doubt = False
+            raise refusal from None
         raise CommitUnknownError(
             f"The catalog did not say whether it took a commit to table {'.'.join(table.name())}; "
             f"running again is safe ({type(error).__name__})."

@@ -2,6 +2,7 @@
 
     LakeError
     ├── CatalogUnavailableError   check the setting that the sentence names
+    │   └── CatalogRefusedError   it said no, so that nothing happened; the same
     ├── SchemaError               the given columns do not fit the table: change the code, or the table, by hand
     ├── ConflictError             two runs wrote one workspace at once: run it again; nothing is lost or doubled
     └── CommitUnknownError        the catalog did not say whether it took the commit: look, then run again
@@ -19,6 +20,10 @@ class LakeError(Exception):
 
 class CatalogUnavailableError(LakeError):
     """The catalog or its storage cannot be opened; the sentence names the setting."""
+
+
+class CatalogRefusedError(CatalogUnavailableError):
+    """The catalog or its storage answered no, and did nothing."""
 
 
 class SchemaError(LakeError):

@@ -65,9 +65,11 @@ def iceberg_schema(schema: pa.Schema) -> Schema:
 def arrow_schema(schema: Schema, *, field_ids: bool) -> pa.Schema:
     """The Arrow form that the lake writes (with field ids as metadata) and returns: `string` and `list`, not `large_*`.
 
-    A record batch therefore holds at most 2 GB of one column's text; the writer's are bounded far below that.
+    A record batch therefore holds at most 2 GB of one column's text; the writer's are bounded far below that. Columns
+    are called in lower case, whatever the table's case: between the two stand field ids and positions.
     """
-    return pa.schema([_small(field) for field in schema_to_pyarrow(schema, include_field_ids=field_ids)])
+    fields = [_small(field) for field in schema_to_pyarrow(schema, include_field_ids=field_ids)]
+    return pa.schema([field.with_name(field.name.lower()) for field in fields])
 
 
 def _small(field: "pa.Field[pa.DataType]") -> "pa.Field[pa.DataType]":
@@ -92,7 +94,7 @@ def read_file(table: Table, task: FileScanTask, projection: Schema) -> Iterator[
     if task.delete_files:
         arrow = ArrowScan(table.metadata, table.io, projection, AlwaysTrue())
         for batch in arrow.to_record_batches([task]):
-            yield from pa.Table.from_batches([batch]).cast(target).to_batches()
+            yield from pa.Table.from_batches([batch]).rename_columns(target.names).cast(target).to_batches()
         return
     with (
         table.io.new_input(task.file.file_path).open() as stream,
@@ -142,6 +144,12 @@ def _evolved(array: AnyArray, old: AnyField, new: AnyField) -> AnyArray:
     return array.cast(new.type)
 
 
+def renew_keys(table: Table) -> None:
+    """Have keys that the catalog vended with the table, which may be hours ago, be new; the table stays as it was."""
+    if table.config:
+        table.io = table.catalog.load_table(table.name()).io
+
+
 def delete_files(table: Table, files: Iterable[DataFile]) -> None:
     """Delete what no snapshot will hold; never raises: the error under way says more than a file left over."""
     for file in files:
@@ -159,14 +167,15 @@ class DataFileWriter:
         spec, schema = table.spec(), table.schema()
         key = PartitionKey([PartitionFieldValue(spec.fields[0], workspace)], spec, schema)
         self._table = table
+        self._names = [field.name for field in schema.fields]
         self._workspace = workspace
         self.path = table.location_provider().new_data_location(f"{uuid.uuid4()}.parquet", key)
         self._writer = ParquetFormatWriter(table.io.new_output(self.path), schema, table.properties)
         self.rows = 0
 
     def write(self, rows: pa.Table) -> None:
-        """Each call makes one row group."""
-        self._writer.write(rows)
+        """Each call makes one row group; columns as `arrow_schema` has them."""
+        self._writer.write(rows.rename_columns(self._names))
         self.rows += rows.num_rows
 
     def close(self) -> DataFile:

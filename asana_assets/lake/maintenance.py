@@ -14,6 +14,8 @@ from pyiceberg.manifest import ManifestFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
+from asana_assets.lake.plain_words import in_plain_words
+
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 5
 
@@ -34,6 +36,7 @@ class _Reach:
     manifests: dict[str, ManifestFile]
 
 
+@in_plain_words
 def expire(table: Table, *, keep: timedelta) -> Expired:
     """Forget snapshots older than `keep`, then delete the files that no snapshot left refers to.
 

@@ -29,7 +29,8 @@ from pyiceberg.table import DataScan, FileScanTask, Table
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import ListType, MapType, StructType
 
-from asana_assets.lake.errors import LakeError, SchemaError
+from asana_assets.lake.catalog import in_case
+from asana_assets.lake.errors import CatalogRefusedError, LakeError, SchemaError
 from asana_assets.lake.internals import (
     arrow_schema,
     iceberg_schema,
@@ -38,6 +39,7 @@ from asana_assets.lake.internals import (
     where_equal,
     where_starts_with,
 )
+from asana_assets.lake.plain_words import explaining, in_plain_words, meaning
 
 WORKSPACE = "workspace_gid"
 SYNCED_AT = "_synced_at"
@@ -60,14 +62,19 @@ _PROPERTIES = {
 }
 
 
+@in_plain_words
 def load_table(catalog: Catalog, namespace: str, name: str) -> Table | None:
-    """The table at its newest state, or None when it or its namespace does not exist yet."""
+    """The table at its newest state, or None when it or its namespace does not exist yet.
+
+    Here and in `ensure_table` names are given in lower case; which case they have there is the catalog's setting.
+    """
     try:
-        return catalog.load_table((namespace, name))
+        return catalog.load_table((in_case(catalog, namespace), in_case(catalog, name)))
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
 
 
+@in_plain_words
 def ensure_table(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> Table:
     """The table with at least the columns of `schema`, created or evolved in place, at its newest state.
 
@@ -85,22 +92,38 @@ def ensure_table(catalog: Catalog, namespace: str, name: str, schema: pa.Schema)
     _check_table(table)
     if set(_columns(schema)) <= set(_columns(arrow_schema(table.schema(), field_ids=False))):
         return table
-    return _evolve(table, schema)
+    return _evolve(table, _in_case(catalog, schema))
+
+
+def _in_case(catalog: Catalog, schema: pa.Schema) -> pa.Schema:
+    """Fields inside of columns keep their names: Snowflake, whose case it is, tells their cases apart."""
+    return pa.schema([field.with_name(in_case(catalog, field.name)) for field in schema])
 
 
 def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> Table:
+    namespace, name, workspace = (in_case(catalog, word) for word in (namespace, name, WORKSPACE))
     try:
         if not catalog.namespace_exists(namespace):
             catalog.create_namespace(namespace)
     except NamespaceAlreadyExistsError:
         pass
-    except Exception:  # the SQL catalog lets the database's own error through when two processes race
+    except Exception as error:  # the SQL catalog lets the database's own error through when two processes race
+        known = meaning(error, catalog.properties)
+        if isinstance(known, CatalogRefusedError):
+            raise CatalogRefusedError(
+                f"There is no namespace {namespace} that can be used, nor may it be created; check ICEBERG_NAMESPACE, "
+                f"or have it created: {str(known)[0].lower()}{str(known)[1:]}"
+            ) from None
         if not catalog.namespace_exists(namespace):
             raise
-    iceberg = iceberg_schema(schema)
-    partition = PartitionField(iceberg.find_field(WORKSPACE).field_id, 1000, IdentityTransform(), WORKSPACE)
+    iceberg = iceberg_schema(_in_case(catalog, schema))
+    partition = PartitionField(iceberg.find_field(workspace).field_id, 1000, IdentityTransform(), workspace)
     # Gids outgrow the default of 16 characters, and truncated bounds prune nothing among gids of one length.
-    exact = {f"write.metadata.metrics.column.{column}": "full" for column in schema.names if column.endswith("gid")}
+    exact = {
+        f"write.metadata.metrics.column.{in_case(catalog, column)}": "full"
+        for column in schema.names
+        if column.endswith("gid")
+    }
     try:
         return catalog.create_table(
             (namespace, name),
@@ -139,8 +162,8 @@ def _as_evolution(table: Table, schema: pa.Schema) -> pa.Schema:
 
 
 def _check_table(table: Table) -> None:
-    fields = table.spec().fields
-    if len(fields) != 1 or fields[0].name != WORKSPACE or not isinstance(fields[0].transform, IdentityTransform):
+    fields = [(field.name.lower(), type(field.transform)) for field in table.spec().fields]
+    if fields != [(WORKSPACE, IdentityTransform)]:
         raise SchemaError(f"Table {_name(table)} is not partitioned by {WORKSPACE} alone, so it is not ours to write.")
 
 
@@ -149,7 +172,7 @@ def _check_types(table: Table, wanted: Schema) -> None:
     have = table.schema()
     for field_id, path in names_by_id(wanted).items():
         try:
-            old = have.find_type(path)
+            old = have.find_type(path, case_sensitive=False)
         except ValueError:
             continue
         new = wanted.find_type(field_id)
@@ -157,6 +180,7 @@ def _check_types(table: Table, wanted: Schema) -> None:
             raise SchemaError(f"Column {path} of table {_name(table)} cannot change from {old} to {new}.")
 
 
+@in_plain_words
 def scan(
     table: Table,
     *,
@@ -180,14 +204,19 @@ def scan_batches(
     table: Table, *, workspace: str | None = None, columns: Sequence[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
     """As `scan`, some rows in memory at a time, files in no promised order."""
-    plan = _plan(table, workspace, columns)
-    projection = plan.projection()
-    for task in _tasks(plan):
-        yield from read_file(table, task, projection)
+    with explaining(table):
+        plan = _plan(table, workspace, columns)
+        projection = plan.projection()
+        for task in _tasks(plan):
+            yield from read_file(table, task, projection)
 
 
+@in_plain_words
 def count(table: Table, *, workspace: str | None = None) -> int:
     """How many rows, from metadata alone."""
+    snapshot = table.current_snapshot()
+    if workspace is None and snapshot and snapshot.summary and "total-records" in snapshot.summary:
+        return int(snapshot.summary["total-records"] or 0)
     return _plan(table, workspace, None).count()
 
 
@@ -198,7 +227,7 @@ def live_files(table: Table, workspace: str) -> dict[str, FileScanTask]:
 
 def _tasks(plan: DataScan, prefix: tuple[str, str] | None = None) -> Iterator[FileScanTask]:
     for task in plan.plan_files():
-        if task.residual != AlwaysTrue() and (prefix is None or WORKSPACE in repr(task.residual)):
+        if task.residual != AlwaysTrue() and (prefix is None or WORKSPACE in repr(task.residual).lower()):
             raise LakeError(
                 f"A file holds rows of several workspaces, which only another program writes: {task.file.file_path}."
             )
@@ -211,7 +240,8 @@ def _plan(
     where: BooleanExpression = AlwaysTrue() if workspace is None else where_equal(WORKSPACE, workspace)
     if prefix is not None:
         where = And(where, where_starts_with(*prefix))
-    return table.scan(row_filter=where, selected_fields=tuple(columns) if columns is not None else ("*",))
+    selected = tuple(columns) if columns is not None else ("*",)
+    return table.scan(row_filter=where, selected_fields=selected, case_sensitive=False)
 
 
 def _name(table: Table) -> str:

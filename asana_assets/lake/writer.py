@@ -15,7 +15,8 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
 from asana_assets.lake.errors import SchemaError
-from asana_assets.lake.internals import DataFileWriter, arrow_schema, delete_files
+from asana_assets.lake.internals import DataFileWriter, arrow_schema, delete_files, renew_keys
+from asana_assets.lake.plain_words import explaining
 from asana_assets.lake.runs import SortedRuns
 from asana_assets.lake.table import SYNCED_AT, WORKSPACE
 
@@ -108,6 +109,11 @@ class PartitionWriter:
 
     def finish(self) -> list[DataFile]:
         """Write the data files and return them, in the order of their rows; none when there were no rows."""
+        with explaining(self._table):
+            renew_keys(self._table)
+            return self._finish()
+
+    def _finish(self) -> list[DataFile]:
         self._flush()
         duplicates = self._duplicates()
         self._keys.close()

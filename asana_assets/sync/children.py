@@ -196,7 +196,7 @@ class ChildReading:
     def columns(self) -> tuple[str, ...]:
         """The columns of the endpoint's own rows that tell what is known."""
         own = (self._listing.where, *(self._listing.version or ())) if self.endpoint.nested else ()
-        return (GID.name, PARENT_GID.name, *(column for column in own if column))
+        return tuple(dict.fromkeys((GID.name, PARENT_GID.name, *(column for column in own if column))))
 
     def _nested(self, known: pa.Table) -> pa.Table:
         """Give the parents among the known rows, those that can still be come by from above."""
@@ -224,8 +224,14 @@ class ChildReading:
         gids = pa.array([hit.gid for hit in hits], pa.string())
         ours = known.filter(pc.is_in(known[GID.name], value_set=gids))
         as_known = dict(zip(gids_of(ours[GID.name]), ours["modified_at"].to_pylist(), strict=True))
-        others = [hit.parent.gid for hit in hits if hit.parent and as_known.get(hit.gid) != hit.modified_at]
-        return pa.array(others, pa.string())
+        others = pa.array(
+            [hit.parent.gid for hit in hits if hit.parent and as_known.get(hit.gid) != hit.modified_at], pa.string()
+        )
+        # A first child does not modify its parent. If that is a row of ours, it is read again, with those beside it:
+        # then it is known to have children, and is asked.
+        named = known.filter(pc.is_in(known[GID.name], value_set=others))
+        childless = named.filter(pc.invert(pc.is_in(named[GID.name], value_set=eligible(self._listing, named)["gid"])))
+        return pa.concat_arrays([others, childless[PARENT_GID.name].combine_chunks()])
 
     def _take(self, answer: Answer, pages: list[Page]) -> None:
         """Take down that a parent was asked to its end."""

@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from asana_assets.asana.pace import SharedPace
 from asana_assets.asana.throttle import Throttle
 
+TOKEN = "2/1200/777:0123abcd"
+
 
 def reserve(pace: SharedPace, count: float, step: float) -> list[float]:
     return [time.time() + pace.reserve(step) for _ in range(round(count))]
@@ -30,7 +32,7 @@ def work(throttle: Throttle, until: float) -> list[float]:
 
 
 def main(url: str, threads: int, what: str, first: float, second: float) -> None:
-    pace = SharedPace(url, "token")
+    pace = SharedPace(url, TOKEN)
     print("ready", flush=True)  # noqa: T201 # to the process that started this one
     sys.stdin.readline()
     throttle = Throttle(ceiling=first, pace=pace)

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asana_assets.asana.throttle import SECONDS_TO_CLIMB, LocalPace, Throttle
+from asana_assets.asana.throttle import LATE_SECONDS, LOWEST_SHARE, SECONDS_TO_CLIMB, LocalPace, Throttle
+from asana_assets.sandbox.limits import Window, retry_after
 
 
 @dataclass
@@ -39,6 +40,43 @@ def acquire(throttle: Throttle) -> float:
     return sent_at
 
 
+def seconds_to_ceiling(time: Time, *throttles: Throttle) -> float:
+    began = time.now
+    while any(limited.rate < limited.ceiling for limited in throttles):
+        for limited in throttles:
+            acquire(limited)
+            limited.succeeded()
+    return time.now - began
+
+
+@dataclass
+class Server:
+    """Answers after `latency` seconds."""
+
+    time: Time
+    window: Window
+    latency: float
+    rejected: list[float] = field(default_factory=list[float])
+    paused_until: float = 0.0
+
+    def ask(self, limited: Throttle) -> None:
+        sent_at = acquire(limited)
+        wait = self.window.admit(sent_at)
+
+        def reject() -> None:
+            self.rejected.append(sent_at)
+            self.paused_until = self.time.now + retry_after(wait)
+            limited.rejected(sent_at, retry_after(wait))
+
+        self.time.events[sent_at + self.latency] = reject if wait > 0 else limited.succeeded
+
+
+def ask_until(instant: float, server: Server, throttles: list[Throttle]) -> None:
+    while server.time.now < instant:
+        for limited in throttles:
+            server.ask(limited)
+
+
 @given(ceiling=st.floats(0.5, 50), idle=st.lists(st.floats(0, 30), min_size=20, max_size=60))
 def test_no_minute_holds_more_than_the_rate_allows(ceiling: float, idle: list[float]) -> None:
     time = Time()
@@ -50,7 +88,7 @@ def test_no_minute_holds_more_than_the_rate_allows(ceiling: float, idle: list[fl
         limited.succeeded()
     for instant in sent:
         in_this_minute = sum(instant <= other < instant + 60 for other in sent)
-        assert in_this_minute <= 60 * ceiling + 1
+        assert in_this_minute <= (60 + LATE_SECONDS) * ceiling + 1
 
 
 def test_requests_are_spread_evenly_from_the_first_on() -> None:
@@ -67,6 +105,15 @@ def test_idle_time_saves_nothing_up() -> None:
     time.now += 100
     first, second = acquire(limited), acquire(limited)
     assert second - first == pytest.approx(0.5)
+
+
+def test_who_is_a_little_late_takes_the_slot_that_is_free() -> None:
+    time = Time()
+    limited = throttle(time, 25)
+    acquire(limited)
+    time.now += 0.04 + 0.9 * LATE_SECONDS
+    sent = [acquire(limited) for _ in range(11)]
+    assert sent[-1] - 1000 == pytest.approx(11 / 25)
 
 
 def test_a_rejection_halves_the_rate_and_waits_as_told() -> None:
@@ -95,20 +142,81 @@ def test_a_rejection_after_the_cut_cuts_again() -> None:
     assert limited.rate == 5
 
 
+def test_after_any_number_of_rejections_the_way_back_is_no_longer() -> None:
+    time = Time()
+    limited = throttle(time, 20)
+    for _ in range(100):
+        limited.rejected(acquire(limited), 1)
+    assert limited.rate == 20 * LOWEST_SHARE
+    assert seconds_to_ceiling(time, limited) == pytest.approx(1 + SECONDS_TO_CLIMB, rel=0.2)
+
+
 def test_success_raises_the_rate_by_a_constant_up_to_the_ceiling() -> None:
     time = Time()
     limited = throttle(time, 20)
     limited.rejected(acquire(limited), 0)
-    began, rates = time.now, [limited.rate]
+    began = time.now
     while limited.rate < 20:
         acquire(limited)
         limited.succeeded()
-        rates.append(limited.rate)
+        risen = (time.now - began) * 20 / SECONDS_TO_CLIMB
+        assert limited.rate == pytest.approx(min(20, 10 + risen))
     assert time.now - began == pytest.approx(SECONDS_TO_CLIMB / 2, rel=0.1)
-    assert max(rates) == 20
     acquire(limited)
     limited.succeeded()
     assert limited.rate == 20
+
+
+def test_rivals_for_the_token_do_not_slow_the_rise() -> None:
+    time = Time()
+    pace = LocalPace(time)
+    rivals = [throttle(time, 20, pace) for _ in range(3)]
+    for limited in rivals:
+        limited.rejected(acquire(limited), 0)
+    assert seconds_to_ceiling(time, *rivals) == pytest.approx(SECONDS_TO_CLIMB / 2, rel=0.1)
+
+
+def test_idle_time_is_no_success() -> None:
+    time = Time()
+    limited = throttle(time, 20)
+    limited.rejected(acquire(limited), 0)
+    time.now += 1000
+    acquire(limited)
+    limited.succeeded()
+    assert 10 < limited.rate < 11
+
+
+def test_what_was_on_its_way_when_the_pause_began_does_not_raise_the_rate() -> None:
+    time = Time()
+    limited = throttle(time, 20)
+    limited.rejected(acquire(limited), 30)
+    time.now += 10
+    limited.succeeded()
+    assert limited.rate == 10
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    limit=st.integers(60, 1400),
+    seconds=st.floats(1, 100),
+    latency=st.floats(0, 1.5),
+    rivals=st.integers(1, 3),
+)
+def test_when_the_server_has_recovered_nothing_is_rejected_and_the_rate_is_back_as_soon_as_it_can(
+    limit: int, seconds: float, latency: float, rivals: int
+) -> None:
+    time = Time()
+    pace = LocalPace(time)
+    throttles = [throttle(time, 24.75, pace) for _ in range(rivals)]
+    server = Server(time, Window(1500), latency)
+    ask_until(time.now + 65, server, throttles)
+    assert not server.rejected
+    well_again = time.now + seconds
+    server.window.lower(limit, well_again)
+    ask_until(well_again + latency, server, throttles)  # now the last rejection is known, and how long to wait
+    ask_until(max(well_again, server.paused_until) + SECONDS_TO_CLIMB + latency, server, throttles)
+    assert all(sent_at < well_again for sent_at in server.rejected)
+    assert all(limited.rate >= 0.95 * 24.75 for limited in throttles)
 
 
 def test_a_pause_that_begins_while_a_thread_waits_holds_it() -> None:

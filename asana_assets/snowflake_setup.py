@@ -207,7 +207,7 @@ def create_tables(names: Names, tables: Iterable[str]) -> str:
 
 
 def _volume(names: Names) -> str:
-    return plain(names.volume or "ASANA_VOLUME", "--volume")
+    return plain(names.volume or "LAKE_VOLUME", "--volume")
 
 
 def _own(names: Names, volume: str) -> dict[str, str]:

@@ -32,7 +32,7 @@ from asana_assets.asana.errors import (
     TransientError,
     UnauthorizedError,
 )
-from asana_assets.asana.throttle import Throttle
+from asana_assets.asana.throttle import Throttle, TooLongError
 
 log = logging.getLogger(__name__)
 
@@ -237,12 +237,13 @@ class Client:
         failures = attempts = 0
         give_up_at = float("inf")
         while True:
-            paused = self._throttle.paused()
-            if paused > self._retry.seconds:
-                raise TransientError(f"GET {request.template} was not sent: Asana asks to wait {paused:.0f} s")
             with self._in_flight:
                 began = time.monotonic()
-                sent_at = self._throttle.acquire(stop)
+                try:
+                    sent_at = self._throttle.acquire(stop, longest=self._retry.seconds)
+                except TooLongError as error:
+                    reason = f"Asana asks to wait {error.seconds:.0f} s"
+                    raise TransientError(f"GET {request.template} was not sent: {reason}") from None
                 if self._unauthorized:  # Asana turned the token down: nothing more is sent with it
                     raise self._unauthorized
                 if sent_at is None:

@@ -201,7 +201,7 @@ class _Row:
             isolation_level="AUTOCOMMIT",
             pool_size=_CONNECTIONS,
             max_overflow=0,
-            pool_timeout=patience,
+            pool_timeout=2 * patience,  # longer than the whole may take, which says it better
         )
         if self._on_host:
             sqlalchemy.event.listen(self._engine, "connect", self._configure_sqlite)

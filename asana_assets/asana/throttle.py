@@ -39,6 +39,14 @@ _LOOK_SECONDS = 0.2
 """How often a wait looks whether it was stopped, or a pause began."""
 
 
+class TooLongError(Exception):
+    """The next slot is not worth waiting for; `seconds` is how far away it is."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"the next slot is {seconds:.0f} s away")
+
+
 class Pace(Protocol):
     """The token's timetable, shared by all that use the token."""
 
@@ -115,28 +123,32 @@ class Throttle:
         """Requests per second, at present."""
         return self._rate
 
-    def acquire(self, stop: threading.Event) -> float | None:
+    def acquire(self, stop: threading.Event, longest: float = float("inf")) -> float | None:
         """Wait for a slot and give the instant it began, by `clock`; None if `stop` was set first.
 
         One thread at a time reserves and waits: a process never holds more than one slot ahead of its need, so a small
         reader in another process gets its turn within a slot or two.
+
+        Raises:
+            TooLongError: the slot is more than `longest` seconds away.
         """
         while not self._gate.acquire(timeout=_LOOK_SECONDS):
             if stop.is_set():
                 return None
         try:
             while not stop.is_set():
-                self._sleep(stop, self.pace.reserve(1 / self._rate))
+                seconds = self.pace.reserve(1 / self._rate)
+                if seconds > longest:
+                    raise TooLongError(seconds)
+                if seconds <= 0:
+                    return self.clock()
+                self._sleep(stop, seconds)
                 # A pause may have begun while we waited: then this slot is void, and the next lies behind the pause.
                 if not stop.is_set() and self.pace.paused() <= 0:
                     return self.clock()
             return None
         finally:
             self._gate.release()
-
-    def paused(self) -> float:
-        """Give the seconds until the token's pause ends, 0 without one."""
-        return self.pace.paused()
 
     def succeeded(self) -> None:
         """Take a success into account: the rate rises by the time since the last one, or since the pause ended."""

@@ -39,6 +39,12 @@ test-destinations: .venv/installed ## whole syncs into PostgreSQL, Glue, an Iceb
 test-distributed: .venv/installed ## two workers, PostgreSQL, Redis, an Iceberg REST catalog: one worker is killed
 	$(BIN)/python -m pytest -m distributed --numprocesses=0 --timeout=900
 
+test-browser: .venv/installed ## the UI in Debian's Chromium: what the README promises of it, by clicking
+	$(BIN)/python -m pytest -m browser --numprocesses=0 --timeout=900
+
+screenshots: export SCREENSHOTS := docs/images
+screenshots: test-browser ## take the pictures in docs/images anew
+
 # Newer than what it was made from, or it is made again.
 .venv/installed: requirements.lock pyproject.toml setup.cfg
 	$(PYTHON) -m venv .venv
@@ -51,4 +57,4 @@ lock: .venv/installed ## pin the newest versions that the ranges in pyproject.to
 	$(BIN)/uv pip compile --quiet --upgrade --extra dev --no-header --no-annotate --no-emit-index-url \
 		--python-version 3.11 --output-file requirements.lock pyproject.toml
 
-.PHONY: help demo dev test test-slow test-destinations test-distributed lock
+.PHONY: help demo dev test test-slow test-destinations test-distributed test-browser screenshots lock

@@ -26,7 +26,7 @@ from asana_assets.lake.errors import LakeError
 from asana_assets.partitions import WORKSPACES as PARTITIONS
 from asana_assets.planning import Preview, Unfinished
 from asana_assets.progress import Speed, Watched, left
-from asana_assets.readings import SYNC_TAG
+from asana_assets.readings import GO_ON_WITHIN, SYNC_TAG
 from asana_assets.resources import LakeResource
 from asana_assets.snowflake_setup import Names, create_tables, setup
 from asana_assets.snowflake_sql import Route
@@ -40,8 +40,6 @@ _TOKENS = {"ASANA_ACCESS_TOKEN", "ASANA_TOKEN_SECRET_ID"}
 
 _LOOK_SECONDS = 2.0
 """Over which the display measures the rate."""
-
-_GO_ON_WITHIN = dt.timedelta(hours=12)
 
 # The command has its own words for what Dagster's console log would say.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -201,7 +199,7 @@ def plan(
 def _unfinished(lake: LakeResource, gid: str, assets: Sequence[str]) -> Unfinished | None:
     """Give the sync of a workspace that was killed, if the next one goes on with it."""
     began = lake.memory(_UNFINISHED, gid).last_sync
-    if began is None or dt.datetime.now(dt.UTC) - began >= _GO_ON_WITHIN:
+    if began is None or dt.datetime.now(dt.UTC) - began >= GO_ON_WITHIN:
         return None
     return began, [name for name in assets if lake.memory(name, gid).last_sync_id == began.isoformat()]
 

@@ -72,12 +72,10 @@ def _catalog(lake: LakeResource) -> Finding:
     from asana_assets.lake.writer import PartitionWriter  # noqa: PLC0415 # as above
 
     name = f"asana_assets_doctor_{uuid4().hex[:8]}"
-    did = "open"
+    did = "create"
     try:
-        catalog = lake.catalog
+        table = ensure_table(lake.catalog, lake.namespace, name, _SCRATCH)
         try:
-            did = "create"
-            table = ensure_table(catalog, lake.namespace, name, _SCRATCH)
             did = "write"
             with PartitionWriter(table, workspace="1", sort_by=("gid",)) as writer:
                 writer.write(pa.RecordBatch.from_pylist([{"gid": "1", "workspace_gid": "1"}], schema=_SCRATCH))
@@ -85,8 +83,7 @@ def _catalog(lake: LakeResource) -> Finding:
             did = "read"
             rows = scan(table).num_rows
         finally:
-            if did not in {"open", "create"}:
-                catalog.drop_table((lake.namespace, name))
+            lake.catalog.drop_table(table.name())
     except LakeError as error:
         return Finding(subject="catalog", works=False, words=f"{did}: {error}")
     works = rows == 1

@@ -76,7 +76,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                 # Of the materialization as well as of the asset: by this Dagster compares one with the next.
                 "dagster/column_schema": column_schema(endpoint),
                 "dagster/column_lineage": column_lineage(endpoint),
-                "dagster/table_name": f"{self.lake.namespace}.{endpoint.name}",
+                "dagster/table_name": ".".join(table.name()),
                 "dagster/uri": table.location(),
                 "rows": rows,
                 **_figures(reading.report),

@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 SYNC_TAG = "asana_assets/sync"
 """The run tag that names a sync by the instant it began; a run that goes on with it has the same."""
 
+GO_ON_WITHIN = dt.timedelta(hours=12)
+"""How long ago a sync may have begun that is still gone on with."""
+
 AnyReading: TypeAlias = "Reading | ChildReading"
 
 
@@ -158,7 +161,7 @@ class Readings(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArg
     ) -> AnyReading:
         workspace_gid = context.partition_key if endpoint.upstream else ""
         days = endpoint.refresh_after_days if config.refresh_after_days is None else config.refresh_after_days
-        began = context.run.tags.get(SYNC_TAG)
+        sync_id, began = _sync_of(context)
         source = Source(
             endpoint=endpoint,
             workspace_gid=workspace_gid,
@@ -166,8 +169,8 @@ class Readings(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArg
             previous=self.lake.previous(endpoint, workspace_gid),
             memory=self.lake.memory(endpoint.name, workspace_gid),
             sync=Sync(
-                id=began or context.run.run_id,
-                began=dt.datetime.fromisoformat(began) if began else dt.datetime.now(dt.UTC),
+                id=sync_id,
+                began=began,
                 after=dt.timedelta(days=days) if days else None,
                 full=config.full_refresh,
             ),
@@ -178,3 +181,16 @@ class Readings(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArg
             return Reading(source)
         rows, seconds = config.checkpoint_rows, config.checkpoint_seconds
         return ChildReading(source, checkpoint_rows=rows, checkpoint_seconds=seconds)
+
+
+def _sync_of(context: dg.AssetExecutionContext) -> tuple[str, dt.datetime]:
+    """Name the sync that a run is part of, and say when it began (UTC): a run that retries another goes on with it."""
+    if began := context.run.tags.get(SYNC_TAG):
+        return began, dt.datetime.fromisoformat(began)
+    now = dt.datetime.now(dt.UTC)
+    first = context.instance.get_run_record_by_id(context.run.root_run_id) if context.run.root_run_id else None
+    if first and first.start_time:
+        began_at = dt.datetime.fromtimestamp(first.start_time, dt.UTC)
+        if now - began_at < GO_ON_WITHIN:
+            return first.dagster_run.run_id, began_at
+    return context.run.run_id, now

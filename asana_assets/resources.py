@@ -192,6 +192,11 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
     _catalog: "Catalog | None" = PrivateAttr(default=None)
     _doubts: dict[str, dict[str, int]] = PrivateAttr(default_factory=dict[str, dict[str, int]])
 
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 # Dagster's
+        """Let go of the catalog's connections."""
+        if self._catalog:
+            self._catalog.close()
+
     @property
     def catalog(self) -> "Catalog":
         """The catalog, opened at its first use.

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import fakesnow
 import sqlglot
 import uvicorn
+from fakesnow import server as serve  # now, for the module of that name takes its place
 from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.transforms import SUCCESS_NOP
 from pyiceberg.table import StaticTable
@@ -109,7 +109,7 @@ class Emulator:
 def emulating() -> Generator[Emulator]:
     """Start the server on a free port of the loopback."""
     original = FakeSnowflakeCursor.execute
-    with fakesnow.server() as connection:
+    with serve() as connection:
         emulator = Emulator(connection)
 
         def execute(cursor: Any, command: str, *args: Any, **more: Any) -> Any:

@@ -28,18 +28,18 @@ from snowflake_emulator import Emulator, emulating, refusing
 from warehouse import MakeWarehouse, Warehouse, complaints, failures, metadata
 
 PASSWORD = "c0ffee"
-LOGIN: dict[str, Any] = {"account": "organization-account", "user": "ASANA_SERVICE", "password": PASSWORD}
+LOGIN: dict[str, Any] = {"account": "organization-account", "user": "LAKE_SERVICE", "password": PASSWORD}
 FIELDS: dict[str, Any] = LOGIN | {
     "database": "ASANA",
     "schema_name": "RAW",
-    "external_volume": "ASANA_VOLUME",
-    "catalog_integration": "ASANA_CATALOG",
+    "external_volume": "LAKE_VOLUME",
+    "catalog_integration": "LAKE_CATALOG",
     "wait_seconds": 0.0,
 }
 SETTINGS = {
     "SNOWFLAKE_ROUTE": "tables",
     "SNOWFLAKE_ACCOUNT": "organization-account",
-    "SNOWFLAKE_USER": "ASANA_SERVICE",
+    "SNOWFLAKE_USER": "LAKE_SERVICE",
     "SNOWFLAKE_PASSWORD": PASSWORD,
     "SNOWFLAKE_DATABASE": "asana",
     "SNOWFLAKE_SCHEMA": "raw",
@@ -178,6 +178,9 @@ def test_of_a_materialization_that_fails_half_way_snowflake_is_not_told(
     warehouse: Warehouse, emulator: Emulator
 ) -> None:
     gid = sync(warehouse, "projects")
+    for row in warehouse.rows("projects", gid):  # whichever is asked first
+        warehouse.asana.organization.post_status(str(row["gid"]), "News")
+    sync(warehouse, "projects")
     warehouse.asana.fault("/status_updates", 400, skip=1)
     result = warehouse.run("sync_workspace", gid, ["status_updates"], checkpoint_rows=1)
     assert not result.success

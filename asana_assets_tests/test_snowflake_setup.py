@@ -148,16 +148,16 @@ def test_the_given_names_stand_in_it_quoted_and_the_defaults_do_not(route: str) 
 
 def test_of_a_volume_of_ones_own_the_writer_gets_the_usage() -> None:
     assert "EXTERNAL VOLUME" not in printed("horizon").replace("SET EXTERNAL_VOLUME", "")
-    assert 'GRANT USAGE ON EXTERNAL VOLUME "MINE" TO ROLE "ASANA_WRITER";' in printed("horizon", volume="mine")
+    assert 'GRANT USAGE ON EXTERNAL VOLUME "MINE" TO ROLE "LAKE_WRITER";' in printed("horizon", volume="mine")
 
 
 def test_the_tables_can_be_printed_as_the_materializations_create_them() -> None:
     lines = printed("tables", "--tables").splitlines()
-    assert lines[0] == 'USE ROLE "ASANA_WRITER";'
+    assert lines[0] == 'USE ROLE "LAKE_WRITER";'
     assert len(lines) == 16
     assert lines[1] == (
-        'CREATE ICEBERG TABLE IF NOT EXISTS "ASANA"."RAW"."WORKSPACES" EXTERNAL_VOLUME = \'ASANA_VOLUME\' '
-        "CATALOG = 'ASANA_CATALOG' CATALOG_NAMESPACE = 'asana' CATALOG_TABLE_NAME = 'workspaces' AUTO_REFRESH = FALSE;"
+        'CREATE ICEBERG TABLE IF NOT EXISTS "ASANA"."RAW"."WORKSPACES" EXTERNAL_VOLUME = \'LAKE_VOLUME\' '
+        "CATALOG = 'LAKE_CATALOG' CATALOG_NAMESPACE = 'asana' CATALOG_TABLE_NAME = 'workspaces' AUTO_REFRESH = FALSE;"
     )
     for line in lines[1:]:
         parsed = sqlglot.parse_one(line.rstrip(";"), read="snowflake", error_level=sqlglot.ErrorLevel.RAISE)

@@ -11,6 +11,9 @@ from playwright.sync_api import Browser, FloatRect, Locator, Page, expect, sync_
 
 from asana_assets.sandbox import Sandbox
 
+_MARGIN = 16.0
+"""Around what a picture is of."""
+
 _FLAGS = [
     "--no-sandbox",  # Chromium's own sandbox refuses to be root's
     "--disable-gpu",
@@ -102,7 +105,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 def page(browser: Browser, dev: DagsterDev) -> Iterator[Page]:
     """Give a page as high as the whole lineage: what is outside is not drawn."""
     with browser.new_context(
-        base_url=dev.url, viewport={"width": 1600, "height": 1500}, locale="en-US", timezone_id="UTC"
+        base_url=dev.url, viewport={"width": 1700, "height": 1850}, locale="en-US", timezone_id="UTC"
     ) as context:
         context.set_default_timeout(TIMEOUT_SECONDS * 1000)
         yield context.new_page()
@@ -113,17 +116,33 @@ def shoot() -> Shoot:
     """Give a function that takes pictures into the directory that SCREENSHOTS names; without it, none."""
     wanted = os.environ.get("SCREENSHOTS")
 
-    def shoot(page: Page, name: str, size: tuple[int, int], *, above: Locator | None = None) -> None:
+    def shoot(
+        page: Page,
+        name: str,
+        size: tuple[int, int] | None = None,
+        *,
+        around: Locator | None = None,
+        above: Locator | None = None,
+        below: Locator | None = None,
+    ) -> None:
         if not wanted:
             return
-        before = page.viewport_size
-        width, height = size
+        before = page.viewport_size or {"width": 0, "height": 0}
+        width, height = size or (before["width"], before["height"])
         page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(1000)  # charts are drawn anew, and tell nobody when they are done
-        box = above.bounding_box() if above else None
-        clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": box["y"] if box else height}
+        if below:
+            below.evaluate("it => it.scrollIntoView({block: 'start'})")
+        page.wait_for_timeout(1500)  # charts are drawn anew and move, and tell nobody when they are done
+        clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": height}
+        if above and (box := above.bounding_box()):
+            clip["height"] = box["y"]
+        if around:
+            boxes = [box for one in around.all() if (box := one.bounding_box())]
+            clip["x"] = min(box["x"] for box in boxes) - _MARGIN
+            clip["y"] = min(box["y"] for box in boxes) - _MARGIN
+            clip["width"] = max(box["x"] + box["width"] for box in boxes) + _MARGIN - clip["x"]
+            clip["height"] = max(box["y"] + box["height"] for box in boxes) + _MARGIN - clip["y"]
         page.screenshot(path=PROJECT / wanted / f"{name}.png", clip=clip)
-        if before:
-            page.set_viewport_size(before)
+        page.set_viewport_size(before)
 
     return shoot

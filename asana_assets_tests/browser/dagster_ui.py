@@ -15,8 +15,17 @@ RUN_SECONDS = 180.0
 
 
 class Shoot(Protocol):
-    def __call__(self, page: Page, name: str, size: tuple[int, int], *, above: Locator | None = None) -> None:
-        """Take a picture of the page in a window of a size, of what is above something if that is given."""
+    def __call__(
+        self,
+        page: Page,
+        name: str,
+        size: tuple[int, int] | None = None,
+        *,
+        around: Locator | None = None,
+        above: Locator | None = None,
+        below: Locator | None = None,
+    ) -> None:
+        """Take a picture of the page, in a window of another size if that is given, or of a part of it."""
         ...
 
 
@@ -110,22 +119,17 @@ def launch(page: Page, button: str, partition: str = "", shoot: Shoot | None = N
     page.get_by_role("button", name=button).click()
     if partition:
         dialog = page.get_by_role("dialog").first
-        choose(page, dialog, partition)
+        while dialog.get_by_role("img", name="close").count():  # chosen already
+            dialog.get_by_role("img", name="close").first.click()
+        dialog.get_by_text("Select a partition or create one").click()
+        page.get_by_role("menuitem", name=partition).click()
+        expect(dialog.get_by_text("1 partition", exact=True)).to_be_visible()
         if shoot:
-            shoot(page, "launch", (1500, 1100))
+            shoot(page, "launch", around=page.get_by_role("dialog"))
+        dialog.get_by_text("Launch runs to materialize").click()  # closes the menu
         dialog.get_by_role("button", name="Launch 1 run").click()
     page.get_by_role("region", name="Notifications").get_by_role("link", name="View").click()
     page.wait_for_url("**/runs/*")
-
-
-def choose(page: Page, dialog: Locator, partition: str) -> None:
-    """Choose one workspace and no other."""
-    while dialog.get_by_role("img", name="close").count():
-        dialog.get_by_role("img", name="close").first.click()
-    dialog.get_by_text("Select a partition or create one").click()
-    page.get_by_role("menuitem", name=partition).click()
-    dialog.get_by_text("Partition selection").click()
-    expect(dialog.get_by_text("1 partition", exact=True)).to_be_visible()
 
 
 def wait_for_status(page: Page, status: str) -> None:

@@ -75,15 +75,12 @@ def test_one_workspace_is_materialized_from_the_lineage(page: Page, dev: Dagster
 
 
 @pytest.mark.usefixtures("registered")
-def test_a_terminated_run_is_gone_on_with_by_the_next(
-    page: Page, dev: DagsterDev, asana: Sandbox, paid: str, shoot: Shoot
-) -> None:
+def test_a_terminated_run_is_gone_on_with_by_the_next(page: Page, dev: DagsterDev, asana: Sandbox, paid: str) -> None:
     silence = asana.fault("/tasks/{gid}/stories", "hang", skip=60, hang_seconds=2)
     open_lineage(page)
     launch(page, "Materialize all…", paid)
     eventually(page, lambda: silence.hits > 0, wanted=True, seconds=RUN_SECONDS)
     expect(page.get_by_text("Succeeded (14)")).to_be_visible()
-    shoot(page, "run", (1500, 900))
     page.get_by_role("button", name="Terminate").click()
     page.get_by_role("dialog").get_by_role("button", name="Terminate 1 run").click()
     wait_for_status(page, "Canceled")
@@ -109,7 +106,7 @@ def test_everything_is_green_and_as_asana_has_it(
 ) -> None:
     open_lineage(page)
     eventually(page, lambda: green(page), ASSETS)
-    shoot(page, "lineage", (1700, 1850))
+    shoot(page, "lineage", around=page.locator("foreignObject"))
     warehouse(dev).assert_true(paid, free)
 
 
@@ -127,14 +124,13 @@ def test_an_asset_shows_its_description_columns_plots_and_checks(
     expect(page.get_by_text("Row count", exact=True).locator("..")).to_contain_text(str(tasks.num_rows))
     columns = page.get_by_role("table").first.locator("tr td:first-child")
     eventually(page, lambda: set(tasks.schema.names).difference(columns.all_inner_texts()), set())
-    shoot(page, "asset", (1700, 1000))
+    shoot(page, "asset-tasks", (1800, 1000))
 
     page.get_by_role("button", name="Plots").click()
     page.get_by_role("button", name="Events").click()
     expect(page.get_by_text("rows_read", exact=True).first).to_be_visible()
     eventually(page, lambda: plots(page) > 10, wanted=True)
-    page.get_by_role("button", name="Events").scroll_into_view_if_needed()
-    shoot(page, "plots", (1700, 1000))
+    shoot(page, "plots", (1700, 900), below=page.get_by_role("button", name="Plots"))
 
     page.get_by_role("tab", name="Checks").click()
     expect(page.get_by_text(f"Checks ({len(CHECKS)})")).to_be_visible()
@@ -176,4 +172,4 @@ def test_a_token_that_is_refused_is_told_once_and_with_the_setting_to_check(
     assert [entry.status for entry in asana.log[since:]] == [401]
     assert asana.token not in page.content()
     page.get_by_placeholder("Filter…").fill("type:STEP_FAILURE")
-    shoot(page, "failure", (1500, 900), above=page.get_by_text("Stack Trace:").first)
+    shoot(page, "failure", (1500, 900), above=page.get_by_role("button", name="View full message").first)

@@ -26,7 +26,8 @@ from warehouse import MakeWarehouse
 pytestmark = [
     pytest.mark.destinations,
     pytest.mark.timeout(900),  # seconds; a tenth of it on a machine that has nothing else to do
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),  # boto3 closes a socket when it is forgotten
+    # boto3 and psycopg close a connection when it is forgotten.
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore:.*while still open:ResourceWarning"),
 ]
 
 Environment: TypeAlias = dict[str, str]

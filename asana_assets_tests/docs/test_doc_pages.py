@@ -37,7 +37,7 @@ def of_kind(kind: str) -> list[Block]:
 def test_every_block_is_of_a_kind_that_a_test_takes_up(page: str) -> None:
     kinds = {"sh", "sql", "python", "yaml", "text"}
     assert {block.kind for block in blocks(page)} <= kinds
-    assert all(len(block.not_run) > 20 for block in blocks(page) if block.not_run is not None)
+    assert all(len(block.not_run) > 10 for block in blocks(page) if block.not_run is not None)
 
 
 @every_page
@@ -59,9 +59,8 @@ def test_the_readme_leads_to_every_page_and_stays_short() -> None:
 
 @every_page
 def test_settings_are_those_that_the_code_location_reads(page: str) -> None:
-    setting = r"\b(?:ASANA|ICEBERG)_[A-Z_]*[A-Z]\b"
-    known = set(re.findall(setting, (ROOT / "asana_assets" / "definitions.py").read_text()))
-    assert set(re.findall(setting, re.sub(r"__ASANA__\w*", "", read(page)))) <= known
+    known = set(re.findall(r'"((?:ASANA|ICEBERG)_\w+)"', (ROOT / "asana_assets" / "definitions.py").read_text()))
+    assert set(re.findall(r"(?:export |`)((?:ASANA|ICEBERG)_\w+)", read(page))) <= known
 
 
 # --- what runs by itself
@@ -151,6 +150,14 @@ def test_the_readmes_catalog_is_understood(monkeypatch: pytest.MonkeyPatch) -> N
     assert Config().get_catalog_config("asana") == {"type": "glue", "warehouse": "s3://my-bucket/asana"}
 
 
+def module(words: str) -> tuple[dict[str, Any], dg.Definitions]:
+    """Run a module of a user's own; give its names, and its definitions, of which Dagster accepts one."""
+    scope: dict[str, Any] = {}
+    exec(python(OPERATIONS, words), scope)  # noqa: S102 # that is what the page is for
+    [found] = [value for value in scope.values() if isinstance(value, dg.Definitions)]
+    return scope, found
+
+
 @contextmanager
 def webhook() -> Generator[tuple[str, list[bytes]]]:
     """Give the URL of a server, and what was posted to it."""
@@ -176,21 +183,18 @@ def webhook() -> Generator[tuple[str, list[bytes]]]:
 
 
 def test_a_failed_run_is_told_to_the_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
-    scope: dict[str, Any] = {}
-    exec(python(OPERATIONS, "build_failure_sensor"), scope)  # noqa: S102 # that is what the page is for
+    scope, with_sensor = module("build_failure_sensor")
     with webhook() as (url, posted):
         monkeypatch.setenv("SLACK_WEBHOOK_URL", url)
         scope["tell"]("Run 1 failed.")
     assert [json.loads(body) for body in posted] == [{"text": "Run 1 failed."}]
-    sensors = {one.name: one.default_status for one in scope["defs"].get_repository_def().sensor_defs}
+    sensors = {one.name: one.default_status for one in with_sensor.get_repository_def().sensor_defs}
     assert sensors["tell_of_failures"] is dg.DefaultSensorStatus.RUNNING
     assert len(sensors) == len(automation.SENSORS) + 1
 
 
 def test_with_another_executor_readings_do_not_begin_before_their_turn() -> None:
-    scope: dict[str, Any] = {}
-    exec(python(OPERATIONS, "executor="), scope)  # noqa: S102 # that is what the page is for
-    changed: dg.Definitions = scope["defs"]
+    _, changed = module("executor=")
     job = changed.resolve_job_def("sync_workspace")
     assert job.executor_def is dg.multiprocess_executor
     assert (changed.resources or {})["readings"].ahead is False

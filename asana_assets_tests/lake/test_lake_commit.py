@@ -11,7 +11,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from asana_assets.lake.commit import replace_parents, replace_partition
-from asana_assets.lake.errors import CommitUnknownError, ConflictError
+from asana_assets.lake.errors import CommitUnknownError, ConflictError, LakeError
 from asana_assets.lake.table import ensure_table, live_files, scan
 from asana_assets.lake.writer import PartitionWriter
 
@@ -180,7 +180,7 @@ def test_a_failure_before_the_commit_deletes_the_new_files(
         writer.write(batch([row(1)]))
         files = writer.finish()
     monkeypatch.setattr(catalog, "load_table", refuse)
-    with pytest.raises(OSError, match="away"):
+    with pytest.raises(LakeError, match="away"):
         replace_partition(table, "w", files)
     assert data_files(data_dir) == set()
 

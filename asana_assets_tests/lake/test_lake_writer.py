@@ -16,7 +16,7 @@ from pyiceberg.table import FileScanTask, Table
 from pyiceberg.types import StringType
 
 from asana_assets.lake.commit import replace_partition
-from asana_assets.lake.errors import SchemaError
+from asana_assets.lake.errors import LakeError, SchemaError
 from asana_assets.lake.internals import read_file
 from asana_assets.lake.table import scan
 from asana_assets.lake.writer import PartitionWriter
@@ -101,7 +101,7 @@ def test_one_run_never_touches_the_spill_directory_and_two_do(catalog: Catalog, 
         assert len(writer.finish()) == 1
     with PartitionWriter(table, workspace="w", sort_by=["gid"], run_rows=10, spill_dir=nowhere) as writer:
         writer.write(batch([row(number) for number in range(11)]))
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(LakeError, match="nowhere"):
             writer.finish()
 
 
@@ -135,7 +135,7 @@ def test_a_store_that_fails_halfway_leaves_no_data_file_and_no_snapshot(
     monkeypatch.setattr(ParquetFormatWriter, "write", full_at_the_second_file)
     with PartitionWriter(table, workspace="w", sort_by=["gid"], rows_per_file=25, run_rows=10) as writer:
         writer.write(batch([row(number) for number in range(60)]))
-        with pytest.raises(OSError, match="disk full"):
+        with pytest.raises(LakeError, match="disk full"):
             writer.finish()
         assert len(data_files(data_dir)) == 2
     assert data_files(data_dir) == set()

@@ -115,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Figure(name="step", value=step.seconds, unit="s", digits=1),
         Figure(name="whole command", value=run.wall_seconds, unit="s", digits=1),
         Figure(name="CPU of the command", value=run.cpu_seconds, unit="s", digits=1),
+        # Does not depend on what else the machine does.
+        Figure(name="rows to a CPU second", value=step.rows / run.cpu_seconds, digits=0),
         Figure(name="peak memory", value=run.peak_mb, at_most=PEAK_MB, unit="MB", digits=0),
     ]
     for more, larger, _ in measured[1:]:

@@ -167,6 +167,8 @@ def _named(settings: tuple[str, ...], properties: Mapping[str, object]) -> str:
 
 
 def _told(error: BaseException, properties: Mapping[str, object]) -> str:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror and error.errno else str(error)
+    reason = str(error)
+    if isinstance(error, OSError) and error.strerror and error.errno:
+        reason = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     line = redacted(reason, secrets_of(properties)).rstrip(".")
     return f"{type(error).__name__}: {line if len(line) <= _LONGEST else f'{line[:_LONGEST]}…'}"

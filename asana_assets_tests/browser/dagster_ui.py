@@ -32,7 +32,6 @@ class Shoot(Protocol):
 LINEAGE = "/asset-groups?expanded=" + ",".join(
     f"global@global:{group}" for group in ("activity", "people", "work", "administration")
 )
-GROUPS = {"activity", "people", "work", "administration"}
 READ_BY = {
     "workspaces": {
         "users", "teams", "workspace_memberships", "projects", "tags", "webhooks", "project_templates",
@@ -133,5 +132,7 @@ def launch(page: Page, button: str, partition: str = "", shoot: Shoot | None = N
 
 
 def wait_for_status(page: Page, status: str) -> None:
-    """Wait until a run's page has a status."""
-    expect(page.get_by_text(status, exact=True).first).to_be_visible(timeout=RUN_SECONDS * 1000)
+    """Wait until the run of a run's page has ended, and as it should."""
+    end = page.get_by_text(re.compile("^(Success|Failure|Canceled)$")).first
+    expect(end).to_be_visible(timeout=RUN_SECONDS * 1000)
+    expect(end).to_have_text(status)

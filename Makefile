@@ -14,10 +14,10 @@ demo: .venv/installed ## sync an Asana sandbox into Iceberg tables under ./asana
 dev: export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 dev: .venv/installed ## the Dagster UI at http://127.0.0.1:3000; with the sandbox when no token is set
 	@mkdir -p "$$DAGSTER_HOME" && cp -n dagster.yaml "$$DAGSTER_HOME"
-	@if [ -n "$$ASANA_ACCESS_TOKEN$$ASANA_TOKEN_SECRET_ID" ]; then \
+	@if [ -n "$$ASANA_ACCESS_TOKEN$$ASANA_TOKEN_SECRET_ID" ] || grep -Eqs '^ASANA_(ACCESS_TOKEN|TOKEN_SECRET_ID)=.' .env; then \
 		exec $(BIN)/dagster dev; \
 	else \
-		echo "No token is set (ASANA_ACCESS_TOKEN), so this is the sandbox."; \
+		echo "No token is set (ASANA_ACCESS_TOKEN, or asana-assets connect), so this is the sandbox."; \
 		export ASANA_DATA_DIR=$${ASANA_DATA_DIR:-asana_data/sandbox}; \
 		exec $(BIN)/python -m asana_assets.sandbox -- $(BIN)/dagster dev; \
 	fi

@@ -33,7 +33,7 @@ def test_an_error_names_its_setting(error: Exception, setting: str, *, refused: 
 def test_an_error_of_the_default_catalog_names_the_data_directory() -> None:
     words = str(meaning(OSError(28, "No space left on device", "/lake/x"), {EMBEDDED: "true"}))
     assert words == (
-        "The tables' files cannot be read or written; check ASANA_DATA_DIR (OSError: No space left on device)."
+        "The tables' files cannot be read or written; check ASANA_DATA_DIR (OSError: No space left on device: /lake/x)."
     )
 
 

@@ -93,7 +93,8 @@ def build_schedule(name: str, cron: str, description: str) -> dg.ScheduleDefinit
         free = [gid for gid in gids if gid not in busy(context.instance, gids)]
         if not free:
             return dg.SkipReason("Every workspace still has a run that is queued or under way.")
-        return [dg.RunRequest(partition_key=gid) for gid in free]
+        tick = context.scheduled_execution_time.isoformat()
+        return [dg.RunRequest(partition_key=gid, run_key=f"{gid} {tick}") for gid in free]
 
     return schedule
 
@@ -252,7 +253,9 @@ def build_failure_sensor(tell: Callable[[str], object]) -> dg.SensorDefinition:
     return tell_of_failures
 
 
-condition = dg.AutomationCondition.on_cron(CRON) | dg.AutomationCondition.on_missing()
+condition = (dg.AutomationCondition.on_cron(CRON) | dg.AutomationCondition.on_missing()).with_label(
+    "every night, and each new workspace at once"
+)
 """Of every asset; nothing happens by it unless the sensor `declarative` is switched on."""
 
 declarative = dg.AutomationConditionSensorDefinition(

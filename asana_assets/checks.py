@@ -3,12 +3,14 @@
 They are decided from what the reading reports and from a few columns of what is stored: no second read of Asana.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
 from asana_assets.asana.endpoint import Endpoint
+from asana_assets.partitions import WORKSPACES
 from asana_assets.sync.reading import Report
 
 _NAMED = 20
@@ -127,10 +129,20 @@ CHECKS = (
 
 
 def build_check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
-    return [
-        dg.AssetCheckSpec(check.name, asset=endpoint.name, description=check.description, blocking=check.blocking)
-        for check in CHECKS
-    ]
+    by_workspace = WORKSPACES if endpoint.upstream else None
+    with warnings.catch_warnings():
+        # Without partitions, which are in preview here, what one workspace warns of is hidden by the next one's pass.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return [
+            dg.AssetCheckSpec(
+                check.name,
+                asset=endpoint.name,
+                description=check.description,
+                blocking=check.blocking,
+                partitions_def=by_workspace,
+            )
+            for check in CHECKS
+        ]
 
 
 def results(endpoint: Endpoint, workspace_gid: str, facts: Facts) -> Iterator[dg.AssetCheckResult]:

@@ -195,10 +195,21 @@ def load_rows(
 def column_schema(endpoint: Endpoint) -> dg.TableSchema:
     """Describe the table's columns, as Dagster shows them."""
     columns = [
-        dg.TableColumn(field.name, str(field.type), (field.metadata or {}).get(b"doc", b"").decode() or None)
+        dg.TableColumn(field.name, _type(field.type), (field.metadata or {}).get(b"doc", b"").decode() or None)
         for field in endpoint.schema
     ]
     return dg.TableSchema(columns)
+
+
+def _type(arrow: pa.DataType) -> str:
+    """Name a column's type as Iceberg does; of a struct, only that it is one: its fields would fill the page."""
+    if pa.types.is_list(arrow):
+        return f"list<{_type(arrow.value_type)}>"
+    if pa.types.is_struct(arrow):
+        return "struct"
+    return {"bool": "boolean", "date32[day]": "date", "int64": "long", "timestamp[us, tz=UTC]": "timestamptz"}.get(
+        str(arrow), str(arrow)
+    )
 
 
 def column_lineage(endpoint: Endpoint) -> dg.TableColumnLineage:

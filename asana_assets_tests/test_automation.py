@@ -1,5 +1,6 @@
 """What runs by itself: when a schedule or a sensor asks for a run, and when it says why it does not."""
 
+from datetime import UTC, datetime
 from functools import partial
 
 import dagster as dg
@@ -15,6 +16,7 @@ from asana_assets.automation import (
     sync_changes,
     sync_essentials,
     watch_changes,
+    watch_workspaces,
 )
 from asana_assets.definitions import defs
 from warehouse import MakeWarehouse, Warehouse
@@ -26,6 +28,70 @@ def test_partitions_follow_what_is_seen_and_wanted() -> None:
     assert decide_partitions(registered=[], seen=[], wanted=[]) == ([], [])
 
 
+def tick(definitions: dg.Definitions, instance: dg.DagsterInstance) -> dg.SensorResult | dg.SkipReason:
+    resources = {"asana": (definitions.resources or {})["asana"]}
+    with dg.build_sensor_context(instance=instance, definitions=definitions, resources=resources) as context:
+        result = watch_workspaces(context)
+    assert isinstance(result, dg.SensorResult | dg.SkipReason)
+    return result
+
+
+def test_the_sensor_registers_new_workspaces_and_asks_for_their_first_sync(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    seen = [str(record["gid"]) for record in warehouse.asana.truth("workspaces")]
+    result = tick(warehouse.definitions, warehouse.instance)
+    assert isinstance(result, dg.SensorResult)
+    requests = result.run_requests or []
+    assert [request.partition_key for request in requests] == seen
+    assert {request.job_name for request in requests} == {"sync_new_workspace"}
+    [registration] = result.dynamic_partitions_requests or []
+    assert list(registration.partition_keys) == seen
+    warehouse.instance.add_dynamic_partitions("asana_workspaces", seen)
+    assert warehouse.run("sync_new_workspace", seen[-1]).success
+    assert isinstance(tick(warehouse.definitions, warehouse.instance), dg.SkipReason)
+
+
+def test_the_sensor_removes_a_workspace_that_went(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    seen = [str(record["gid"]) for record in warehouse.asana.truth("workspaces")]
+    warehouse.instance.add_dynamic_partitions("asana_workspaces", [*seen, "5"])
+    result = tick(warehouse.definitions, warehouse.instance)
+    assert isinstance(result, dg.SensorResult)
+    assert [request.job_name for request in result.run_requests or []] == ["refresh_workspaces"]
+    [removal] = result.dynamic_partitions_requests or []
+    assert isinstance(removal, dg.DeleteDynamicPartitionsRequest)
+    assert list(removal.partition_keys) == ["5"]
+
+
+def test_without_a_token_the_sensor_says_why_it_does_nothing(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse({"ASANA_ACCESS_TOKEN": ""})
+    result = tick(warehouse.definitions, warehouse.instance)
+    assert isinstance(result, dg.SkipReason)
+    assert "there is no access token: set ASANA_ACCESS_TOKEN" in (result.skip_message or "")
+    assert len(warehouse.asana.log) == 0
+
+
+def asked(schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance) -> list[str | None]:
+    """Give the partitions that a schedule asks for now, as Dagster takes its answer."""
+    now = datetime(2026, 1, 2, 3, tzinfo=UTC)
+    with dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=now, repository_def=defs.get_repository_def()
+    ) as context:
+        answer = schedule.evaluate_tick(context)
+    requests = answer.run_requests or []
+    assert len({request.run_key for request in requests}) == len(requests)
+    assert requests or answer.skip_message
+    return [request.partition_key for request in requests]
+
+
+@pytest.mark.parametrize("schedule", [daily, frequent])
+def test_a_schedule_asks_for_one_run_for_each_registered_workspace(schedule: dg.ScheduleDefinition) -> None:
+    with dg.instance_for_test() as instance:
+        assert asked(schedule, instance) == []
+        instance.add_dynamic_partitions("asana_workspaces", ["1", "2"])
+        assert asked(schedule, instance) == ["1", "2"]
+
+
 @pytest.mark.parametrize("schedule", [daily, frequent])
 def test_a_workspace_whose_run_has_not_ended_gets_no_second_one(schedule: dg.ScheduleDefinition) -> None:
     with dg.instance_for_test() as instance:
@@ -35,20 +101,15 @@ def test_a_workspace_whose_run_has_not_ended_gets_no_second_one(schedule: dg.Sch
             status=dg.DagsterRunStatus.STARTED,
             tags={"dagster/partition": "1"},
         )
-        requests = schedule(dg.build_schedule_context(instance=instance))
-        assert isinstance(requests, list)
-        assert [request.partition_key for request in requests] == ["2"]
+        assert asked(schedule, instance) == ["2"]
         instance.create_run_for_job(
             defs.resolve_job_def("sync_changes"),
             status=dg.DagsterRunStatus.NOT_STARTED,
             tags={"dagster/partition": "2"},
         )
-        nothing = schedule(dg.build_schedule_context(instance=instance))
-        assert isinstance(nothing, dg.SkipReason)
+        assert asked(schedule, instance) == []
         instance.report_run_canceled(unfinished)
-        requests = schedule(dg.build_schedule_context(instance=instance))
-        assert isinstance(requests, list)
-        assert [request.partition_key for request in requests] == ["1"]
+        assert asked(schedule, instance) == ["1"]
 
 
 def names(job: str) -> set[str]:

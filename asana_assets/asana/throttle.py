@@ -33,7 +33,7 @@ _STEADY_SLOTS = 4
 LATE_SECONDS = 0.05
 """How far in the past the free slot may lie and still be taken. On a busy host a process is often some hundredths of a
 second late to ask, and at 25 requests/s each time would cost a slot. Who comes later was idle: nothing was saved up. A
-minute can hold so many slots more, far fewer than the 0.6 seconds of them that a ceiling of 99 % of the limit leaves."""
+minute can hold so many slots more; a ceiling of 99 % of the limit leaves room for 0.6 seconds of them."""
 
 _LOOK_SECONDS = 0.2
 """How often a wait looks whether it was stopped, or a pause began."""

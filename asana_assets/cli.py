@@ -232,8 +232,9 @@ def doctor() -> None:
     except AsanaError as error:
         _fail(str(error))
     works = True
-    with dg.build_resources({name: resources[name] for name in ("asana", "lake")}) as opened:
-        for finding in examine(opened.asana, opened.lake):
+    needed = {name: resources[name] for name in ("asana", "lake", "snowflake") if name in resources}
+    with dg.build_resources(needed) as opened:
+        for finding in examine(opened.asana, opened.lake, getattr(opened, "snowflake", None)):
             works = works and finding.works
             click.echo(f"{'ok  ' if finding.works else 'FAIL'} {finding.subject}: {finding.words}")
     sys.exit(0 if works else 1)

@@ -18,6 +18,13 @@ from asana_assets.resources import AsanaResource, LakeResource
 from asana_assets.snowflake import SnowflakeTables, TellingIOManager, build_checks
 from asana_assets.snowflake_sql import Route
 
+_HOW_TO_BEGIN = """
+1. Have a token: `asana-assets connect`, or ASANA_ACCESS_TOKEN.
+2. The sensor `watch_workspaces` finds the token's workspaces within ten minutes, registers each as a partition and asks
+   for its first sync. Not to wait: materialize `workspaces`, then "Materialize all" for the partitions that you want.
+3. Switch on the schedule `daily`; on paid plans also the sensor `watch_changes`, for changes within minutes.
+"""
+
 
 def build_definitions(
     environment: Mapping[str, str],
@@ -47,6 +54,7 @@ def build_definitions(
         expire_snapshots=_either(settings, "ICEBERG_EXPIRE_SNAPSHOTS", "true", "false") == "true",
     )
     return dg.Definitions(
+        metadata={"how_to_begin": dg.MetadataValue.md(_HOW_TO_BEGIN)},
         assets=ASSETS,
         asset_checks=build_checks(ENDPOINTS) if snowflake else None,
         jobs=automation.JOBS,

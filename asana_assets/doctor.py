@@ -11,6 +11,7 @@ from asana_assets.asana.endpoint import GID, SYNCED_AT, WORKSPACE_GID
 from asana_assets.asana.errors import AsanaError, SettingError
 from asana_assets.lake.errors import LakeError
 from asana_assets.resources import AsanaResource, LakeResource
+from asana_assets.snowflake import SnowflakeError, SnowflakeTables
 
 _SCRATCH = pa.schema([column.arrow for column in (GID, WORKSPACE_GID, SYNCED_AT)])
 
@@ -24,11 +25,13 @@ class Finding:
     words: str
 
 
-def examine(asana: AsanaResource, lake: LakeResource) -> Iterator[Finding]:
-    """Try the token, the rate-limit store and the catalog."""
+def examine(asana: AsanaResource, lake: LakeResource, snowflake: SnowflakeTables | None = None) -> Iterator[Finding]:
+    """Try the token, the rate-limit store, the catalog, and Snowflake where it is told of commits."""
     yield from _token(asana)
     yield _pace(asana)
     yield _catalog(lake)
+    if snowflake:
+        yield _snowflake(snowflake)
 
 
 def _token(asana: AsanaResource) -> Iterator[Finding]:
@@ -89,3 +92,11 @@ def _catalog(lake: LakeResource) -> Finding:
     works = rows == 1
     words = f"a table {lake.namespace}.{name} was created, written, read and dropped" if works else "a row got lost"
     return Finding(subject="catalog", works=works, words=words)
+
+
+def _snowflake(snowflake: SnowflakeTables) -> Finding:
+    try:
+        words = snowflake.try_out()
+    except SnowflakeError as error:
+        return Finding(subject="Snowflake", works=False, words=f"{error}; check the settings SNOWFLAKE_…")
+    return Finding(subject="Snowflake", works=True, words=words)

@@ -93,6 +93,14 @@ class SnowflakeTables(dg.ConfigurableResource):  # pyright: ignore[reportMissing
             ) from None
         return {"snowflake_table": name, "snowflake_seconds": round(time.monotonic() - began, 3)}
 
+    def try_out(self) -> str:
+        """Log in; say as whom.
+
+        Raises:
+            SnowflakeError: it does not let us.
+        """
+        return str(self._answer("SELECT CURRENT_USER() || ' with the role ' || CURRENT_ROLE()"))
+
     def count(self, table: str) -> int:
         """Give how many rows Snowflake sees.
 

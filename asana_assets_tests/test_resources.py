@@ -232,6 +232,33 @@ def test_a_run_without_its_secret_fails_with_the_sentence(make_warehouse: MakeWa
     assert warehouse.asana.log == []
 
 
+def test_the_token_is_in_nothing_that_a_run_leaves_behind(
+    make_warehouse: MakeWarehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of runs that succeed and that fail: events, logs, metadata, exceptions, reprs, configuration, tables."""
+    caplog.set_level("DEBUG")
+    warehouse = make_warehouse({"ASANA_ACCESS_TOKEN": SECRET}, tokens=(SECRET,))
+    personal = warehouse.asana.organization.traps["personal_workspace"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASANA_ACCESS_TOKEN", SECRET)
+        well = [warehouse.run("refresh_workspaces"), warehouse.run("sync_workspace", personal)]
+        warehouse.asana.fault("/users", 200, times=1, body={"data": [{"name": "no gid"}]})
+        odd = warehouse.run("sync_workspace", personal)
+        warehouse.asana.revoke()
+        refused = warehouse.run("sync_workspace", personal)
+    assert [result.success for result in (*well, odd, refused)] == [True, True, False, False]
+    left = [str(record.__dict__) for record in caplog.records]
+    for result in (*well, odd, refused):
+        left += [str(entry) for entry in warehouse.instance.all_logs(result.run_id)]
+        left += [repr(result.dagster_run), repr(result.dagster_run.run_config), *map(repr, result.all_events)]
+    left += [repr(warehouse.definitions.resources), *map(str, warehouse.asana.truth("users")[:1])]
+    assert len(left) > 500
+    assert not [text for text in left if "c0ffee" in text]
+    files = [path for path in warehouse.data_dir.rglob("*") if path.is_file()]
+    assert len(files) > 50
+    assert not [path for path in files if b"c0ffee" in path.read_bytes()]
+
+
 # --- a token that is rotated
 
 

@@ -13,6 +13,8 @@ from moto.server import ThreadedMotoServer
 
 from asana_assets.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 COMMAND = str(Path(sys.executable).with_name("asana-assets"))
 ANOTHER = "1/1200000000000001:another"
 

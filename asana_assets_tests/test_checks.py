@@ -78,6 +78,7 @@ def test_after_a_whole_sync_every_check_of_every_asset_passes_or_is_known_to_war
     assert evaluated == {(name, check.name) for name in names for check in CHECKS}
 
 
+@pytest.mark.slow
 def test_a_row_twice_under_two_parents_is_found(make_warehouse: MakeWarehouse) -> None:
     """As a subtask is that moved, when only its new parent was asked."""
     warehouse = make_warehouse()
@@ -101,6 +102,7 @@ def test_a_row_of_an_unknown_project_is_found(make_warehouse: MakeWarehouse) -> 
     assert complaints(result) == {("sections", "parents_exist"): "Not in the tables above: 77."}
 
 
+@pytest.mark.slow
 def test_a_collapse_leaves_what_is_below_until_somebody_accepts_it(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse(scale="demo")
     assert warehouse.run("refresh_workspaces").success

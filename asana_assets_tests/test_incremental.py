@@ -1,5 +1,7 @@
 """A sync after the first: it asks for what changed, and the tables are the truth again."""
 
+import pytest
+
 from warehouse import MakeWarehouse, Warehouse, failures, metadata
 
 CHILDREN = ("subtasks", "stories", "attachments", "status_updates")
@@ -58,6 +60,7 @@ def test_after_every_kind_of_change_the_tables_are_the_truth_on_a_paid_plan(make
     warehouse.assert_true()
 
 
+@pytest.mark.slow
 def test_on_a_free_plan_they_are_too_but_for_what_is_out_of_sight_which_comes_by_age(
     make_warehouse: MakeWarehouse,
 ) -> None:
@@ -107,6 +110,7 @@ def test_changed_tasks_cost_their_own_requests_and_no_others(make_warehouse: Mak
     warehouse.assert_true(paid(warehouse))
 
 
+@pytest.mark.slow
 def test_full_refresh_repairs_a_row_deleted_by_hand(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
@@ -122,6 +126,7 @@ def test_full_refresh_repairs_a_row_deleted_by_hand(make_warehouse: MakeWarehous
     warehouse.assert_true(paid(warehouse))
 
 
+@pytest.mark.slow
 def test_without_its_memory_a_sync_reads_everything_and_loses_nothing(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
@@ -133,6 +138,7 @@ def test_without_its_memory_a_sync_reads_everything_and_loses_nothing(make_wareh
     warehouse.assert_true(paid(warehouse))
 
 
+@pytest.mark.slow
 def test_metadata_tell_what_was_saved(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)

@@ -87,6 +87,7 @@ def test_a_sync_killed_twenty_times_ends_with_the_truth_and_repeats_no_more_than
     assert len(warehouse.asana.log) <= undisturbed + killed * (1 + checkpoint)
 
 
+@pytest.mark.slow
 def test_a_killed_sync_is_gone_on_with(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse(latency=0.02)
     paid = warehouse.asana.organization.traps["paid_organization"]
@@ -108,6 +109,7 @@ def test_a_killed_sync_is_gone_on_with(make_warehouse: MakeWarehouse) -> None:
     assert len(warehouse.asana.log) <= undisturbed + 1 + ROWS + 4 * IN_FLIGHT
 
 
+@pytest.mark.slow
 def test_a_sync_killed_after_its_last_asset_has_nothing_left_to_read(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     gid = warehouse.asana.organization.traps["personal_workspace"]
@@ -124,6 +126,7 @@ def test_a_sync_killed_after_its_last_asset_has_nothing_left_to_read(make_wareho
     assert lake.memory("sync", gid).last_sync is None
 
 
+@pytest.mark.slow
 def test_a_terminated_sync_keeps_what_it_read(make_warehouse: MakeWarehouse) -> None:
     """As when a run is terminated in the UI: with checkpoints far away, nothing but the end can have stored it."""
     warehouse = make_warehouse(latency=0.05)

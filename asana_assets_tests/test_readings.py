@@ -57,6 +57,7 @@ def test_only_what_the_run_materializes_is_asked_for(make_warehouse: MakeWarehou
     assert len(warehouse.asana.log) - before == minimal["projects"] + minimal["sections"]
 
 
+@pytest.mark.slow
 def test_each_assets_own_configuration_counts_when_it_is_begun_before_its_turn(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.sync()

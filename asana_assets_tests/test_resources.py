@@ -232,6 +232,7 @@ def test_a_run_without_its_secret_fails_with_the_sentence(make_warehouse: MakeWa
     assert warehouse.asana.log == []
 
 
+@pytest.mark.slow
 def test_the_token_is_in_nothing_that_a_run_leaves_behind(
     make_warehouse: MakeWarehouse, caplog: pytest.LogCaptureFixture
 ) -> None:

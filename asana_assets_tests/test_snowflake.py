@@ -181,6 +181,7 @@ def test_of_a_materialization_that_fails_half_way_snowflake_is_not_told(
     for row in warehouse.rows("projects", gid):  # whichever is asked first
         warehouse.asana.organization.post_status(str(row["gid"]), "News")
     sync(warehouse, "projects")
+    warehouse.settings["ASANA_MAX_IN_FLIGHT"] = "1"  # so that one is read to its end before the next is refused
     warehouse.asana.fault("/status_updates", 400, skip=1)
     result = warehouse.run("sync_workspace", gid, ["status_updates"], checkpoint_rows=1)
     assert not result.success

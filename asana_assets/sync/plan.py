@@ -208,7 +208,11 @@ class Planner:
         if nested := endpoint.nested:
             [(_, above)] = parents.groups
             # Who has a child for the first time may not be modified by it, but the search that finds the child tells.
-            named = [found.filter(pc.is_in(found[GID.name], value_set=changed)) for found in upstream.values()]
+            named = [found.filter(pc.is_in(found[GID.name], value_set=changed)) for found in (*upstream.values(), rows)]
+            # One of our own is read again first, with those beside it.
+            known = eligible(nested, named[-1])["gid"]
+            childless = named[-1].filter(pc.invert(pc.is_in(named[-1][GID.name], value_set=known)))
+            changed = pa.concat_arrays([changed, childless[PARENT_GID.name].combine_chunks()])
             levels = [above, eligible(nested, rows), *(eligible(replace(nested, where=None), found) for found in named)]
             parents = Parents(self._gid, ((nested, once_each(levels)),))
         days = endpoint.refresh_after_days if self.after_days is None else self.after_days

@@ -12,7 +12,7 @@ import msgspec
 from asana_assets.asana.client import Client, Request, Usage
 from asana_assets.asana.endpoints import ENDPOINTS, SEARCH, WORKSPACES
 from asana_assets.asana.errors import PermanentError, SettingError, UnauthorizedError
-from asana_assets.resources import AsanaResource
+from asana_assets.resources import AsanaResource, secrets_manager
 from asana_assets.sync.asking import ask
 
 DOTENV = Path(".env")
@@ -139,25 +139,18 @@ def keep(token: str, environment: Mapping[str, str]) -> str:
 
 
 def _keep_in_secrets_manager(secret_id: str, token: str) -> None:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 # seconds to import
-    from dagster_aws.secretsmanager import SecretsManagerResource  # noqa: PLC0415 # as above
-
-    try:
-        client = SecretsManagerResource().get_client()
+    with secrets_manager(secret_id) as client:
         try:
-            found = msgspec.json.decode(client.get_secret_value(SecretId=secret_id)["SecretString"])
+            found = client.get_secret_value(SecretId=secret_id)
         except client.exceptions.ResourceNotFoundException:
             client.create_secret(Name=secret_id, SecretString=_secret({}, token))
-        except (KeyError, msgspec.DecodeError):  # binary, or the bare token
-            client.put_secret_value(SecretId=secret_id, SecretString=_secret({}, token))
-        else:
-            others = found if isinstance(found, dict) else {}
-            client.put_secret_value(SecretId=secret_id, SecretString=_secret(others, token))
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "an error")
-        raise SettingError(f"ASANA_TOKEN_SECRET_ID: AWS Secrets Manager answered {code} for {secret_id}") from None
-    except (BotoCoreError, ValueError) as error:  # no region, no credentials, no connection
-        raise SettingError(f"ASANA_TOKEN_SECRET_ID: AWS Secrets Manager cannot be asked: {error}") from None
+            return
+        try:
+            kept = msgspec.json.decode(found.get("SecretString", ""))
+        except msgspec.DecodeError:  # binary, or the bare token
+            kept = None
+        others = kept if isinstance(kept, dict) else {}
+        client.put_secret_value(SecretId=secret_id, SecretString=_secret(others, token))
 
 
 def _secret(others: Mapping[str, object], token: str) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 import msgspec
@@ -147,19 +147,27 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
         )
 
 
-def _read_secret(secret_id: str) -> str:
+@contextmanager
+def secrets_manager(secret_id: str) -> Generator[Any]:
+    """Give AWS's client; what it cannot do with this secret is a `SettingError`."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 # seconds to import
     from dagster_aws.secretsmanager import SecretsManagerResource  # noqa: PLC0415 # as above
 
     try:
-        secret = str(SecretsManagerResource().get_client().get_secret_value(SecretId=secret_id)["SecretString"])
+        yield SecretsManagerResource().get_client()
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "an error")
         raise SettingError(f"ASANA_TOKEN_SECRET_ID: AWS Secrets Manager answered {code} for {secret_id}") from None
-    except KeyError:
-        raise SettingError(f"ASANA_TOKEN_SECRET_ID: the secret {secret_id} is binary, not text") from None
     except (BotoCoreError, ValueError) as error:  # no region, no credentials, no connection
         raise SettingError(f"ASANA_TOKEN_SECRET_ID: AWS Secrets Manager cannot be asked: {error}") from None
+
+
+def _read_secret(secret_id: str) -> str:
+    with secrets_manager(secret_id) as client:
+        found: dict[str, Any] = client.get_secret_value(SecretId=secret_id)
+    if "SecretString" not in found:
+        raise SettingError(f"ASANA_TOKEN_SECRET_ID: the secret {secret_id} is binary, not text")
+    secret = str(found["SecretString"])
     try:
         content = msgspec.json.decode(secret)
     except msgspec.DecodeError:

@@ -214,4 +214,4 @@ def test_the_tests_that_a_new_endpoint_turns_red_are_there() -> None:
 
 def test_no_page_names_a_place_of_its_writer() -> None:
     home = os.path.expanduser("~")  # noqa: PTH111 # as text
-    assert not [page for page in PAGES if home in read(page) or "/work/" in read(page)]
+    assert not [page for page in PAGES if home in read(page) or str(ROOT) in read(page)]

@@ -12,17 +12,17 @@ from typing import Any, TypeAlias, cast
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field, PrivateAttr
 
+from asana_assets.asana.columns import Array
 from asana_assets.asana.endpoint import GID, Endpoint
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.errors import AsanaError
 from asana_assets.checks import Facts
 from asana_assets.io_manager import load_rows
 from asana_assets.lake.errors import LakeError
-from asana_assets.resources import AsanaResource, LakeResource
-from asana_assets.sync.asking import gids_of
+from asana_assets.resources import AsanaResource, LakeResource, LastSync
+from asana_assets.sync.asking import compact, gids_of, repeated
 from asana_assets.sync.children import ChildReading
 from asana_assets.sync.due import Sync
 from asana_assets.sync.reading import Reading, Source
@@ -105,15 +105,15 @@ class Readings(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArg
         """
         endpoint, workspace_gid = reading.endpoint, reading.workspace_gid
         stored = self.lake.previous(endpoint, workspace_gid)
-        rows = stored.columns(reading.columns)
+        gids, orphans = _look(reading, stored)
         doubted = self.lake.doubted(endpoint.name, workspace_gid)
         facts = Facts(
             report=reading.report,
-            rows=rows.num_rows,
+            rows=sum(map(len, gids)),
             rows_before=len(reading.previous) if doubted is None else doubted,
             accepted=endpoint.name in self._accepted,
-            repeated=rows.num_rows - pc.count_distinct(rows[GID.name], mode="only_valid").as_py(),
-            orphans=gids_of(reading.orphans(rows)),
+            repeated=repeated(gids),
+            orphans=gids_of(orphans),
             new_columns=sorted(stored.names.difference(reading.previous.names)),
         )
         if facts.collapsed and doubted is None:
@@ -194,3 +194,16 @@ def _sync_of(context: dg.AssetExecutionContext) -> tuple[str, dt.datetime]:
         if now - began_at < GO_ON_WITHIN:
             return first.dagster_run.run_id, began_at
     return context.run.run_id, now
+
+
+def _look(reading: AnyReading, stored: LastSync) -> tuple[list[Array], Array]:
+    """Give the gids of what is stored, and the orphans, without having all of a long list in memory at once."""
+    if isinstance(reading, ChildReading):
+        rows = stored.columns(reading.columns)
+        return [compact(chunk) for chunk in rows[GID.name].chunks], reading.orphans(rows)
+    gids: list[Array] = []
+    orphans: list[Array] = [pa.array([], pa.string())]
+    for batch in stored.batches(reading.columns):
+        gids.append(compact(batch[GID.name]))
+        orphans.append(reading.orphans(batch))
+    return gids, pa.concat_arrays(orphans)

@@ -345,7 +345,9 @@ class LastSync:
             return self.endpoint.schema.empty_table().select(list(names))
         return scan(self.table, workspace=self.workspace_gid or None, columns=names)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         from asana_assets.lake.table import scan_batches  # noqa: PLC0415 # as above
 
-        return iter(()) if self.table is None else scan_batches(self.table, workspace=self.workspace_gid or None)
+        if self.table is None:
+            return iter(())
+        return scan_batches(self.table, workspace=self.workspace_gid or None, columns=names)

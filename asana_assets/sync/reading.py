@@ -43,8 +43,8 @@ class Previous(Protocol):
         """Give these columns of every row."""
         ...
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Give every row whole, a bounded number at a time."""
+    def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Give these columns of every row, or all, a bounded number of rows at a time."""
         ...
 
 
@@ -198,11 +198,11 @@ class Reading:
         """The columns of the endpoint's own rows that `orphans` looks at."""
         return (GID.name, *self.endpoint.within)
 
-    def orphans(self, stored: pa.Table) -> Array:
+    def orphans(self, stored: pa.RecordBatch) -> Array:
         """Give the gids of those stored rows that no parent can have listed; none, if all is well."""
         if not self.endpoint.upstream:
             return pa.array([], pa.string())
-        return stored[GID.name].filter(pc.invert(listed_by(self.endpoint, stored, self._parents))).combine_chunks()
+        return stored[GID.name].filter(pc.invert(listed_by(self.endpoint, stored, self._parents)))
 
     def _is_due(self, listing: Listing, rows: pa.Table) -> Array:
         if listing.version is None:

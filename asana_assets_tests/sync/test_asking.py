@@ -23,9 +23,11 @@ from asana_assets.sync.asking import (
     UnknownWorkspaceError,
     ask,
     choose_parents,
+    compact,
     eligible,
     listed_by,
     names_any,
+    repeated,
     single,
 )
 
@@ -240,3 +242,19 @@ def test_a_row_is_listed_by_any_parent_that_any_of_its_columns_names(
     tasks = table(TASKS, assignee_gid=[user for user, _ in rows], project_gids=[held for _, held in rows])
     wanted = [user in users or any(gid in projects for gid in held or ()) for user, held in rows]
     assert listed_by(TASKS, tasks, parents).to_pylist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("parts", "doubtful"),
+    [
+        ([], 0),
+        ([[]], 0),
+        ([["1", "2"], ["3"]], 0),
+        ([["1", "2"], ["2", "1"]], 2),
+        ([["7", "7", "7"]], 2),
+        ([["1", None], [None]], 2),
+        ([["1", "x"], ["2", "x", "1"]], 2),
+    ],
+)
+def test_gids_that_are_missing_or_there_again_are_counted(parts: list[list[str | None]], doubtful: int) -> None:
+    assert repeated([compact(pa.array(part, pa.string())) for part in parts]) == doubtful

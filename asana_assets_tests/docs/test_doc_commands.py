@@ -171,7 +171,7 @@ def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
     with Sandbox("demo") as asana:  # its small workspaces, since the README sets the rate of a free plan
         small = settings(asana, "free_organization", "personal_workspace")
         project = copy_project(tmp_path / "clone", installed=True, **small)
-        run_page("README.md", project)
+        run_page("README.md", project, typed=f"{asana.token}\n")
     assert (project.root / "asana_data" / "catalog.db").exists()
 
 

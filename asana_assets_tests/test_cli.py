@@ -36,6 +36,7 @@ def settings(asana: Sandbox) -> dict[str, str]:
     return {"ASANA_BASE_URL": asana.url, "ASANA_ACCESS_TOKEN": asana.token, "ASANA_REQUESTS_PER_SECOND": "1000"}
 
 
+@pytest.mark.slow
 def test_sync_ends_with_a_table_of_what_was_materialized(tmp_path: Path) -> None:
     with Sandbox() as asana:
         small = [asana.organization.traps[name] for name in ("free_organization", "personal_workspace")]

@@ -166,6 +166,7 @@ def test_a_task_that_a_listing_passed_over_is_asked_for_and_stays(make_warehouse
     assert set(tasks) <= gids(warehouse, "tasks")
 
 
+@pytest.mark.slow
 def test_a_deleted_task_goes_with_all_below_it(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)

@@ -90,6 +90,7 @@ def test_when_nothing_changed_no_child_is_asked_for(make_warehouse: MakeWarehous
     warehouse.assert_true(paid(warehouse))
 
 
+@pytest.mark.slow
 def test_changed_tasks_cost_their_own_requests_and_no_others(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)

@@ -19,7 +19,7 @@ from asana_assets.asana.errors import SettingError
 from asana_assets.failures import told
 from asana_assets.io_manager import Chosen, Output, column_lineage, column_schema
 from asana_assets.progress import MinuteLine, Progress
-from asana_assets.readings import AnyReading, Readings, SyncConfig
+from asana_assets.readings import AnyReading, Readings, SyncConfig, priority
 from asana_assets.sync.reading import Reading
 
 IO_MANAGER_KEY = "iceberg"
@@ -45,19 +45,6 @@ def code_version(endpoint: Endpoint) -> str:
     """Name what is asked for and which columns it becomes: another whenever either changes."""
     asked = [(listing.path, *listing.params.items()) for listing in endpoint.listings]
     return hashlib.sha256(f"{asked} {endpoint.opt_fields} {endpoint.schema}".encode()).hexdigest()[:12]
-
-
-def priority(endpoint: Endpoint) -> int:
-    """Say how early a run's step has its turn: what most depends on first; the deepest last, which take longest."""
-    return 10 * _height(endpoint) - _depth(endpoint)
-
-
-def _height(endpoint: Endpoint) -> int:
-    return max((1 + _height(other) for other in ENDPOINTS if endpoint.name in other.upstream), default=0)
-
-
-def _depth(endpoint: Endpoint) -> int:
-    return max((1 + _depth(other) for other in ENDPOINTS if other.name in endpoint.upstream), default=0)
 
 
 def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
@@ -150,7 +137,13 @@ def _handed_over(
     """Give the rows to the IO manager, which reads them to the end before this goes on; then the checks."""
     endpoint, workspace_gid, report = reading.endpoint, reading.workspace_gid, reading.report
     context.log.info("%s: reading", endpoint.name)
-    report.listener = MinuteLine(reading, context.log.info)
+    minute_line = MinuteLine(reading, context.log.info)
+
+    def went_on() -> None:
+        minute_line()
+        readings.go_on(context)
+
+    report.listener = went_on
     with progress.watching(reading):
         yield dg.MaterializeResult(value=output, data_version=dg.DataVersion(reading.data_version))
     for change in readings.asana.unheard(report.usage.changes):

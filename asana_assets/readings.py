@@ -1,8 +1,8 @@
 """The readings of a run: what an asset reads, and when the asking begins.
 
-A run's steps take turns, and a step that stores its rows asks Asana for nothing. So a reading begins as soon as what it
-depends on is stored, not when its turn comes, and waits for that some pages on: the token is not idle while there is
-something to ask.
+A run's steps take turns, and a step that stores its rows asks Asana for nothing. So a reading begins before its turn,
+once what it depends on is stored and those before it have nobody more to ask, and waits for its turn some pages on: the
+token is not idle while there is something to ask.
 """
 
 import datetime as dt
@@ -38,6 +38,23 @@ GO_ON_WITHIN = dt.timedelta(hours=12)
 AnyReading: TypeAlias = "Reading | ChildReading"
 
 
+def _height(endpoint: Endpoint) -> int:
+    return max((1 + _height(other) for other in ENDPOINTS if endpoint.name in other.upstream), default=0)
+
+
+def _depth(endpoint: Endpoint) -> int:
+    return max((1 + _depth(other) for other in ENDPOINTS if other.name in endpoint.upstream), default=0)
+
+
+def priority(endpoint: Endpoint) -> int:
+    """Say how early a run's step has its turn: what most depends on first; the deepest last, which take longest."""
+    return 10 * _height(endpoint) - _depth(endpoint)
+
+
+TURNS = tuple(sorted(ENDPOINTS, key=lambda endpoint: (-priority(endpoint), endpoint.name)))
+"""The order in which the steps of a run have their turn."""
+
+
 class SyncConfig(dg.Config):
     """How one materialization reads."""
 
@@ -65,6 +82,7 @@ class Readings(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArg
         "process: else what was asked is lost with the step's process.",
     )
 
+    _asking: list[AnyReading] = PrivateAttr(default_factory=list["AnyReading"])
     _waiting: dict[str, AnyReading] = PrivateAttr(default_factory=dict[str, "AnyReading"])
     _begun: set[str] = PrivateAttr(default_factory=set[str])
     _stored: set[str] = PrivateAttr(default_factory=set[str])
@@ -88,14 +106,34 @@ class Readings(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArg
         reading = self._waiting.pop(endpoint.name, None)
         if reading is None:
             reading = self._build(context, endpoint, config, upstream)
-            reading.begin()
-        self._begin_ready(context)
+            self._begin(reading)
+        self.go_on(context)
         return reading
 
     def stored(self, context: dg.AssetExecutionContext, endpoint: Endpoint) -> None:
         """Take note that an asset is stored, and begin those that depended on it."""
         self._stored.add(endpoint.name)
-        self._begin_ready(context)
+        self.go_on(context)
+
+    def go_on(self, context: dg.AssetExecutionContext) -> None:
+        """Begin what can be, as long as nobody else has more to ask: at once, none would be read to its end sooner."""
+        if not self.ahead or not context.has_partition_key:
+            return
+        configs = cast("Mapping[str, Mapping[str, Any]]", context.run.run_config.get("ops", {}))
+        for endpoint in self._ready(context):
+            self._asking = [reading for reading in self._asking if not reading.all_asked]
+            if self._asking:
+                return
+            self._begun.add(endpoint.name)
+            try:
+                config = SyncConfig(**configs.get(endpoint.name, {}).get("config", {}))
+                upstream = self._upstream(endpoint, context.partition_key)
+                reading = self._build(context, endpoint, config, upstream)
+                self._begin(reading)
+            except (AsanaError, LakeError, dg.Failure):
+                log.debug("%s cannot begin before its turn; then it says why", endpoint.name, exc_info=True)
+            else:
+                self._waiting[endpoint.name] = reading
 
     def facts(self, reading: AnyReading) -> Facts:
         """Give what is to be checked, once the rows are stored.
@@ -127,24 +165,19 @@ class Readings(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArg
         for reading in self._waiting.values():
             reading.close()
 
-    def _begin_ready(self, context: dg.AssetExecutionContext) -> None:
-        if not self.ahead or not context.has_partition_key:
-            return
+    def _begin(self, reading: AnyReading) -> None:
+        reading.begin()
+        self._asking.append(reading)
+
+    def _ready(self, context: dg.AssetExecutionContext) -> list[Endpoint]:
+        """Give what the run reads that is not begun, and could be."""
         names = set(context.run.step_keys_to_execute or ())
-        configs = cast("Mapping[str, Mapping[str, Any]]", context.run.run_config.get("ops", {}))
-        for endpoint in ENDPOINTS:
-            missing = names.intersection(endpoint.upstream) - self._stored
-            if endpoint.name not in names - self._begun or missing or not endpoint.upstream:
-                continue
-            self._begun.add(endpoint.name)
-            try:
-                config = SyncConfig(**configs.get(endpoint.name, {}).get("config", {}))
-                reading = self._build(context, endpoint, config, self._upstream(endpoint, context.partition_key))
-                reading.begin()
-            except (AsanaError, LakeError, dg.Failure):
-                log.debug("%s cannot begin before its turn; then it says why", endpoint.name, exc_info=True)
-            else:
-                self._waiting[endpoint.name] = reading
+        left = names - self._begun
+        return [
+            endpoint
+            for endpoint in TURNS
+            if endpoint.name in left and endpoint.upstream and not names.intersection(endpoint.upstream) - self._stored
+        ]
 
     def _upstream(self, endpoint: Endpoint, workspace_gid: str) -> dict[str, pa.Table]:
         return {

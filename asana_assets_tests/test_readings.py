@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from asana_assets.asana.endpoints import ENDPOINTS, PROJECTS, STORIES, TAGS
-from asana_assets.assets import priority
+from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets.readings import TURNS
 from warehouse import MakeWarehouse, Warehouse, failures
 
 ALONE = ["users", "tags", "webhooks", "project_templates", "workspace_memberships", "teams", "projects"]
@@ -78,9 +78,22 @@ def test_what_was_begun_and_never_had_its_turn_is_stopped(make_warehouse: MakeWa
     assert asking() == []
 
 
+def test_a_long_reading_is_nearly_done_before_the_next_one_begins(make_warehouse: MakeWarehouse) -> None:
+    """Else the next one waits, as far ahead as it may be, just when the first one stores its rows and asks nothing."""
+    warehouse = make_warehouse(latency=0.01)
+    warehouse.settings["ASANA_MAX_IN_FLIGHT"] = "4"
+    assert warehouse.run("refresh_workspaces").success
+    assert run(warehouse) == {}
+    kinds = [entry.path.rsplit("/", 1)[-1] for entry in warehouse.asana.log]
+    first, following = (endpoint.name for endpoint in TURNS[-2:])
+    assert kinds.count(first) > 40
+    assert kinds[: kinds.index(following)].count(first) >= kinds.count(first) - 4
+    warehouse.assert_true(paid(warehouse))
+
+
 def test_what_most_depends_on_comes_first_and_the_deepest_last() -> None:
-    order = [endpoint.name for endpoint in sorted(ENDPOINTS, key=priority, reverse=True)]
+    order = [endpoint.name for endpoint in TURNS]
     assert set(order[:3]) == {"workspaces", "users", "projects"}
-    assert priority(PROJECTS) > priority(TAGS) > priority(STORIES)
+    assert set(order[-2:]) == {"stories", "attachments"}
     for endpoint in ENDPOINTS:
         assert all(order.index(name) < order.index(endpoint.name) for name in endpoint.upstream)

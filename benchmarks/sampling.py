@@ -87,12 +87,12 @@ def _name(frame: FrameType) -> str:
 
 def main() -> None:
     """Run `asana-assets` with the arguments given; write what was seen to standard error."""
-    from asana_assets import cli  # noqa: PLC0415 # its import is no part of the sync
+    from asana_assets import __main__ as command  # noqa: PLC0415 # its import is no part of the sync
 
     began = time.process_time()
     with Sampler() as sampler:
         try:
-            cli.main(standalone_mode=False)
+            command.main(standalone_mode=False)
         finally:
             print(sampler.describe(time.process_time() - began), file=sys.stderr)  # noqa: T201
 

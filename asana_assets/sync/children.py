@@ -133,6 +133,11 @@ class ChildReading:
             digest.update(self._source.sync.id.encode())
         return digest.hexdigest()[:16]
 
+    @property
+    def all_asked(self) -> bool:
+        """Whether what was begun has nobody more to ask."""
+        return self._begun is None or self._begun.all_asked
+
     def close(self) -> None:
         """Stop asking."""
         if self._begun:

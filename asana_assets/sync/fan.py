@@ -71,6 +71,7 @@ class Fan:
         self._asks: Iterator[Ask] = iter(())
         self._more: deque[Ask] = deque()
         self._unanswered = 0
+        self._exhausted = False
         self._pool = ThreadPoolExecutor(client.max_in_flight, thread_name_prefix="asana")
 
     def begin(self, asks: Iterator[Ask]) -> None:
@@ -81,6 +82,11 @@ class Fan:
     def add(self, asks: Iterable[Ask]) -> None:
         """Ask these too. For the thread that reads `answers`, which goes on until they are answered."""
         self._more.extend(asks)
+
+    @property
+    def all_asked(self) -> bool:
+        """Whether nobody waits to be asked, as far as is known."""
+        return self._stop.is_set() or (self._exhausted and self._unanswered <= self._client.max_in_flight)
 
     @property
     def idle(self) -> bool:
@@ -112,6 +118,7 @@ class Fan:
     def _fill(self) -> None:
         while self._unanswered < self._ahead:
             asked = self._more.popleft() if self._more else next(self._asks, None)
+            self._exhausted = asked is None
             if asked is None:
                 return
             self._pool.submit(self._ask, asked)

@@ -150,6 +150,11 @@ class Reading:
         """Start asking, a bounded number of pages ahead of who iterates; call `close` if nobody does."""
         self._begun = self._begun or self._ask(self._due.asks())
 
+    @property
+    def all_asked(self) -> bool:
+        """Whether what was begun has nobody more to ask."""
+        return self._begun is None or self._begun.all_asked
+
     def close(self) -> None:
         """Stop asking."""
         if self._begun:

@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import Literal, TypeAlias
 
+import pytest
+
 from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.sandbox import FaultPlan, Sandbox
 from warehouse import MakeWarehouse, Warehouse
@@ -62,6 +64,7 @@ def test_a_limit_above_the_configured_rate_is_never_met(make_warehouse: MakeWare
     assert warehouse.asana.rejected == 0
 
 
+@pytest.mark.slow
 def test_a_limit_below_the_configured_rate_is_found_and_no_pause_is_cut_short(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse({"ASANA_REQUESTS_PER_SECOND": "100"}, requests_per_minute=60, window_seconds=3)
     warehouse.assert_true(paid_alone(warehouse))

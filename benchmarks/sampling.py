@@ -49,7 +49,7 @@ class Sampler:
         """Give the CPU seconds of a thread since this was last asked."""
         try:
             spent = int(Path(f"/proc/self/task/{native_id}/schedstat").read_text("ascii").split()[0])
-        except FileNotFoundError:  # it has ended
+        except (FileNotFoundError, ProcessLookupError):  # it has ended
             return 0.0
         before, self._spent[native_id] = self._spent.get(native_id, 0), spent
         return (spent - before) / 1e9

@@ -211,22 +211,25 @@ def _swap(
     uncommitted: _Uncommitted,
     properties: Mapping[str, str],
 ) -> int | None:
-    """One snapshot with `out` removed and the new files added, if the workspace's files are still `base`."""
+    """One snapshot with `out` removed and the new files added, if the workspace's files are still `base`.
+
+    `base` is of `table` as it was last refreshed.
+    """
     name = ".".join(table.name())
     if not out and not uncommitted.files:
         current = table.current_snapshot()
         return current.snapshot_id if current is not None else None
-    snapshot_id: int | None = None
+    snapshot_id = 0
     for attempt in range(_ATTEMPTS):
         if attempt:
             time.sleep(random.uniform(0, min(5, 0.1 * 2**attempt)))  # noqa: S311 - jitter, not a secret
             table.refresh()
-        if snapshot_id is not None and table.snapshot_by_id(snapshot_id) is not None:
-            return snapshot_id  # the catalog called it failed, and yet took it
-        if live_files(table, workspace).keys() != base.keys():
-            raise ConflictError(
-                f"Another run wrote workspace {workspace} of table {name} at the same time; run this one again."
-            )
+            if table.snapshot_by_id(snapshot_id) is not None:
+                return snapshot_id  # the catalog called it failed, and yet took it
+            if live_files(table, workspace).keys() != base.keys():
+                raise ConflictError(
+                    f"Another run wrote workspace {workspace} of table {name} at the same time; run this one again."
+                )
         transaction, snapshot_id = _stage(table, workspace, out, uncommitted.files, properties)
         if _send(table, transaction, snapshot_id, uncommitted):
             return snapshot_id

@@ -1,8 +1,9 @@
 """What the engine itself costs: `asana-assets sync` of a million tasks, with no limit and no latency in its way.
 
 The engine has one core and the server (`pages`) another, where there are two. The figures are of the whole path: the
-command, Dagster, requests over HTTP to the host itself, JSON to rows, sorted Parquet files, one commit. Rows and
-requests are counted per second of the step `tasks`; the time to start Python and Dagster is not.
+command, Dagster, requests over HTTP to the host itself, JSON to rows, sorted Parquet files, commits. Counted is per
+second of a step; the time to start Python and Dagster is not. Rows are those of `tasks`, whose requests bring 100 full
+records each; requests are those of `stories`, as most of a sync are: one for each task, with a few records.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.command import Run, Step, pinned, sync
-from benchmarks.pages import FIRST_PROJECT, PAGE, WORKSPACE
+from benchmarks.pages import FIRST_PROJECT, PAGE, STORIES_OF_TASK, WORKSPACE
 from benchmarks.report import Figure, report
 
 REQUESTS_PER_SECOND: Final = 400.0
@@ -33,7 +34,7 @@ _ENGINE, _SERVER = 0, 1
 _PAGES_PER_PROJECT = 40
 _ALONE_PAGES = 2_000
 _ASSETS = ("projects", "users", "tasks")
-_STEP = ("tasks", WORKSPACE.decode())
+_LISTINGS = 20_000
 
 
 @contextmanager
@@ -85,14 +86,34 @@ def measure(rows: int, scale: str, *, sampled: bool = False) -> tuple[Run, Step,
     Raises:
         RuntimeError: not all rows were committed.
     """
-    projects = max(1, -(-rows // (_PAGES_PER_PROJECT * PAGE)))
+    projects = _projects(rows)
     with serving(projects, scale) as url:
         alone = measure_server(url)
         run = sync(url, "benchmark", rate=1e6, select=_ASSETS, sampled=sampled, core=_ENGINE)
-    step = run.steps[_STEP]
-    if step.rows != projects * _PAGES_PER_PROJECT * PAGE:
-        raise RuntimeError(f"{step.rows} rows were committed of {projects * _PAGES_PER_PROJECT * PAGE}")
-    return run, step, alone
+    return run, _step(run, "tasks", projects * _PAGES_PER_PROJECT * PAGE), alone
+
+
+def measure_listings(scale: str) -> Step:
+    """Sync tasks and their stories; give the step that reads these.
+
+    Raises:
+        RuntimeError: as `measure`.
+    """
+    projects = _projects(_LISTINGS)
+    with serving(projects, scale) as url:
+        run = sync(url, "benchmark", rate=1e6, select=(*_ASSETS, "subtasks", "stories"), core=_ENGINE)
+    return _step(run, "stories", projects * _PAGES_PER_PROJECT * PAGE * STORIES_OF_TASK)
+
+
+def _projects(rows: int) -> int:
+    return max(1, -(-rows // (_PAGES_PER_PROJECT * PAGE)))
+
+
+def _step(run: Run, asset: str, rows: int) -> Step:
+    step = run.steps[asset, WORKSPACE.decode()]
+    if step.rows != rows:
+        raise RuntimeError(f"{step.rows} rows of {asset} were committed of {rows}")
+    return step
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,11 +127,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     looked = track(sizes, description="syncing", console=Console(stderr=True), transient=True)
     measured = [measure(size, given.scale, sampled=given.sampled) for size in looked]
     run, step, alone = measured[0]
-    requests, rows = step.requests / step.seconds, step.rows / step.seconds
+    listings = measure_listings(given.scale)
+    requests, pages, rows = (
+        listings.requests / listings.seconds,
+        step.requests / step.seconds,
+        step.rows / step.seconds,
+    )
     figures = [
         Figure(name="server alone", value=alone, at_least=SERVER_PAGES_PER_SECOND, unit="pages/s", digits=0),
         Figure(name="requests", value=requests, at_least=REQUESTS_PER_SECOND, unit="/s", digits=0),
         Figure(name="rows committed", value=rows, at_least=ROWS_PER_SECOND, unit="/s", digits=0),
+        Figure(name="requests of 100 rows", value=pages, unit="/s", digits=0),
         Figure(name="rows", value=step.rows, digits=0),
         Figure(name="step", value=step.seconds, unit="s", digits=1),
         Figure(name="whole command", value=run.wall_seconds, unit="s", digits=1),

@@ -2,8 +2,8 @@
 
 The sandbox is faithful and therefore slow; where the client's own cost is measured, this takes its place. The records
 are the sandbox's, field by field as the asset `tasks` asks for them. Each page gets gids, numbers and instants of its
-own, and what else can be asked (workspaces, projects, users) is one fixed answer. There are no errors, no limits, no
-latency.
+own, each task a few stories, and what else can be asked (workspaces, projects, users) is one fixed answer. There are
+no errors, no limits, no latency.
 """
 
 import argparse
@@ -21,11 +21,12 @@ from urllib.parse import parse_qsl
 import requests
 
 from asana_assets.asana.endpoint import Endpoint
-from asana_assets.asana.endpoints import PROJECTS, TASKS, USERS, WORKSPACES
+from asana_assets.asana.endpoints import PROJECTS, STORIES, TASKS, USERS, WORKSPACES
 from asana_assets.sandbox import Sandbox
 from asana_assets.sandbox.data import scale_of
 
 PAGE: Final = 100
+STORIES_OF_TASK: Final = 4
 WORKSPACE: Final = b"1200000000000001"
 PREFIX: Final = "/api/1.0"
 
@@ -46,16 +47,18 @@ _SLOTS = re.compile(
     rb'|(?<="projects":\[\{"gid":")\d+|(?<=/task/)\d+(?=","parent":)'
 )
 _SLOTS_PER_RECORD = 8
+_FIRST_GID = re.compile(rb'(?<=^\{"gid":")\d+')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What the sandbox answers, as patterns: `page` with a place for each slot of each record."""
+    """What the sandbox answers, as patterns: `page` with places for the slots of its records, `stories` for gids."""
 
     workspaces: bytes
     project: bytes
     users: bytes
     page: bytes
+    stories: bytes
     headers: bytes
 
 
@@ -73,6 +76,8 @@ def learn(scale: str) -> Shape:
         projects = ask("/projects", PROJECTS, workspace=workspace)
         project = next(one for one in projects.json()["data"] if one["name"] == "Bulk")
         tasks = ask("/tasks", TASKS, project=str(project["gid"]))
+        told = sandbox.truth(STORIES.name, workspace)[:STORIES_OF_TASK]
+        stories = [ask(f"/stories/{story['gid']}", STORIES).json()["data"] for story in told]
         users = ask("/users", USERS, workspace=workspace)
     announced = ", ".join(dict.fromkeys(str(tasks.headers["asana-change"]).split(", ")))
     headers = b"".join(b"asana-change: %b\r\n" % one.encode() for one in announced.split(", "))
@@ -84,6 +89,7 @@ def learn(scale: str) -> Shape:
         .replace(b"%", b"%%")
         .replace(str(project["gid"]).encode(), b"%d"),
         users=users.content.replace(own, WORKSPACE),
+        stories=b",".join(_FIRST_GID.sub(b"%d", _dump(story).replace(b"%", b"%%")) for story in stories),
         page=b",".join(_pattern(_dump(task).replace(own, WORKSPACE)) for task in tasks.json()["data"]),
         headers=headers * 2,
     )
@@ -139,6 +145,10 @@ class Pages:
                 body = _page(self._tasks(int(params["project"]), page), page + 1, self._pages, target)
             case "/tasks":
                 body = _NO_ROWS  # of no project, by assignee
+            case asked if asked.endswith("/stories"):
+                number = int(asked.split("/")[2]) * STORIES_OF_TASK
+                gids = range(number, number + STORIES_OF_TASK)
+                body = b'{"data":[%b],"next_page":null}' % (self._shape.stories % tuple(gids))
             case _:
                 raise RuntimeError(f"nobody was expected to ask for {path}")
         return _HTTP % (self._shape.headers, len(body), body)

@@ -284,6 +284,7 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
         kept = Memory.rows(names, pa.array([str(rows_before)]), datetime.now(UTC))
         settled = rows_before is None
         self.remember(_DOUBT, workspace_gid, kept.slice(0, 0 if settled else 1), names.slice(0, 1 if settled else 0))
+        self._doubts.pop(workspace_gid, None)
 
     def tidy(self, table: "Table", *, keep: timedelta = timedelta(days=7)) -> None:
         """Expire a table's old snapshots, once they are so many that commits get slow; not if that is not ours."""

@@ -1,6 +1,5 @@
 """Fixtures for tests of the whole: a sandbox of our own on a free port, and a data directory; and a PostgreSQL."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +9,7 @@ import dagster as dg
 import pytest
 
 from asana_assets.sandbox import Sandbox
+from installed import installed
 from postgres import Postgres, find_binaries
 from warehouse import MakeWarehouse, Warehouse
 
@@ -31,11 +31,5 @@ def make_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """Give a server; what stops it starts it again, and everyone creates a database of their own."""
-    binaries = find_binaries()
-    if binaries is None:
-        missing = "PostgreSQL is not installed here (Debian's package `postgresql`)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with Postgres(binaries) as server:
+    with Postgres(installed(find_binaries(), "PostgreSQL (Debian's package `postgresql`)")) as server:
         yield server

@@ -8,9 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import dagster as dg
 import pyarrow as pa
 import pytest
 
+from asana_assets.definitions import build_definitions
 from asana_assets.resources import LakeResource
 from asana_assets.sandbox import Sandbox
 from asana_assets.sync.due import Memory, Sync
@@ -165,6 +167,39 @@ def test_a_spent_budget_keeps_what_was_read_before(make_warehouse: MakeWarehouse
     assert len(warehouse.asana.log) - before <= parents - 15
     stories = {row["gid"] for row in warehouse.rows("stories", paid)}
     assert stories == {str(record["gid"]) for record in warehouse.asana.truth("stories", paid)}
+
+
+def sync_of_the_environment() -> dg.JobDefinition:
+    return build_definitions(os.environ).resolve_job_def("sync_workspace")
+
+
+@pytest.mark.slow
+def test_a_full_refresh_that_dagster_retries_goes_on_and_does_not_begin_anew(
+    make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = make_warehouse()
+    paid = warehouse.asana.organization.traps["paid_organization"]
+    warehouse.settings["ASANA_WORKSPACES"] = paid
+    warehouse.sync()
+    fault = warehouse.asana.fault("/tasks/{gid}/stories", 503, skip=20)
+    warehouse.asana_fields["attempts"] = 1
+    first = warehouse.run("sync_workspace", paid, ["stories"], full_refresh=True)
+    assert set(failures(first)) == {"stories"}
+    fault.cancel()
+    before = len(warehouse.asana.log)
+    for name, value in warehouse.environment.items():
+        monkeypatch.setenv(name, value)
+    again = dg.execute_job(
+        dg.reconstructable(sync_of_the_environment),
+        warehouse.instance,
+        run_config=first.dagster_run.run_config,
+        tags=first.dagster_run.tags,
+        reexecution_options=dg.ReexecutionOptions(parent_run_id=first.run_id, step_selection=["stories"]),
+    )
+    assert again.success, failures(again)
+    parents = len(warehouse.rows("tasks", paid)) + len(warehouse.rows("subtasks", paid))
+    assert 0 < len(warehouse.asana.log) - before <= parents - 15
+    warehouse.assert_true(paid)
 
 
 @pytest.mark.slow

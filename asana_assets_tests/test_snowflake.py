@@ -118,6 +118,7 @@ def test_after_a_sync_snowflake_has_every_row_of_all_fifteen_tables(warehouse: W
     assert seen(emulator, *ENDPOINTS) == stored(warehouse, *ENDPOINTS)
 
 
+@pytest.mark.slow
 def test_a_refresh_that_is_forgotten_is_seen_by_the_counts(warehouse: Warehouse, emulator: Emulator) -> None:
     gid = sync(warehouse, "projects")
     before = stored(warehouse, "projects")

@@ -176,7 +176,7 @@ def metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
     return {key: entry.value for key, entry in event.materialization.metadata.items()}
 
 
-def failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+def failures(result: dg.ExecuteInProcessResult | dg.JobExecutionResult) -> dict[str, str]:
     """Give, by asset, the sentence that Dagster shows for its failure."""
     return {
         str(event.step_key): (

@@ -35,7 +35,7 @@ SYNC_TAG = "asana_assets/sync"
 GO_ON_WITHIN = dt.timedelta(hours=12)
 """How long ago a sync may have begun that is still gone on with."""
 
-AnyReading: TypeAlias = "Reading | ChildReading"
+AnyReading: TypeAlias = Reading | ChildReading
 
 
 def _height(endpoint: Endpoint) -> int:
@@ -82,7 +82,7 @@ class Readings(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArg
         "process: else what was asked is lost with the step's process.",
     )
 
-    _asking: list[AnyReading] = PrivateAttr(default_factory=list["AnyReading"])
+    _in_turn: AnyReading | None = PrivateAttr(default=None)
     _waiting: dict[str, AnyReading] = PrivateAttr(default_factory=dict[str, "AnyReading"])
     _begun: set[str] = PrivateAttr(default_factory=set[str])
     _stored: set[str] = PrivateAttr(default_factory=set[str])
@@ -106,7 +106,8 @@ class Readings(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArg
         reading = self._waiting.pop(endpoint.name, None)
         if reading is None:
             reading = self._build(context, endpoint, config, upstream)
-            self._begin(reading)
+            reading.begin()
+        self._in_turn = reading
         self.go_on(context)
         return reading
 
@@ -121,15 +122,15 @@ class Readings(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArg
             return
         configs = cast("Mapping[str, Mapping[str, Any]]", context.run.run_config.get("ops", {}))
         for endpoint in self._ready(context):
-            self._asking = [reading for reading in self._asking if not reading.all_asked]
-            if self._asking:
+            begun = [*self._waiting.values(), *filter(None, [self._in_turn])]
+            if not all(reading.all_asked for reading in begun):
                 return
             self._begun.add(endpoint.name)
             try:
                 config = SyncConfig(**configs.get(endpoint.name, {}).get("config", {}))
                 upstream = self._upstream(endpoint, context.partition_key)
                 reading = self._build(context, endpoint, config, upstream)
-                self._begin(reading)
+                reading.begin()
             except (AsanaError, LakeError, dg.Failure):
                 log.debug("%s cannot begin before its turn; then it says why", endpoint.name, exc_info=True)
             else:
@@ -164,10 +165,6 @@ class Readings(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArg
         """Stop those that never had their turn."""
         for reading in self._waiting.values():
             reading.close()
-
-    def _begin(self, reading: AnyReading) -> None:
-        reading.begin()
-        self._asking.append(reading)
 
     def _ready(self, context: dg.AssetExecutionContext) -> list[Endpoint]:
         """Give what the run reads that is not begun, and could be."""

@@ -151,6 +151,22 @@ def test_a_terminated_sync_keeps_what_it_read(make_warehouse: MakeWarehouse) -> 
     assert 0 < len(asked) < 20
 
 
+@pytest.mark.slow
+def test_for_a_terminated_sync_nothing_more_is_begun(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse(latency=0.05)
+    paid = warehouse.asana.organization.traps["paid_organization"]
+    warehouse.settings["ASANA_WORKSPACES"] = paid
+    assert warehouse.run("refresh_workspaces").success
+    assert warehouse.run("sync_workspace", paid, ["projects", "users", "tasks", "subtasks"]).success
+    before = len(warehouse.asana.log)
+    running = start(warehouse, "--select", "attachments", "--select", "stories")
+    wait_for(warehouse.asana, before + 1 + 20, running)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert (running.returncode, errors) == (1, "Error: attachments: stopped\n")
+    assert {entry.path for entry in warehouse.asana.log[before:]} == {"/workspaces", "/attachments"}
+
+
 def test_a_spent_budget_keeps_what_was_read_before(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     paid = warehouse.asana.organization.traps["paid_organization"]

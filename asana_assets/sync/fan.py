@@ -86,7 +86,7 @@ class Fan:
     @property
     def all_asked(self) -> bool:
         """Whether nobody waits to be asked, as far as is known."""
-        return self._stop.is_set() or (self._exhausted and self._unanswered <= self._client.max_in_flight)
+        return self._exhausted and self._unanswered <= self._client.max_in_flight
 
     @property
     def idle(self) -> bool:

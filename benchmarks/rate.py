@@ -5,7 +5,6 @@ the server was in trouble; writes `recovery.png`), `processes` (several share on
 its own (`load`); what is counted is what the sandbox received.
 """
 
-import argparse
 import sys
 import tempfile
 import time
@@ -19,7 +18,7 @@ from typing import Final
 from asana_assets.sandbox import Sandbox
 from asana_assets.sandbox.server import LogEntry
 from benchmarks.load import NAME, Load, loading
-from benchmarks.report import Figure, report
+from benchmarks.report import Figure, Part, main
 
 SHARE_USED: Final = 0.97
 """Of the permitted rate, in steady state."""
@@ -247,21 +246,10 @@ def _jain(shares: Sequence[float]) -> float:
     return sum(shares) ** 2 / (len(shares) * sum(share**2 for share in shares))
 
 
-PARTS: Final = {"saturation": saturation, "rejections": rejections, "recovery": recovery, "processes": processes}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.rate", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
-    given = parser.parse_args(arguments)
-    if unknown := set(given.parts).difference(PARTS):
-        parser.error(f"no part is called {', '.join(sorted(unknown))}")
-    missed = 0
-    for name, part in PARTS.items():
-        if name in given.parts or not given.parts:
-            missed |= report(f"{name}: {(part.__doc__ or '').splitlines()[0]}", part())
-    return missed
-
+PARTS: Final = {
+    part.__name__: Part((part.__doc__ or "").splitlines()[0], part)
+    for part in (saturation, rejections, recovery, processes)
+}
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("benchmarks.rate", __doc__, PARTS))

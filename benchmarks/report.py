@@ -1,6 +1,7 @@
 """What a benchmark says: a table of figures, each beside its target, and an exit code."""
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -40,6 +41,27 @@ class Figure:
 
     def written(self, value: float) -> str:
         return f"{value:,.{self.digits}f}{self.unit and ' '}{self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a benchmark that can be asked for alone; `title` says what it measures."""
+
+    title: str
+    measure: Callable[[], Sequence[Figure]]
+
+
+def main(module: str, purpose: str | None, parts: Mapping[str, Part], arguments: Sequence[str] | None = None) -> int:
+    """Measure and report the parts that the command's arguments name, all if none; give the exit code."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=purpose)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; default: all")
+    given = parser.parse_args(arguments)
+    if unknown := set(given.parts).difference(parts):
+        parser.error(f"no part is called {', '.join(sorted(unknown))}")
+    missed = 0
+    for name in given.parts or parts:
+        missed |= report(f"{name}: {parts[name].title}", parts[name].measure())
+    return missed
 
 
 def report(title: str, figures: Sequence[Figure]) -> int:

@@ -5,15 +5,14 @@ minute in real time, and the free plan's 150 with a minute of six seconds. There
 requests / rate is not shortened with the minute, and is set against the time that the requests take in a real one.
 """
 
-import argparse
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from asana_assets.sandbox import Sandbox
 from benchmarks.command import Run, sync
-from benchmarks.report import Figure, report
+from benchmarks.report import Figure, Part, main
 
 REQUESTS: Final = 1.0
 """Of the fewest that a perfect client needs."""
@@ -87,19 +86,10 @@ def _check(run: Run, sandbox: Sandbox) -> None:
             raise RuntimeError(f"{asset} has {step.rows} rows of {there}")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.sync", description=__doc__)
-    parser.add_argument("plans", nargs="*", metavar="PLAN", help=f"of {', '.join(PLANS)}; default: both")
-    given = parser.parse_args(arguments)
-    if unknown := set(given.plans).difference(PLANS):
-        parser.error(f"no plan is called {', '.join(sorted(unknown))}")
-    missed = 0
-    for name, plan in PLANS.items():
-        if name in given.plans or not given.plans:
-            title = f"{name}: {plan.requests_per_minute:,} requests in {plan.minute:g} s, scale {SCALE}"
-            missed |= report(title, measure(plan))
-    return missed
-
+PARTS: Final = {
+    name: Part(f"{plan.requests_per_minute:,} requests in {plan.minute:g} s, scale {SCALE}", partial(measure, plan))
+    for name, plan in PLANS.items()
+}
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("benchmarks.sync", __doc__, PARTS))

@@ -6,7 +6,7 @@ version pin; a new PyIceberg minor is judged by this module's tests.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -231,6 +231,21 @@ class SwapFiles(_OverwriteFiles):
             io=table.io,
             snapshot_properties=properties,
         )
+
+    def evaluator(self, spec_id: int) -> Callable[[ManifestFile], bool]:
+        """Give what tells whether a manifest may hold files that go; by several threads at once.
+
+        PyIceberg's keeps the manifest that it looks at in itself, and is given to several threads all the same: one
+        of them may judge its manifest by another's bounds, and the commit fails for a file that is there.
+        """
+        build = super()._build_manifest_evaluator
+
+        def concerns(manifest: ManifestFile) -> bool:
+            return build(spec_id)(manifest)
+
+        return concerns
+
+    _build_manifest_evaluator = evaluator
 
     def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
         properties = self._transaction.table_metadata.properties

@@ -1,5 +1,7 @@
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import uuid4
 
 import pyarrow as pa
@@ -8,10 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lake_tables import SCHEMA, Row, batch, data_files, gids, numbers, replace, row, tasks
 from pyiceberg.catalog import Catalog
+from pyiceberg.expressions import Or
+from pyiceberg.manifest import ManifestFile, PartitionFieldSummary
 from pyiceberg.table import Table
 
 from asana_assets.lake.commit import replace_parents, replace_partition
 from asana_assets.lake.errors import CommitUnknownError, ConflictError, LakeError
+from asana_assets.lake.internals import StagedTransaction, SwapFiles, where_equal
 from asana_assets.lake.table import ensure_table, live_files, scan
 from asana_assets.lake.writer import PartitionWriter
 
@@ -270,3 +275,31 @@ def test_a_conflict_while_parents_are_replaced_leaves_the_other_writers_rows(
     assert len(data_files(data_dir)) == 2
     _parents(table, [20], [row(2, parent=20)])
     assert gids(table, "w") == numbers([1, 2, 3])
+
+
+class Interrupted(list[PartitionFieldSummary]):
+    """The bounds of a manifest's partitions; whoever looks at them is interrupted by another thread's turn."""
+
+    def __init__(self, bounds: Iterable[PartitionFieldSummary], turn: Callable[[], object]) -> None:
+        super().__init__(bounds)
+        self._turn = turn
+
+    def __getitem__(self, at: Any) -> Any:
+        self._turn()
+        return super().__getitem__(at)
+
+
+def test_a_manifest_is_judged_by_its_own_bounds_however_threads_take_turns(catalog: Catalog) -> None:
+    """PyIceberg looks through several at once, and a file that it lost sight of failed the commit."""
+    table = tasks(catalog)
+    replace(table, "v", [row(1)])
+    replace(table, "w", [row(1)])
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    ours, others = snapshot.manifests(table.io)
+    swap = SwapFiles(StagedTransaction(table), table, {})
+    swap.delete_by_predicate(Or(where_equal("workspace_gid", "u"), where_equal("workspace_gid", "w")))
+    concerns = swap.evaluator(table.spec().spec_id)
+    assert (concerns(ours), concerns(others)) == (True, False)
+    interrupted = SimpleNamespace(partitions=Interrupted(ours.partitions or [], lambda: concerns(others)))
+    assert concerns(cast("ManifestFile", interrupted))

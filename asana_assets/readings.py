@@ -122,8 +122,8 @@ class Readings(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArg
             return
         configs = cast("Mapping[str, Mapping[str, Any]]", context.run.run_config.get("ops", {}))
         for endpoint in self._ready(context):
-            begun = [*self._waiting.values(), *filter(None, [self._in_turn])]
-            if not all(reading.all_asked for reading in begun):
+            begun = (self._in_turn, *self._waiting.values())
+            if not all(reading is None or reading.all_asked for reading in begun):
                 return
             self._begun.add(endpoint.name)
             try:

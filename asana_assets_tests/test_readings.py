@@ -94,6 +94,7 @@ def test_a_long_reading_is_nearly_done_before_the_next_one_begins(make_warehouse
 def test_what_most_depends_on_comes_first_and_the_deepest_last() -> None:
     order = [endpoint.name for endpoint in TURNS]
     assert set(order[:3]) == {"workspaces", "users", "projects"}
+    assert order.index("projects") < order.index("tags") < order.index("stories")
     assert set(order[-2:]) == {"stories", "attachments"}
     for endpoint in ENDPOINTS:
         assert all(order.index(name) < order.index(endpoint.name) for name in endpoint.upstream)

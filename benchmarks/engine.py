@@ -128,11 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measured = [measure(size, given.scale, sampled=given.sampled) for size in looked]
     run, step, alone = measured[0]
     listings = measure_listings(given.scale)
-    requests, pages, rows = (
-        listings.requests / listings.seconds,
-        step.requests / step.seconds,
-        step.rows / step.seconds,
-    )
+    requests = listings.requests / listings.seconds
+    pages, rows = step.requests / step.seconds, step.rows / step.seconds
     figures = [
         Figure(name="server alone", value=alone, at_least=SERVER_PAGES_PER_SECOND, unit="pages/s", digits=0),
         Figure(name="requests", value=requests, at_least=REQUESTS_PER_SECOND, unit="/s", digits=0),

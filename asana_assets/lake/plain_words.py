@@ -45,7 +45,7 @@ def explaining(of: "Catalog | Table") -> Generator[None]:
         yield
     except LakeError:
         raise
-    except Exception as error:
+    except Exception as error:  # each kind of catalog and store has its own; those that mean nothing to us go on
         catalog: Catalog = getattr(of, "catalog", of)  # pyright: ignore[reportAssignmentType] - a table's, or itself
         known = meaning(error, catalog.properties)
         if known is None:

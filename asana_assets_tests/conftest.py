@@ -1,5 +1,6 @@
 """Fixtures for tests of the whole: a sandbox of our own on a free port, and a data directory; and a PostgreSQL."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,8 @@ from asana_assets.sandbox import Sandbox
 from installed import installed
 from postgres import Postgres, find_binaries
 from warehouse import MakeWarehouse, Warehouse
+
+gc.set_threshold(200_000)  # objects, as for the command; it takes a tenth of the suite's time otherwise
 
 
 @pytest.fixture

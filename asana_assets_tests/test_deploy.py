@@ -11,8 +11,6 @@ import dagster as dg
 import pytest
 import yaml
 from dagster_celery.launcher import CeleryRunLauncher
-from dagster_k8s import K8sRunLauncher
-from dagster_k8s.job import UserDefinedDagsterK8sConfig
 
 from postgres import Postgres
 
@@ -160,6 +158,9 @@ def test_the_chart_s_values_mean_what_dagster_yaml_says() -> None:
 
 
 def test_run_pods_are_described_in_kubernetes_own_words() -> None:
+    from dagster_k8s import K8sRunLauncher  # noqa: PLC0415 # seconds to import
+    from dagster_k8s.job import UserDefinedDagsterK8sConfig  # noqa: PLC0415
+
     launcher = load("helm-values.yaml")["runLauncher"]
     assert launcher["type"] == K8sRunLauncher.__name__
     config = snake(launcher["config"]["k8sRunLauncher"])

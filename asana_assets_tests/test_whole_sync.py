@@ -31,7 +31,7 @@ def fewest(asana: Sandbox) -> int:
     )
 
 
-def test_every_table_is_the_truth_for_the_fewest_requests_and_a_second_sync_changes_nothing(
+def test_every_table_is_the_truth_for_the_fewest_requests_and_a_second_sync_changes_nothing_and_asks_for_no_child(
     make_warehouse: MakeWarehouse,
 ) -> None:
     warehouse = make_warehouse()
@@ -42,7 +42,13 @@ def test_every_table_is_the_truth_for_the_fewest_requests_and_a_second_sync_chan
     assert len(warehouse.asana.log) == fewest(warehouse.asana)
 
     first = {endpoint.name: warehouse.table(endpoint.name) for endpoint in ENDPOINTS}
+    since = len(warehouse.asana.log)
     warehouse.sync()
+    again = [entry.path for entry in warehouse.asana.log[since:]]
+    assert not [path for path in again if path.endswith(("/stories", "/subtasks")) or path == "/attachments"]
+    searches = Counter(path.split("/")[2] for path in again if path.endswith("/search"))
+    assert sorted(searches.values()) == [1, 1, 2]  # where it is not paid for, it is refused once
+    assert searches[warehouse.asana.organization.traps["paid_organization"]] == 2
     for name, before in first.items():
         after = warehouse.table(name)
         order: list[tuple[str, Order]] = [("workspace_gid", "ascending"), ("gid", "ascending")]
@@ -50,6 +56,7 @@ def test_every_table_is_the_truth_for_the_fewest_requests_and_a_second_sync_chan
         assert after.sort_by(order).select(same).equals(before.sort_by(order).select(same)), name
 
 
+@pytest.mark.slow
 def test_rows_are_right_when_a_fifth_of_the_first_attempts_fail(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse(faults=FaultPlan(fraction=0.2, hang_seconds=2))
     warehouse.asana_fields["read_seconds"] = 1.0

@@ -10,7 +10,7 @@ import gc
 gc.set_threshold(200_000)  # objects; Python's own 700 is for programs that start small
 atexit.register(gc.freeze)  # what is left goes with the process
 
-from asana_assets.cli import main  # noqa: E402 # see above
+from asana_assets.cli.main import main  # noqa: E402 # see above
 
 if __name__ == "__main__":
     main()

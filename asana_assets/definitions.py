@@ -7,16 +7,16 @@ from pathlib import Path
 import dagster as dg
 import dotenv
 
-from asana_assets import automation
 from asana_assets.asana.endpoints import ENDPOINTS
-from asana_assets.asana.errors import SettingError
-from asana_assets.assets import ASSETS, IO_MANAGER_KEY
-from asana_assets.io_manager import IcebergIOManager
-from asana_assets.progress import NoProgress, Progress
-from asana_assets.readings import Readings
-from asana_assets.resources import AsanaResource, LakeResource
-from asana_assets.snowflake import SnowflakeTables, TellingIOManager, build_checks
-from asana_assets.snowflake_sql import Route
+from asana_assets.asana.errors import ConfigurationError
+from asana_assets.defs import automation
+from asana_assets.defs.assets import ASSETS, IO_MANAGER_KEY
+from asana_assets.defs.io_manager import IcebergIOManager
+from asana_assets.defs.prefetch import Prefetcher
+from asana_assets.defs.progress import NullProgress, ProgressReporter
+from asana_assets.defs.resources import AsanaResource, LakeResource
+from asana_assets.defs.snowflake import SnowflakeIcebergTables, SnowflakeRefreshingIOManager, build_row_count_checks
+from asana_assets.snowflake.sql import Route
 
 _HOW_TO_BEGIN = """
 1. Have a token: `asana-assets connect`, or ASANA_ACCESS_TOKEN.
@@ -30,7 +30,7 @@ def build_definitions(
     environment: Mapping[str, str],
     *,
     asana: AsanaResource | None = None,
-    progress: Progress | None = None,
+    progress: ProgressReporter | None = None,
     read_ahead: bool = True,
 ) -> dg.Definitions:
     """Put the code location together; reads no network and no file.
@@ -42,7 +42,7 @@ def build_definitions(
         read_ahead: Whether readings begin before their step's turn; not with an executor of a process for each step.
 
     Raises:
-        SettingError: a setting is missing, or no number where one is needed.
+        ConfigurationError: a setting is missing, or no number where one is needed.
     """
     settings = {name: value for name, value in environment.items() if value}
     asana = asana or configure_asana(environment)
@@ -54,19 +54,19 @@ def build_definitions(
         expire_snapshots=_either(settings, "ICEBERG_EXPIRE_SNAPSHOTS", "true", "false") == "true",
     )
     return dg.Definitions(
-        metadata={"how_to_begin": dg.MetadataValue.md(_HOW_TO_BEGIN)},
+        metadata={"getting_started": dg.MetadataValue.md(_HOW_TO_BEGIN)},
         assets=ASSETS,
-        asset_checks=build_checks(ENDPOINTS) if snowflake else None,
+        asset_checks=build_row_count_checks(ENDPOINTS) if snowflake else None,
         jobs=automation.JOBS,
         schedules=automation.SCHEDULES,
         sensors=automation.SENSORS,
         resources={
             "asana": asana,
             "lake": lake,
-            "progress": progress or NoProgress(),
-            "readings": Readings(asana=asana, lake=lake, ahead=read_ahead),
+            "progress": progress or NullProgress(),
+            "prefetcher": Prefetcher(asana=asana, lake=lake, enabled=read_ahead),
             **(
-                {IO_MANAGER_KEY: TellingIOManager(lake=lake, snowflake=snowflake), "snowflake": snowflake}
+                {IO_MANAGER_KEY: SnowflakeRefreshingIOManager(lake=lake, snowflake=snowflake), "snowflake": snowflake}
                 if snowflake
                 else {IO_MANAGER_KEY: IcebergIOManager(lake=lake)}
             ),
@@ -80,7 +80,7 @@ def configure_asana(environment: Mapping[str, str], **more: object) -> AsanaReso
     """Build the resource from settings; `more` are fields of it.
 
     Raises:
-        SettingError: a setting is no number where one is needed.
+        ConfigurationError: a setting is no number where one is needed.
     """
     settings = {name: value for name, value in environment.items() if value}
     given = dict(more)
@@ -102,27 +102,27 @@ def configure_asana(environment: Mapping[str, str], **more: object) -> AsanaReso
     )
 
 
-def configure_snowflake(environment: Mapping[str, str]) -> SnowflakeTables | None:
+def configure_snowflake(environment: Mapping[str, str]) -> SnowflakeIcebergTables | None:
     """Build what tells Snowflake of commits from settings; None if it need not be told.
 
     Raises:
-        SettingError: a setting is missing or cannot be.
+        ConfigurationError: a setting is missing or cannot be.
     """
     settings = {name: value for name, value in environment.items() if value}
     route = settings.get("SNOWFLAKE_ROUTE", Route.HORIZON)
     if route not in list(Route):
-        raise SettingError(f"SNOWFLAKE_ROUTE is {route!r}, but must be one of {', '.join(Route)}")
+        raise ConfigurationError(f"SNOWFLAKE_ROUTE is {route!r}, but must be one of {', '.join(Route)}")
     if route != Route.TABLES:
         return None
     needed = ("ACCOUNT", "USER", "DATABASE", "SCHEMA", "EXTERNAL_VOLUME", "CATALOG_INTEGRATION")
     missing = [f"SNOWFLAKE_{name}" for name in needed if f"SNOWFLAKE_{name}" not in settings]
     if missing:
-        raise SettingError(f"SNOWFLAKE_ROUTE is {route}, which needs {', '.join(missing)}")
+        raise ConfigurationError(f"SNOWFLAKE_ROUTE is {route}, which needs {', '.join(missing)}")
     if ("SNOWFLAKE_PASSWORD" in settings) == ("SNOWFLAKE_PRIVATE_KEY_PATH" in settings):
-        raise SettingError(
+        raise ConfigurationError(
             f"SNOWFLAKE_ROUTE is {route}, which needs SNOWFLAKE_PRIVATE_KEY_PATH or SNOWFLAKE_PASSWORD, not both"
         )
-    tables = SnowflakeTables(
+    tables = SnowflakeIcebergTables(
         account=settings["SNOWFLAKE_ACCOUNT"],
         user=settings["SNOWFLAKE_USER"],
         password=_secret(settings, "SNOWFLAKE_PASSWORD"),
@@ -153,13 +153,13 @@ def _number(settings: Mapping[str, str], name: str) -> float:
     try:
         return float(settings[name])
     except ValueError:
-        raise SettingError(f"{name} is {settings[name]!r}, which is not a number") from None
+        raise ConfigurationError(f"{name} is {settings[name]!r}, which is not a number") from None
 
 
 def _either(settings: Mapping[str, str], name: str, default: str, other: str) -> str:
     value = settings.get(name, default)
     if value not in {default, other}:
-        raise SettingError(f"{name} is {value!r}, which is neither {default} nor {other}")
+        raise ConfigurationError(f"{name} is {value!r}, which is neither {default} nor {other}")
     return value
 
 

@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 
 from asana_assets.sandbox import Sandbox
-from installed import installed
-from postgres import Postgres, find_binaries
-from warehouse import MakeWarehouse, Warehouse
+from asana_assets_tests.support.postgres_server import Postgres, find_binaries
+from asana_assets_tests.support.requirements import installed
+from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 
 gc.set_threshold(200_000)  # objects, as for the command; it takes a tenth of the suite's time otherwise
 

@@ -6,9 +6,9 @@ import sys
 from dataclasses import replace
 
 from asana_assets.asana.endpoints import ATTACHMENTS, ENDPOINTS, STORIES
-from asana_assets.assets import FRESHNESS, code_version
 from asana_assets.definitions import defs
-from asana_assets.io_manager import column_lineage
+from asana_assets.defs.assets import FRESHNESS, code_version
+from asana_assets.defs.io_manager import column_lineage
 
 GROUPS = {
     "administration": {"workspaces", "project_templates", "webhooks"},

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from dagster_celery.launcher import CeleryRunLauncher
 
-from postgres import Postgres
+from asana_assets_tests.support.postgres_server import Postgres
 
 REPOSITORY = Path(__file__).parents[1]
 DEPLOY = REPOSITORY / "deploy"

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
-from asana_assets.asana.client import Client, Request, Usage
-from asana_assets.asana.pace import SharedPace
+from asana_assets.asana.client import ApiRequest, Client, RequestStats
+from asana_assets.asana.pacer import DatabasePacer
 from asana_assets.asana.throttle import Throttle
 from asana_assets.sandbox import Sandbox
 
@@ -91,16 +91,16 @@ class _Asker:
     longest_wait: float = 0.0
 
     def ask(self, _: int) -> None:
-        request = Request(template="/users/me", params={NAME: self.name})
+        request = ApiRequest(template="/users/me", params={NAME: self.name})
         never = threading.Event()
         began = time.monotonic()
         while (now := time.monotonic()) < self.until:
             if self.rest and (now - began) % (self.rest_every + self.rest) > self.rest_every:
                 time.sleep(0.05)
                 continue
-            usage = Usage()
-            self.client.record(request, opt_fields="name", usage=usage, stop=never)
-            self.longest_wait = max(self.longest_wait, usage.waited_seconds)
+            usage = RequestStats()
+            self.client.get_record(request, opt_fields="name", usage=usage, stop=never)
+            self.longest_wait = max(self.longest_wait, usage.throttle_wait_seconds)
 
 
 def main() -> None:
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--rest-every", type=float, required=True, help="ask so many seconds, then")
     parser.add_argument("--rest", type=float, required=True, help="ask nothing for so many")
     given = parser.parse_args()
-    throttle = Throttle(ceiling=given.ceiling, pace=SharedPace(given.pace, given.token))
+    throttle = Throttle(ceiling=given.ceiling, pacer=DatabasePacer(given.pace, given.token))
     with Client(base_url=given.url, token=given.token, throttle=throttle) as client:
         asker = _Asker(client, given.name, time.monotonic() + given.seconds, given.rest_every, given.rest)
         with ThreadPoolExecutor(given.threads) as pool:

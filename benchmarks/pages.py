@@ -20,10 +20,10 @@ from urllib.parse import parse_qsl
 
 import requests
 
-from asana_assets.asana.endpoint import Endpoint
 from asana_assets.asana.endpoints import PROJECTS, STORIES, TASKS, USERS, WORKSPACES
+from asana_assets.asana.model import Endpoint
 from asana_assets.sandbox import Sandbox
-from asana_assets.sandbox.data import scale_of
+from asana_assets.sandbox.scenario import scale_of
 
 PAGE: Final = 100
 STORIES_OF_TASK: Final = 4

@@ -23,16 +23,23 @@ from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, LocationParseError, ReadTimeoutError
 from urllib3.util import parse_url
 
-from asana_assets.asana import answer
 from asana_assets.asana.errors import (
+    CancelledError,
+    ConfigurationError,
     ContractError,
     OffsetExpiredError,
-    SettingError,
-    StoppedError,
     TransientError,
     UnauthorizedError,
 )
-from asana_assets.asana.throttle import Throttle, TooLongError
+from asana_assets.asana.response import (
+    LIST_DECODER,
+    RECORD_DECODER,
+    Envelope,
+    RetryableError,
+    deprecation_notices,
+    parse_response,
+)
+from asana_assets.asana.throttle import Throttle, WaitTooLongError
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +54,7 @@ _MAX_RESTARTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ApiRequest:
     """A GET. `template` is its path, and its name in messages; `values` fill the braces."""
 
     template: str
@@ -71,40 +78,40 @@ class Page:
 
     body: bytes
     count: int
-    asked_at: dt.datetime
+    requested_at: dt.datetime
 
 
 @dataclass(slots=True)
-class Usage:
+class RequestStats:
     """What some work cost; the threads that do it share one.
 
     Attributes:
         requests: Sent, those that failed included.
         retries: Of these, the ones that were sent again.
         waited_seconds: Spent waiting for a turn, summed over threads.
-        changes: What Asana announced meanwhile; see `answer.changes`.
+        changes: What Asana announced meanwhile; see `deprecation_notices`.
     """
 
     requests: int = 0
     retries: int = 0
-    waited_seconds: float = 0.0
-    changes: set[str] = field(default_factory=set[str])
+    throttle_wait_seconds: float = 0.0
+    deprecation_notices: set[str] = field(default_factory=set[str])
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def sent(self, *, again: bool, waited_seconds: float) -> None:
+    def record_request(self, *, again: bool, waited_seconds: float) -> None:
         with self._lock:
             self.requests += 1
             self.retries += again
-            self.waited_seconds += waited_seconds
+            self.throttle_wait_seconds += waited_seconds
 
-    def announced(self, changes: list[str]) -> None:
-        if not self.changes.issuperset(changes):
+    def record_deprecations(self, changes: list[str]) -> None:
+        if not self.deprecation_notices.issuperset(changes):
             with self._lock:
-                self.changes.update(changes)
+                self.deprecation_notices.update(changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class RetryPolicy:
     """How long one request is worth trying.
 
     Waits grow as 1, 2, 4, … seconds with full jitter (any part of it), so that threads do not come back together. A
@@ -117,14 +124,14 @@ class Retry:
         longest: The longest wait between two attempts, in seconds.
     """
 
-    attempts: int = 8
-    first_attempts: int = 3
-    seconds: float = 900.0
-    longest: float = 60.0
+    max_attempts: int = 8
+    attempts_before_first_response: int = 3
+    budget_seconds: float = 900.0
+    max_backoff_seconds: float = 60.0
 
     def backoff(self, failures: int) -> float:
         """Give the seconds to wait after so many failures (starts at 1)."""
-        return random.uniform(0, min(self.longest, 2.0 ** (failures - 1)))  # noqa: S311 # jitter, no secret
+        return random.uniform(0, min(self.max_backoff_seconds, 2.0 ** (failures - 1)))  # noqa: S311 # jitter, no secret
 
 
 class Client:
@@ -138,22 +145,22 @@ class Client:
         throttle: Throttle,
         max_in_flight: int = 40,
         connect_seconds: float = 10.0,
-        read_seconds: float = 60.0,
-        retry: Retry | None = None,
-        renew: Callable[[], str] | None = None,
+        read_timeout_seconds: float = 60.0,
+        retry: RetryPolicy | None = None,
+        refresh_token: Callable[[], str] | None = None,
     ) -> None:
         """Sends nothing yet. `renew` gives the token anew: it is asked once Asana turned a token down.
 
         Raises:
-            SettingError: a setting cannot be used.
+            ConfigurationError: a setting cannot be used.
         """
         if not 1 <= max_in_flight <= MAX_IN_FLIGHT:
-            raise SettingError(f"ASANA_MAX_IN_FLIGHT is {max_in_flight}, but must be from 1 to {MAX_IN_FLIGHT}")
+            raise ConfigurationError(f"ASANA_MAX_IN_FLIGHT is {max_in_flight}, but must be from 1 to {MAX_IN_FLIGHT}")
         self.max_in_flight = max_in_flight
         self._base_url = _checked_url(base_url)
         self._throttle = throttle
-        self._timeout = (connect_seconds, read_seconds)
-        self._retry = retry or Retry()
+        self._timeout = (connect_seconds, read_timeout_seconds)
+        self._retry = retry or RetryPolicy()
         self._in_flight = threading.BoundedSemaphore(max_in_flight)
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": "asana_assets", "Accept": "application/json"})
@@ -163,7 +170,7 @@ class Client:
         # its say here, on proxies and certificates.
         self._prepared = self._prepare(token)
         self._settings = self._session.merge_environment_settings(self._base_url, {}, True, None, None)  # noqa: FBT003 # stream
-        self._renew = renew
+        self._renew = refresh_token
         self._renewing = threading.Lock()
         self._answered = False
         self._unauthorized: UnauthorizedError | None = None
@@ -173,14 +180,16 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self._session.close()
-        self._throttle.pace.close()
+        self._throttle.pacer.close()
 
     @property
     def rate(self) -> float:
         """Requests per second, at present."""
         return self._throttle.rate
 
-    def pages(self, request: Request, *, opt_fields: str, usage: Usage, stop: threading.Event) -> Iterator[Page]:
+    def iter_pages(
+        self, request: ApiRequest, *, opt_fields: str, usage: RequestStats, stop: threading.Event
+    ) -> Iterator[Page]:
         """Read a listing to its end, page by page.
 
         A page token that expired on the way restarts the listing: records may come twice, none is left out.
@@ -196,7 +205,7 @@ class Client:
         restarts = 0
         while True:
             try:
-                body, page, asked_at = self._get(request, params, answer.LISTING, usage, stop)
+                body, page, asked_at = self._get_with_retries(request, params, LIST_DECODER, usage, stop)
             except OffsetExpiredError:
                 if "offset" not in params or restarts == _MAX_RESTARTS:
                     raise
@@ -205,7 +214,7 @@ class Client:
                 offsets.clear()
                 del params["offset"]
                 continue
-            yield Page(body=body, count=len(page.data), asked_at=asked_at)
+            yield Page(body=body, count=len(page.data), requested_at=asked_at)
             if page.next_page is None:
                 return
             offset = page.next_page.offset
@@ -214,25 +223,25 @@ class Client:
             offsets.add(offset)
             params["offset"] = offset
 
-    def record(self, request: Request, *, opt_fields: str, usage: Usage, stop: threading.Event) -> Page:
+    def get_record(self, request: ApiRequest, *, opt_fields: str, usage: RequestStats, stop: threading.Event) -> Page:
         """Read one object, as a page of one.
 
         Raises:
             TransientError, PermanentError, StoppedError: as `pages`.
         """
-        _, record, asked_at = self._get(
-            request, {**request.params, "opt_fields": opt_fields}, answer.RECORD, usage, stop
+        _, record, asked_at = self._get_with_retries(
+            request, {**request.params, "opt_fields": opt_fields}, RECORD_DECODER, usage, stop
         )
-        return Page(body=b'{"data":[%b]}' % bytes(record.data), count=1, asked_at=asked_at)
+        return Page(body=b'{"data":[%b]}' % bytes(record.data), count=1, requested_at=asked_at)
 
-    def _get(
+    def _get_with_retries(
         self,
-        request: Request,
+        request: ApiRequest,
         params: Mapping[str, str],
-        decoder: "msgspec.json.Decoder[answer.Content]",
-        usage: Usage,
+        decoder: "msgspec.json.Decoder[Envelope]",
+        usage: RequestStats,
         stop: threading.Event,
-    ) -> "tuple[bytes, answer.Content, dt.datetime]":
+    ) -> "tuple[bytes, Envelope, dt.datetime]":
         """Give the body, what it says, and when it was asked for (UTC)."""
         failures = attempts = 0
         give_up_at = float("inf")
@@ -240,31 +249,35 @@ class Client:
             with self._in_flight:
                 began = time.monotonic()
                 try:
-                    sent_at = self._throttle.acquire(stop, longest=self._retry.seconds)
-                except TooLongError as error:
+                    sent_at = self._throttle.acquire(stop, longest=self._retry.budget_seconds)
+                except WaitTooLongError as error:
                     reason = f"Asana asks to wait {error.seconds:.0f} s"
                     raise TransientError(f"GET {request.template} was not sent: {reason}") from None
                 if self._unauthorized:  # Asana turned the token down: nothing more is sent with it
                     raise self._unauthorized
                 if sent_at is None:
-                    raise StoppedError(f"GET {request.template} was not sent: stopped")
-                usage.sent(again=failures > 0, waited_seconds=time.monotonic() - began)
+                    raise CancelledError(f"GET {request.template} was not sent: stopped")
+                usage.record_request(again=failures > 0, waited_seconds=time.monotonic() - began)
                 asked_at = dt.datetime.now(dt.UTC)
                 try:
-                    body, content = self._send(request, params, decoder, usage)
-                except answer.TryAgainError as error:
+                    body, content = self._send_with_token_refresh(request, params, decoder, usage)
+                except RetryableError as error:
                     failure = error
                 else:
-                    self._throttle.succeeded()
+                    self._throttle.on_success()
                     return body, content, asked_at
             if failure.limited:
-                self._throttle.rejected(sent_at, failure.retry_after)
+                self._throttle.on_rate_limited(sent_at, failure.retry_after)
             failures += 1
             attempts += not failure.retry_after
             now = time.monotonic()
-            give_up_at = min(give_up_at, now + self._retry.seconds)
+            give_up_at = min(give_up_at, now + self._retry.budget_seconds)
             wait = failure.retry_after or self._retry.backoff(failures)
-            allowed = self._retry.attempts if self._answered else min(self._retry.attempts, self._retry.first_attempts)
+            allowed = (
+                self._retry.max_attempts
+                if self._answered
+                else min(self._retry.max_attempts, self._retry.attempts_before_first_response)
+            )
             if attempts >= allowed or now + wait > give_up_at:
                 asks = f" and asks to wait {failure.retry_after:.0f} s" if failure.retry_after else ""
                 times = "once" if failures == 1 else f"{failures} times"
@@ -272,21 +285,21 @@ class Client:
             log.debug("GET %s: %s; again in %.1f s", request.template, failure.reason, wait)
             # A wait that Asana asked for is the whole token's: the throttle sees to it.
             if not failure.retry_after and stop.wait(wait):
-                raise StoppedError(f"GET {request.template} was not sent again: stopped")
+                raise CancelledError(f"GET {request.template} was not sent again: stopped")
 
-    def _send(
+    def _send_with_token_refresh(
         self,
-        request: Request,
+        request: ApiRequest,
         params: Mapping[str, str],
-        decoder: "msgspec.json.Decoder[answer.Content]",
-        usage: Usage,
-    ) -> "tuple[bytes, answer.Content]":
+        decoder: "msgspec.json.Decoder[Envelope]",
+        usage: RequestStats,
+    ) -> "tuple[bytes, Envelope]":
         prepared = self._prepared
         try:
-            return self._attempt(prepared.copy(), request, params, decoder, usage)
+            return self._send_once(prepared.copy(), request, params, decoder, usage)
         except UnauthorizedError as error:
             if self._renewed(prepared):
-                raise answer.TryAgainError("the token was replaced") from None
+                raise RetryableError("the token was replaced") from None
             self._unauthorized = error
             raise
 
@@ -300,7 +313,7 @@ class Client:
             if self._prepared is turned_down and self._renew:
                 try:
                     renewed = self._prepare(self._renew())
-                except SettingError:
+                except ConfigurationError:
                     log.warning("Asana turned the token down, and it cannot be read again")
                     return False
                 if renewed.headers != turned_down.headers:
@@ -308,14 +321,14 @@ class Client:
                     self._prepared = renewed
             return self._prepared is not turned_down
 
-    def _attempt(
+    def _send_once(
         self,
         prepared: requests.PreparedRequest,
-        request: Request,
+        request: ApiRequest,
         params: Mapping[str, str],
-        decoder: "msgspec.json.Decoder[answer.Content]",
-        usage: Usage,
-    ) -> "tuple[bytes, answer.Content]":
+        decoder: "msgspec.json.Decoder[Envelope]",
+        usage: RequestStats,
+    ) -> "tuple[bytes, Envelope]":
         prepared.url = f"{self._base_url}{quote(request.path)}?{urlencode(params, safe=',')}"
         try:
             with self._session.send(
@@ -326,11 +339,11 @@ class Client:
             ) as response:
                 body = _read(response, time.monotonic() + self._timeout[1])
         except (requests.RequestException, HTTPError) as error:
-            raise answer.TryAgainError(_describe(error)) from None
-        usage.announced(answer.changes(response.headers))
+            raise RetryableError(_describe(error)) from None
+        usage.record_deprecations(deprecation_notices(response.headers))
         if response.status_code != HTTPStatus.OK:
             self._answered = True
-        content = answer.read(
+        content = parse_response(
             status=response.status_code,
             headers=response.headers,
             body=body,
@@ -385,13 +398,13 @@ def _checked_url(url: str) -> str:
     except LocationParseError:
         parsed = parse_url("")
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise SettingError(f"ASANA_BASE_URL is not an http or https address: {url!r}")
+        raise ConfigurationError(f"ASANA_BASE_URL is not an http or https address: {url!r}")
     return url.rstrip("/")
 
 
 def _checked_token(token: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]+", token.strip()):
-        raise SettingError(
+        raise ConfigurationError(
             "the access token (ASANA_ACCESS_TOKEN, or the secret that ASANA_TOKEN_SECRET_ID names) is empty or has "
             "characters that no token has"
         )

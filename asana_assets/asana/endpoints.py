@@ -5,9 +5,9 @@ Every field that Asana lets a client read and has not deprecated is a column. Le
 and name it in `ENDPOINTS`. Fields and paths: https://developers.asana.com/reference/rest-api-reference
 """
 
-from asana_assets.asana.columns import (
+from asana_assets.asana.field_types import (
+    boolean,
     date,
-    flag,
     instant,
     integer,
     number,
@@ -18,7 +18,7 @@ from asana_assets.asana.columns import (
     text,
     texts,
 )
-from asana_assets.asana.endpoint import GID, RESOURCE_TYPE, Endpoint, Listing
+from asana_assets.asana.model import GID, RESOURCE_TYPE, Endpoint, Listing
 
 # --- objects inside records, of more than one endpoint
 
@@ -28,7 +28,7 @@ _REACTIONS = structs(
     text("emoji_base"),
     text("variant"),
     number("count"),
-    flag("reacted"),
+    boolean("reacted"),
     doc="Emoji reactions; `reacted` is about the token's user.",
 )
 _FIELD_VALUES = (
@@ -36,14 +36,14 @@ _FIELD_VALUES = (
     text("name"),
     text("type"),
     text("representation_type", "As `type`, and formula and custom_id."),
-    flag("enabled", "False when the field left the project but its value stayed."),
+    boolean("enabled", "False when the field left the project but its value stayed."),
     text("display_value", "The value as Asana shows it, of every type."),
     text("text_value"),
     number("number_value"),
     struct("enum_value", GID, text("name")),
     structs("multi_enum_values", GID, text("name")),
     struct("date_value", date("date"), instant("date_time")),
-    flag("is_formula_field"),
+    boolean("is_formula_field"),
     text("id_prefix"),
 )
 _CUSTOM_FIELDS = structs("custom_fields", *_FIELD_VALUES, doc="Custom field values; join by gid, names can change.")
@@ -53,12 +53,12 @@ _CUSTOM_FIELD_SETTINGS = structs(
     reference("custom_field"),
     reference("project"),
     reference("parent"),
-    flag("is_important"),
+    boolean("is_important"),
     doc="The custom fields that are switched on here.",
 )
-_MODIFIED = ("modified_at",)
-_OF = {"parent": "{parent}"}
-SEARCH = "/workspaces/{workspace}/tasks/search"
+_MODIFIED_AT = ("modified_at",)
+_BY_PARENT = {"parent": "{parent}"}
+TASK_SEARCH_PATH = "/workspaces/{workspace}/tasks/search"
 """What finds tasks and subtasks by when they changed, on plans that have it."""
 _DATES = (date("start_on"), date("due_on"), instant("due_at"))
 
@@ -75,7 +75,7 @@ WORKSPACES = Endpoint(
         RESOURCE_TYPE,
         text("name"),
         texts("email_domains", "Domains of an organization; empty for a personal workspace."),
-        flag("is_organization", "Only organizations have teams."),
+        boolean("is_organization", "Only organizations have teams."),
     ),
 )
 
@@ -111,7 +111,7 @@ TEAMS = Endpoint(
     grain="one team of an organization",
     notes="A personal workspace has none. Secret teams are seen by their members alone.",
     reference="teams",
-    listings=(Listing(path="/workspaces/{parent}/teams", parent=WORKSPACES, where="is_organization"),),
+    listings=(Listing(path="/workspaces/{parent}/teams", parent=WORKSPACES, only_if="is_organization"),),
     columns=(
         RESOURCE_TYPE,
         text("name"),
@@ -127,7 +127,7 @@ TEAMS = Endpoint(
         text("join_request_management_access_level"),
         text("team_member_removal_access_level"),
         text("team_content_management_access_level"),
-        flag("endorsed"),
+        boolean("endorsed"),
         _CUSTOM_FIELD_SETTINGS,
     ),
 )
@@ -137,14 +137,14 @@ TEAM_MEMBERSHIPS = Endpoint(
     group="people",
     grain="one user in one team",
     reference="team-memberships",
-    listings=(Listing(path="/teams/{parent}/team_memberships", parent=TEAMS, within="team_gid"),),
+    listings=(Listing(path="/teams/{parent}/team_memberships", parent=TEAMS, parent_ref="team_gid"),),
     columns=(
         RESOURCE_TYPE,
         reference("user"),
         reference("team"),
-        flag("is_guest"),
-        flag("is_limited_access"),
-        flag("is_admin"),
+        boolean("is_guest"),
+        boolean("is_limited_access"),
+        boolean("is_admin"),
     ),
 )
 
@@ -159,10 +159,10 @@ WORKSPACE_MEMBERSHIPS = Endpoint(
         RESOURCE_TYPE,
         reference("user"),
         reference("user_task_list", "The user's My tasks."),
-        flag("is_active"),
-        flag("is_admin"),
-        flag("is_guest"),
-        flag("is_view_only"),
+        boolean("is_active"),
+        boolean("is_admin"),
+        boolean("is_guest"),
+        boolean("is_view_only"),
         instant("created_at"),
     ),
 )
@@ -177,7 +177,7 @@ PROJECTS = Endpoint(
     columns=(
         RESOURCE_TYPE,
         text("name"),
-        flag("archived"),
+        boolean("archived"),
         text("color"),
         text("icon"),
         instant("created_at"),
@@ -195,7 +195,7 @@ PROJECTS = Endpoint(
         text("minimum_access_level_for_customization"),
         text("minimum_access_level_for_sharing"),
         _CUSTOM_FIELDS,
-        flag("completed"),
+        boolean("completed"),
         instant("completed_at"),
         reference("completed_by"),
         references("followers"),
@@ -218,7 +218,7 @@ PROJECT_TEMPLATES = Endpoint(
         text("name"),
         text("description"),
         text("html_description"),
-        flag("public"),
+        boolean("public"),
         reference("owner"),
         reference("team"),
         structs("requested_dates", GID, text("name"), text("description"), doc="Dates asked for when it is used."),
@@ -233,7 +233,7 @@ SECTIONS = Endpoint(
     grain="one section (or board column) of a project",
     notes="Where a task stands: `tasks.memberships`, pairs of project and section.",
     reference="sections",
-    listings=(Listing(path="/projects/{parent}/sections", parent=PROJECTS, within="project_gid"),),
+    listings=(Listing(path="/projects/{parent}/sections", parent=PROJECTS, parent_ref="project_gid"),),
     columns=(RESOURCE_TYPE, text("name"), instant("created_at"), reference("project")),
 )
 
@@ -261,7 +261,7 @@ _TASK_COLUMNS = (
     reference("created_by"),
     text("approval_status", "Of approvals only."),
     reference("assigned_by"),
-    flag("completed"),
+    boolean("completed"),
     instant("completed_at"),
     reference("completed_by"),
     instant("created_at"),
@@ -271,8 +271,8 @@ _TASK_COLUMNS = (
     date("due_on", "Also filled where `due_at` is, with the day in the user's time zone."),
     struct("external", GID, text("data"), doc="Data of the app that the token belongs to."),
     text("html_notes"),
-    flag("is_rendered_as_separator", "True for a heading that is no work."),
-    flag("liked", "By the token's user."),
+    boolean("is_rendered_as_separator", "True for a heading that is no work."),
+    boolean("liked", "By the token's user."),
     _LIKES,
     structs(
         "memberships", reference("project"), reference("section"), doc="Each project of the task and its section there."
@@ -319,20 +319,20 @@ TASKS = Endpoint(
             path="/tasks",
             params={"project": "{parent}"},
             parent=PROJECTS,
-            within="project_gids",
-            count=("/projects/{parent}/task_counts", "num_tasks"),
+            parent_ref="project_gids",
+            count_field=("/projects/{parent}/task_counts", "num_tasks"),
         ),
         Listing(
             path="/tasks",
             params={"assignee": "{parent}", "workspace": "{workspace}"},
             parent=USERS,
-            within="assignee_gid",
-            version=(),
+            parent_ref="assignee_gid",
+            version_columns=(),
         ),
     ),
     columns=(*_TASK_COLUMNS, reference("parent", "The task that this one is a subtask of.")),
-    single="/tasks/{gid}",
-    search=Listing(path=SEARCH),
+    record_path="/tasks/{gid}",
+    search=Listing(path=TASK_SEARCH_PATH),
     refresh_after_days=1,
 )
 
@@ -346,14 +346,14 @@ SUBTASKS = Endpoint(
         Listing(
             path="/tasks/{parent}/subtasks",
             parent=TASKS,
-            where="num_subtasks",
-            within="parent_gid",
-            nested=True,
-            version=("modified_at", "num_subtasks"),
+            only_if="num_subtasks",
+            parent_ref="parent_gid",
+            recursive=True,
+            version_columns=("modified_at", "num_subtasks"),
         ),
     ),
     columns=_TASK_COLUMNS,
-    search=Listing(path=SEARCH, params={"is_subtask": "true"}),
+    search=Listing(path=TASK_SEARCH_PATH, params={"is_subtask": "true"}),
     refresh_after_days=1,
 )
 
@@ -366,8 +366,8 @@ STORIES = Endpoint(
     reference="stories",
     refresh_after_days=30,
     listings=(
-        Listing(path="/tasks/{parent}/stories", parent=TASKS, within="parent_gid", version=_MODIFIED),
-        Listing(path="/tasks/{parent}/stories", parent=SUBTASKS, within="parent_gid", version=_MODIFIED),
+        Listing(path="/tasks/{parent}/stories", parent=TASKS, parent_ref="parent_gid", version_columns=_MODIFIED_AT),
+        Listing(path="/tasks/{parent}/stories", parent=SUBTASKS, parent_ref="parent_gid", version_columns=_MODIFIED_AT),
     ),
     columns=(
         RESOURCE_TYPE,
@@ -375,13 +375,13 @@ STORIES = Endpoint(
         text("resource_subtype", "What happened, as in section_changed or comment_added."),
         text("text"),
         text("html_text"),
-        flag("is_pinned"),
+        boolean("is_pinned"),
         text("sticker_name"),
         reference("created_by"),
         text("type", "comment or system."),
-        flag("is_editable"),
-        flag("is_edited"),
-        flag("liked", "By the token's user."),
+        boolean("is_editable"),
+        boolean("is_edited"),
+        boolean("liked", "By the token's user."),
         _LIKES,
         integer("num_likes"),
         _REACTIONS,
@@ -418,8 +418,8 @@ STORIES = Endpoint(
         number("new_number_value"),
         struct("old_enum_value", GID, text("name")),
         struct("new_enum_value", GID, text("name")),
-        struct("old_date_value", *_DATES, whole=True),
-        struct("new_date_value", *_DATES, whole=True),
+        struct("old_date_value", *_DATES, atomic=True),
+        struct("new_date_value", *_DATES, atomic=True),
         references("old_people_value", name="old_people_gids"),
         references("new_people_value", name="new_people_gids"),
         structs("old_multi_enum_values", GID, text("name")),
@@ -442,17 +442,31 @@ ATTACHMENTS = Endpoint(
     "within minutes are left out; `permanent_url` stays.",
     reference="attachments",
     listings=(
-        Listing(path="/attachments", params=_OF, parent=PROJECTS, within="parent_gid", version=_MODIFIED),
         Listing(
             path="/attachments",
-            params=_OF,
+            params=_BY_PARENT,
+            parent=PROJECTS,
+            parent_ref="parent_gid",
+            version_columns=_MODIFIED_AT,
+        ),
+        Listing(
+            path="/attachments",
+            params=_BY_PARENT,
             parent=PROJECTS,
             parent_column="project_brief_gid",
-            within="parent_gid",
-            version=_MODIFIED,
+            parent_ref="parent_gid",
+            version_columns=_MODIFIED_AT,
         ),
-        Listing(path="/attachments", params=_OF, parent=TASKS, within="parent_gid", version=_MODIFIED),
-        Listing(path="/attachments", params=_OF, parent=SUBTASKS, within="parent_gid", version=_MODIFIED),
+        Listing(
+            path="/attachments", params=_BY_PARENT, parent=TASKS, parent_ref="parent_gid", version_columns=_MODIFIED_AT
+        ),
+        Listing(
+            path="/attachments",
+            params=_BY_PARENT,
+            parent=SUBTASKS,
+            parent_ref="parent_gid",
+            version_columns=_MODIFIED_AT,
+        ),
     ),
     refresh_after_days=30,
     columns=(
@@ -463,7 +477,7 @@ ATTACHMENTS = Endpoint(
         text("permanent_url", "For a signed-in user; it does not change."),
         text("host"),
         integer("size", "Bytes; of files that Asana hosts."),
-        flag("connected_to_app"),
+        boolean("connected_to_app"),
     ),
 )
 
@@ -476,10 +490,10 @@ STATUS_UPDATES = Endpoint(
     listings=(
         Listing(
             path="/status_updates",
-            params=_OF,
+            params=_BY_PARENT,
             parent=PROJECTS,
-            within="parent_gid",
-            version=("current_status_update_gid",),
+            parent_ref="parent_gid",
+            version_columns=("current_status_update_gid",),
         ),
     ),
     refresh_after_days=30,
@@ -493,7 +507,7 @@ STATUS_UPDATES = Endpoint(
         reference("author", "As `created_by_gid`, under its older name."),
         instant("created_at"),
         reference("created_by"),
-        flag("liked", "By the token's user."),
+        boolean("liked", "By the token's user."),
         _LIKES,
         _REACTIONS,
         instant("modified_at"),
@@ -510,7 +524,7 @@ WEBHOOKS = Endpoint(
     listings=(Listing(path="/webhooks", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
     columns=(
         RESOURCE_TYPE,
-        flag("active"),
+        boolean("active"),
         reference("resource", "The object that is watched."),
         text("target", "The URL that events go to."),
         instant("created_at"),

@@ -1,7 +1,7 @@
 """What can go wrong with Asana, named by what the caller should do.
 
     AsanaError
-    ├── SettingError         a setting is missing or unusable; nothing was sent
+    ├── ConfigurationError         a setting is missing or unusable; nothing was sent
     ├── TransientError       was sent again and again until the budget was spent; a later run may succeed
     ├── PermanentError       sending it again would be answered the same
     │   ├── BadRequestError    400
@@ -21,7 +21,7 @@ class AsanaError(Exception):
     """Any failure to read Asana."""
 
 
-class SettingError(AsanaError):
+class ConfigurationError(AsanaError):
     """The message names the setting."""
 
 
@@ -33,7 +33,7 @@ class ContractError(AsanaError):
     """A successful answer that breaks the protocol."""
 
 
-class StoppedError(AsanaError):
+class CancelledError(AsanaError):
     """Reading was stopped from outside."""
 
 
@@ -81,7 +81,7 @@ _BY_STATUS: dict[int, type[PermanentError]] = {
 }
 
 
-def permanent(*, status: int, template: str, reason: str) -> PermanentError:
+def permanent_error(*, status: int, template: str, reason: str) -> PermanentError:
     """Build the error of a final answer.
 
     Asana says of a page token past its age "offset: Your pagination token has expired.", with status 400.

@@ -19,27 +19,27 @@ from typing import Protocol
 
 log = logging.getLogger(__name__)
 
-SECONDS_TO_CLIMB = 20.0
+RECOVERY_SECONDS = 20.0
 """Seconds of steady success that take the rate from nothing to the ceiling. A pause can take all of Asana's minute; the
 way back must not take another."""
 
-LOWEST_SHARE = 1 / 32
+MIN_RATE_FRACTION = 1 / 32
 """Of the ceiling, what any number of cuts leaves. Otherwise each slot would be twice as far away as the last one, and
 long after the trouble nothing could succeed."""
 
-_STEADY_SLOTS = 4
+_STEADY_GAP_SLOTS = 4
 """Between two successes; what took longer was idle. More than one, as rivals for the token have their slots, too."""
 
-LATE_SECONDS = 0.05
+SLOT_GRACE_SECONDS = 0.05
 """How far in the past the free slot may lie and still be taken. On a busy host a process is often some hundredths of a
 second late to ask, and at 25 requests/s each time would cost a slot. Who comes later was idle: nothing was saved up. A
 minute can hold so many slots more; a ceiling of 99 % of the limit leaves room for 0.6 seconds of them."""
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 """How often a wait looks whether it was stopped, or a pause began."""
 
 
-class TooLongError(Exception):
+class WaitTooLongError(Exception):
     """The next slot is not worth waiting for; `seconds` is how far away it is."""
 
     def __init__(self, seconds: float) -> None:
@@ -47,7 +47,7 @@ class TooLongError(Exception):
         super().__init__(f"the next slot is {seconds:.0f} s away")
 
 
-class Pace(Protocol):
+class Pacer(Protocol):
     """The token's timetable, shared by all that use the token."""
 
     def reserve(self, step: float) -> float:
@@ -58,7 +58,7 @@ class Pace(Protocol):
         """Let no slot begin for `seconds`."""
         ...
 
-    def paused(self) -> float:
+    def pause_remaining(self) -> float:
         """Give the seconds until the pause ends, 0 without one."""
         ...
 
@@ -67,7 +67,7 @@ class Pace(Protocol):
         ...
 
 
-class LocalPace:
+class LocalPacer:
     """A timetable for one process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -78,7 +78,7 @@ class LocalPace:
     def reserve(self, step: float) -> float:
         with self._lock:
             now = self._clock()
-            free = self._next if self._next > now - LATE_SECONDS else now
+            free = self._next if self._next > now - SLOT_GRACE_SECONDS else now
             slot = max(free, self._pause)
             self._next = slot + step
             return max(0.0, slot - now)
@@ -87,7 +87,7 @@ class LocalPace:
         with self._lock:
             self._pause = max(self._pause, self._clock() + seconds)
 
-    def paused(self) -> float:
+    def pause_remaining(self) -> float:
         return max(0.0, self._pause - self._clock())
 
     def close(self) -> None:
@@ -106,9 +106,9 @@ class Throttle:
     """
 
     ceiling: float
-    pace: Pace = field(default_factory=LocalPace)
+    pacer: Pacer = field(default_factory=LocalPacer)
     clock: Callable[[], float] = time.monotonic
-    wait: Callable[[threading.Event, float], bool] = threading.Event.wait
+    sleep: Callable[[threading.Event, float], bool] = threading.Event.wait
     _rate: float = field(init=False)
     _cut_at: float = field(default=float("-inf"), init=False)
     _rose_at: float = field(default=float("-inf"), init=False)
@@ -132,46 +132,46 @@ class Throttle:
         Raises:
             TooLongError: the slot is more than `longest` seconds away.
         """
-        while not self._gate.acquire(timeout=_LOOK_SECONDS):
+        while not self._gate.acquire(timeout=_POLL_SECONDS):
             if stop.is_set():
                 return None
         try:
             while not stop.is_set():
-                seconds = self.pace.reserve(1 / self._rate)
+                seconds = self.pacer.reserve(1 / self._rate)
                 if seconds > longest:
-                    raise TooLongError(seconds)
+                    raise WaitTooLongError(seconds)
                 if seconds <= 0:
                     return self.clock()
                 self._sleep(stop, seconds)
                 # A pause may have begun while we waited: then this slot is void, and the next lies behind the pause.
-                if not stop.is_set() and self.pace.paused() <= 0:
+                if not stop.is_set() and self.pacer.pause_remaining() <= 0:
                     return self.clock()
             return None
         finally:
             self._gate.release()
 
-    def succeeded(self) -> None:
+    def on_success(self) -> None:
         """Take a success into account: the rate rises by the time since the last one, or since the pause ended."""
         with self._lock:
             now = self.clock()
-            seconds = max(0.0, min(now - self._rose_at, _STEADY_SLOTS / self._rate))
-            self._rate = min(self.ceiling, self._rate + self.ceiling / SECONDS_TO_CLIMB * seconds)
+            seconds = max(0.0, min(now - self._rose_at, _STEADY_GAP_SLOTS / self._rate))
+            self._rate = min(self.ceiling, self._rate + self.ceiling / RECOVERY_SECONDS * seconds)
             self._rose_at = max(self._rose_at, now)
 
-    def rejected(self, sent_at: float, retry_after: float | None) -> None:
+    def on_rate_limited(self, sent_at: float, retry_after: float | None) -> None:
         """Take a 429 into account, of a request sent at `sent_at`.
 
         Requests that were on their way when the rate was cut belong to the same congestion and do not cut again.
         Without `Retry-After` (seconds) the cut is all there is to go by.
         """
         if retry_after:
-            self.pace.pause(retry_after)
+            self.pacer.pause(retry_after)
         with self._lock:
             if sent_at <= self._cut_at:
                 return
             self._cut_at = self.clock()
             self._rose_at = self._cut_at + (retry_after or 0)
-            self._rate = max(self._rate / 2, self.ceiling * LOWEST_SHARE)
+            self._rate = max(self._rate / 2, self.ceiling * MIN_RATE_FRACTION)
             log.warning(
                 "Asana is limiting this token (429): now %.2f requests/s, after a pause of %.0f s",
                 self._rate,
@@ -181,5 +181,5 @@ class Throttle:
     def _sleep(self, stop: threading.Event, seconds: float) -> None:
         until = self.clock() + seconds
         while (left := until - self.clock()) > 0:
-            if self.wait(stop, min(left, _LOOK_SECONDS)):
+            if self.sleep(stop, min(left, _POLL_SECONDS)):
                 return

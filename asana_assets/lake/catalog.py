@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
+from asana_assets.lake.error_translation import EMBEDDED, secrets_of, translate_error
 from asana_assets.lake.errors import CatalogUnavailableError, redacted
-from asana_assets.lake.plain_words import EMBEDDED, meaning, secrets_of
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -40,7 +40,7 @@ def open_catalog(*, data_dir: Path, name_case: NameCase = "lower") -> "Catalog":
     return catalog
 
 
-def in_case(catalog: "Catalog", name: str) -> str:
+def apply_name_case(catalog: "Catalog", name: str) -> str:
     """`name` as the catalog has it."""
     return name.upper() if catalog.properties.get(_NAME_CASE) == "upper" else name
 
@@ -66,7 +66,7 @@ def _open_configured(configured: Mapping[str, object]) -> "Catalog":
     try:
         return _load(properties)
     except Exception as error:  # noqa: BLE001 - each kind of catalog has its own errors; one remedy
-        raise meaning(error, properties) or CatalogUnavailableError(
+        raise translate_error(error, properties) or CatalogUnavailableError(
             f"The catalog {CATALOG_NAME!r} cannot be opened; check PYICEBERG_CATALOG__ASANA__* or .pyiceberg.yaml "
             f"({type(error).__name__}: {redacted(str(error), secrets_of(properties))})."
         ) from None  # the cause's own text may hold what was just taken out

@@ -23,17 +23,24 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table, Transaction
 from pyiceberg.types import StringType
 
+from asana_assets.lake.error_translation import translate_error, translates_errors
 from asana_assets.lake.errors import CatalogRefusedError, CommitUnknownError, ConflictError
-from asana_assets.lake.internals import AnyArray, StagedTransaction, SwapFiles, delete_files, read_file, where_equal
-from asana_assets.lake.plain_words import in_plain_words, meaning
-from asana_assets.lake.table import READERS, WORKSPACE, live_files
+from asana_assets.lake.pyiceberg_internals import (
+    AnyArray,
+    StagedTransaction,
+    SwapFiles,
+    delete_files,
+    read_file,
+    where_equal,
+)
+from asana_assets.lake.table import SCAN_THREADS, WORKSPACE_COLUMN, live_files
 from asana_assets.lake.writer import ROWS_PER_FILE, RUN_ROWS, PartitionWriter
 
 _ATTEMPTS = 10  # each holds PyIceberg's own 20 retries
 _SMALL_FILES = 8  # so many files under half a full one are merged along
 
 
-@in_plain_words
+@translates_errors
 def replace_partition(
     table: Table, workspace: str, files: Sequence[DataFile], *, properties: Mapping[str, str] | None = None
 ) -> int | None:
@@ -52,14 +59,14 @@ def replace_partition(
         ConflictError: another writer changed this workspace meanwhile.
         CommitUnknownError: the catalog's answer was lost; `files` were kept.
     """
-    with _Uncommitted(table, files) as uncommitted:
+    with _UncommittedFiles(table, files) as uncommitted:
         table.refresh()
         base = live_files(table, workspace)
         out = [task.file for task in base.values()]
         return _swap(table, workspace, base, out=out, uncommitted=uncommitted, properties=properties or {})
 
 
-@in_plain_words
+@translates_errors
 def replace_parents(
     table: Table,
     workspace: str,
@@ -114,19 +121,19 @@ def replace_parents(
         for batch in rows:
             writer.write(batch)
             arrived.append(_identity(batch, key))
-        leaving = _Leaving(parent_column, parents, key, pa.concat_arrays(arrived))
+        leaving = _RowsToDelete(parent_column, parents, key, pa.concat_arrays(arrived))
         rewritten = _files_to_rewrite(table, list(base.values()), leaving, small=rows_per_file // 2)
         for task in rewritten:
             for batch in read_file(table, task, table.schema()):
                 writer.write(batch.filter(pc.invert(leaving.mask(batch))))
         files = writer.finish()
-    with _Uncommitted(table, files) as uncommitted:
+    with _UncommittedFiles(table, files) as uncommitted:
         out = [task.file for task in rewritten]
         return _swap(table, workspace, base, out=out, uncommitted=uncommitted, properties=properties or {})
 
 
 @dataclass(frozen=True, slots=True)
-class _Leaving:
+class _RowsToDelete:
     """Which rows of the table go: those of the parents, and those whose key a new row has."""
 
     parent_column: str
@@ -147,7 +154,7 @@ class _Leaving:
 
 
 def _files_to_rewrite(
-    table: Table, tasks: Sequence[FileScanTask], leaving: _Leaving, *, small: int
+    table: Table, tasks: Sequence[FileScanTask], leaving: _RowsToDelete, *, small: int
 ) -> list[FileScanTask]:
     """The files with a row to go, by their bounds first, then by reading the columns that tell; and many small ones."""
     columns = tuple(dict.fromkeys([leaving.parent_column, *leaving.key]))
@@ -158,7 +165,7 @@ def _files_to_rewrite(
             pc.any(leaving.mask(batch)).as_py() for batch in read_file(table, task, narrow)
         )
 
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(SCAN_THREADS) as pool:
         held = list(pool.map(holds, tasks))
     touched = [task for task, is_held in zip(tasks, held, strict=True) if is_held]
     others = [task for task, is_held in zip(tasks, held, strict=True) if not is_held and task.file.record_count < small]
@@ -185,7 +192,7 @@ def _identity(rows: pa.RecordBatch | pa.Table, key: Sequence[str]) -> pa.StringA
     return cast("pa.StringArray", pa.concat_arrays([pa.array([], pa.string()), *columns[0].chunks]))
 
 
-class _Uncommitted:
+class _UncommittedFiles:
     """New data files, deleted on leaving with an error unless a commit may have taken them."""
 
     def __init__(self, table: Table, files: Sequence[DataFile]) -> None:
@@ -208,7 +215,7 @@ def _swap(
     base: Mapping[str, FileScanTask],
     *,
     out: Sequence[DataFile],
-    uncommitted: _Uncommitted,
+    uncommitted: _UncommittedFiles,
     properties: Mapping[str, str],
 ) -> int | None:
     """One snapshot with `out` removed and the new files added, if the workspace's files are still `base`.
@@ -243,7 +250,7 @@ def _stage(
     transaction = StagedTransaction(table)
     swap = SwapFiles(transaction, table, dict(properties))
     # So PyIceberg's own retries refuse what another did to this workspace; without it, to any, at a new plan's cost.
-    swap.delete_by_predicate(where_equal(WORKSPACE, workspace), case_sensitive=False)
+    swap.delete_by_predicate(where_equal(WORKSPACE_COLUMN, workspace), case_sensitive=False)
     for file in out:
         swap.delete_data_file(file)
     for file in into:
@@ -256,7 +263,7 @@ def _stage(
     return transaction, swap.snapshot_id
 
 
-def _send(table: Table, transaction: Transaction, snapshot_id: int, uncommitted: _Uncommitted) -> bool:
+def _send(table: Table, transaction: Transaction, snapshot_id: int, uncommitted: _UncommittedFiles) -> bool:
     """Whether the catalog took it; False means surely not."""
     uncommitted.in_doubt = True
     try:
@@ -267,7 +274,7 @@ def _send(table: Table, transaction: Transaction, snapshot_id: int, uncommitted:
     except Exception as error:  # whatever broke, the commit may have landed before
         if _landed(table, snapshot_id):
             return True
-        refusal = meaning(error, table.catalog.properties)
+        refusal = translate_error(error, table.catalog.properties)
         if isinstance(refusal, CatalogRefusedError):
             uncommitted.in_doubt = False
             raise refusal from None

@@ -14,14 +14,14 @@ from pyiceberg.manifest import ManifestFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
-from asana_assets.lake.plain_words import in_plain_words
+from asana_assets.lake.error_translation import translates_errors
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expired:
+class ExpireResult:
     """How many snapshots were forgotten and how many files deleted."""
 
     snapshots: int
@@ -29,15 +29,15 @@ class Expired:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reach:
+class _ReferencedFiles:
     """The files that some snapshots hold, by path."""
 
     lists: frozenset[str]
     manifests: dict[str, ManifestFile]
 
 
-@in_plain_words
-def expire(table: Table, *, keep: timedelta) -> Expired:
+@translates_errors
+def expire_snapshots(table: Table, *, keep: timedelta) -> ExpireResult:
     """Forget snapshots older than `keep`, then delete the files that no snapshot left refers to.
 
     The current snapshot, branches and tags stay. Concurrent commits are safe: they build upon the head, so they hold
@@ -50,7 +50,7 @@ def expire(table: Table, *, keep: timedelta) -> Expired:
         cutoff = (datetime.now(UTC) - keep).timestamp() * 1000
         old = [s for s in table.snapshots() if s.timestamp_ms < cutoff and s.snapshot_id not in protected]
         if not old:
-            return Expired(snapshots=0, files=0)
+            return ExpireResult(snapshots=0, files=0)
         reach = _reach(table, old)
         try:
             table.maintenance.expire_snapshots().by_ids([s.snapshot_id for s in old]).commit()
@@ -58,18 +58,18 @@ def expire(table: Table, *, keep: timedelta) -> Expired:
             continue
         table.refresh()
         files = _delete_unreferenced(table, reach) if table.properties.get("gc.enabled", "true") != "false" else 0
-        return Expired(snapshots=len(old), files=files)
+        return ExpireResult(snapshots=len(old), files=files)
     _log.warning("Table %s was too busy to expire snapshots; the next run will.", ".".join(table.name()))
-    return Expired(snapshots=0, files=0)
+    return ExpireResult(snapshots=0, files=0)
 
 
-def _reach(table: Table, snapshots: Iterable[Snapshot]) -> _Reach:
+def _reach(table: Table, snapshots: Iterable[Snapshot]) -> _ReferencedFiles:
     lists: set[str] = set()
     manifests: dict[str, ManifestFile] = {}
     for snapshot in snapshots:
         lists.add(snapshot.manifest_list)
         manifests.update({manifest.manifest_path: manifest for manifest in snapshot.manifests(table.io)})
-    return _Reach(frozenset(lists), manifests)
+    return _ReferencedFiles(frozenset(lists), manifests)
 
 
 def _data_files(table: Table, manifests: Iterable[ManifestFile]) -> set[str]:
@@ -80,7 +80,7 @@ def _data_files(table: Table, manifests: Iterable[ManifestFile]) -> set[str]:
     }
 
 
-def _delete_unreferenced(table: Table, expired: _Reach) -> int:
+def _delete_unreferenced(table: Table, expired: _ReferencedFiles) -> int:
     left = _reach(table, table.snapshots())
     dead = {path: manifest for path, manifest in expired.manifests.items() if path not in left.manifests}
     # A manifest that stays keeps all its files, so only dead ones can hold a file to delete.

@@ -29,9 +29,10 @@ from pyiceberg.table import DataScan, FileScanTask, Table
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import ListType, MapType, StructType
 
-from asana_assets.lake.catalog import in_case
+from asana_assets.lake.catalog import apply_name_case
+from asana_assets.lake.error_translation import translate_error, translate_errors, translates_errors
 from asana_assets.lake.errors import CatalogRefusedError, LakeError, SchemaError
-from asana_assets.lake.internals import (
+from asana_assets.lake.pyiceberg_internals import (
     arrow_schema,
     iceberg_schema,
     names_by_id,
@@ -39,12 +40,11 @@ from asana_assets.lake.internals import (
     where_equal,
     where_starts_with,
 )
-from asana_assets.lake.plain_words import explaining, in_plain_words, meaning
 
-WORKSPACE = "workspace_gid"
+WORKSPACE_COLUMN = "workspace_gid"
 SYNCED_AT = "_synced_at"
 
-READERS = 8  # files read at once; on an object store the latency is the cost
+SCAN_THREADS = 8  # files read at once; on an object store the latency is the cost
 
 _EVOLVE_ATTEMPTS = 10
 _PROPERTIES = {
@@ -62,19 +62,19 @@ _PROPERTIES = {
 }
 
 
-@in_plain_words
+@translates_errors
 def load_table(catalog: Catalog, namespace: str, name: str) -> Table | None:
     """The table at its newest state, or None when it or its namespace does not exist yet.
 
     Here and in `ensure_table` names are given in lower case; which case they have there is the catalog's setting.
     """
     try:
-        return catalog.load_table((in_case(catalog, namespace), in_case(catalog, name)))
+        return catalog.load_table((apply_name_case(catalog, namespace), apply_name_case(catalog, name)))
     except (NoSuchTableError, NoSuchNamespaceError):
         return None
 
 
-@in_plain_words
+@translates_errors
 def ensure_table(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> Table:
     """The table with at least the columns of `schema`, created or evolved in place, at its newest state.
 
@@ -84,8 +84,8 @@ def ensure_table(catalog: Catalog, namespace: str, name: str, schema: pa.Schema)
     Raises:
         SchemaError: `schema` has no `workspace_gid`, or a column's type cannot become the asked one.
     """
-    if WORKSPACE not in schema.names:
-        raise SchemaError(f"Table {namespace}.{name} needs a column {WORKSPACE}: it is the partition.")
+    if WORKSPACE_COLUMN not in schema.names:
+        raise SchemaError(f"Table {namespace}.{name} needs a column {WORKSPACE_COLUMN}: it is the partition.")
     table = load_table(catalog, namespace, name)
     if table is None:
         table = _create(catalog, namespace, name, schema)  # or another process did, with other columns
@@ -97,18 +97,18 @@ def ensure_table(catalog: Catalog, namespace: str, name: str, schema: pa.Schema)
 
 def _in_case(catalog: Catalog, schema: pa.Schema) -> pa.Schema:
     """Fields inside of columns keep their names: Snowflake, whose case it is, tells their cases apart."""
-    return pa.schema([field.with_name(in_case(catalog, field.name)) for field in schema])
+    return pa.schema([field.with_name(apply_name_case(catalog, field.name)) for field in schema])
 
 
 def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> Table:
-    namespace, name, workspace = (in_case(catalog, word) for word in (namespace, name, WORKSPACE))
+    namespace, name, workspace = (apply_name_case(catalog, word) for word in (namespace, name, WORKSPACE_COLUMN))
     try:
         if not catalog.namespace_exists(namespace):
             catalog.create_namespace(namespace)
     except NamespaceAlreadyExistsError:
         pass
     except Exception as error:  # the SQL catalog lets the database's own error through when two processes race
-        known = meaning(error, catalog.properties)
+        known = translate_error(error, catalog.properties)
         if isinstance(known, CatalogRefusedError):
             raise CatalogRefusedError(
                 f"There is no namespace {namespace} that can be used, nor may it be created; check ICEBERG_NAMESPACE, "
@@ -120,7 +120,7 @@ def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> T
     partition = PartitionField(iceberg.find_field(workspace).field_id, 1000, IdentityTransform(), workspace)
     # Gids outgrow the default of 16 characters, and truncated bounds prune nothing among gids of one length.
     exact = {
-        f"write.metadata.metrics.column.{in_case(catalog, column)}": "full"
+        f"write.metadata.metrics.column.{apply_name_case(catalog, column)}": "full"
         for column in schema.names
         if column.endswith("gid")
     }
@@ -163,8 +163,10 @@ def _as_evolution(table: Table, schema: pa.Schema) -> pa.Schema:
 
 def _check_table(table: Table) -> None:
     fields = [(field.name.lower(), type(field.transform)) for field in table.spec().fields]
-    if fields != [(WORKSPACE, IdentityTransform)]:
-        raise SchemaError(f"Table {_name(table)} is not partitioned by {WORKSPACE} alone, so it is not ours to write.")
+    if fields != [(WORKSPACE_COLUMN, IdentityTransform)]:
+        raise SchemaError(
+            f"Table {_name(table)} is not partitioned by {WORKSPACE_COLUMN} alone, so it is not ours to write."
+        )
 
 
 def _check_types(table: Table, wanted: Schema) -> None:
@@ -180,7 +182,7 @@ def _check_types(table: Table, wanted: Schema) -> None:
             raise SchemaError(f"Column {path} of table {_name(table)} cannot change from {old} to {new}.")
 
 
-@in_plain_words
+@translates_errors
 def scan(
     table: Table,
     *,
@@ -194,7 +196,7 @@ def scan(
     """
     plan = _plan(table, workspace, columns, prefix)
     projection = plan.projection()
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(SCAN_THREADS) as pool:
         files = pool.map(lambda task: list(read_file(table, task, projection)), _tasks(plan, prefix))
         rows = pa.Table.from_batches(chain.from_iterable(files), arrow_schema(projection, field_ids=False))
     return rows if prefix is None else rows.filter(pc.starts_with(rows[prefix[0]], prefix[1]))
@@ -204,14 +206,14 @@ def scan_batches(
     table: Table, *, workspace: str | None = None, columns: Sequence[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
     """As `scan`, some rows in memory at a time, files in no promised order."""
-    with explaining(table):
+    with translate_errors(table):
         plan = _plan(table, workspace, columns)
         projection = plan.projection()
         for task in _tasks(plan):
             yield from read_file(table, task, projection)
 
 
-@in_plain_words
+@translates_errors
 def count(table: Table, *, workspace: str | None = None) -> int:
     """How many rows, from metadata alone."""
     snapshot = table.current_snapshot()
@@ -227,7 +229,7 @@ def live_files(table: Table, workspace: str) -> dict[str, FileScanTask]:
 
 def _tasks(plan: DataScan, prefix: tuple[str, str] | None = None) -> Iterator[FileScanTask]:
     for task in plan.plan_files():
-        if task.residual != AlwaysTrue() and (prefix is None or WORKSPACE in repr(task.residual).lower()):
+        if task.residual != AlwaysTrue() and (prefix is None or WORKSPACE_COLUMN in repr(task.residual).lower()):
             raise LakeError(
                 f"A file holds rows of several workspaces, which only another program writes: {task.file.file_path}."
             )
@@ -237,7 +239,7 @@ def _tasks(plan: DataScan, prefix: tuple[str, str] | None = None) -> Iterator[Fi
 def _plan(
     table: Table, workspace: str | None, columns: Sequence[str] | None, prefix: tuple[str, str] | None = None
 ) -> DataScan:
-    where: BooleanExpression = AlwaysTrue() if workspace is None else where_equal(WORKSPACE, workspace)
+    where: BooleanExpression = AlwaysTrue() if workspace is None else where_equal(WORKSPACE_COLUMN, workspace)
     if prefix is not None:
         where = And(where, where_starts_with(*prefix))
     selected = tuple(columns) if columns is not None else ("*",)

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
+from asana_assets.lake.error_translation import translate_errors
 from asana_assets.lake.errors import SchemaError
-from asana_assets.lake.internals import DataFileWriter, arrow_schema, delete_files, renew_keys
-from asana_assets.lake.plain_words import explaining
-from asana_assets.lake.runs import SortedRuns
-from asana_assets.lake.table import SYNCED_AT, WORKSPACE
+from asana_assets.lake.external_sort import ExternalSorter
+from asana_assets.lake.pyiceberg_internals import DataFileWriter, arrow_schema, delete_files, refresh_vended_credentials
+from asana_assets.lake.table import SYNCED_AT, WORKSPACE_COLUMN
 
 ROWS_PER_FILE = 100_000
 RUN_ROWS = 50_000
@@ -71,13 +71,13 @@ class PartitionWriter:
         for column in (*sort_by, *key, SYNCED_AT):
             if column not in self._schema.names:
                 raise SchemaError(f"Table {'.'.join(table.name())} has no column {column} to sort or identify rows by.")
-        self._rows = SortedRuns(
+        self._rows = ExternalSorter(
             [*((column, "ascending") for column in sort_by), (_ARRIVAL, "ascending")],
             chunk_rows=run_rows,
             spill_dir=spill_dir,
         )
         # The first of a key's rows is the one to keep. Nulls sort last in either direction, so no time loses to any.
-        self._keys = SortedRuns(
+        self._keys = ExternalSorter(
             [*((column, "ascending") for column in key), (SYNCED_AT, "descending"), (_ARRIVAL, "descending")],
             chunk_rows=run_rows,
             spill_dir=spill_dir,
@@ -109,8 +109,8 @@ class PartitionWriter:
 
     def finish(self) -> list[DataFile]:
         """Write the data files and return them, in the order of their rows; none when there were no rows."""
-        with explaining(self._table):
-            renew_keys(self._table)
+        with translate_errors(self._table):
+            refresh_vended_credentials(self._table)
             return self._finish()
 
     def _finish(self) -> list[DataFile]:
@@ -170,7 +170,7 @@ class PartitionWriter:
         name = ".".join(self._table.name())
         self._check_workspace(raw)
         columns = {field.name: raw.column(field.name) for field in self._schema if field.name in raw.column_names}
-        columns[WORKSPACE] = pa.chunked_array([pa.repeat(pa.scalar(self._workspace), raw.num_rows)])
+        columns[WORKSPACE_COLUMN] = pa.chunked_array([pa.repeat(pa.scalar(self._workspace), raw.num_rows)])
         for field in self._schema:
             try:
                 if field.name in columns:
@@ -184,9 +184,9 @@ class PartitionWriter:
         return pa.table(columns, schema=self._schema)
 
     def _check_workspace(self, raw: pa.Table) -> None:
-        if WORKSPACE not in raw.column_names:
+        if WORKSPACE_COLUMN not in raw.column_names:
             return
-        same = pc.all(pc.equal(raw.column(WORKSPACE), pa.scalar(self._workspace, pa.string()))).as_py()
+        same = pc.all(pc.equal(raw.column(WORKSPACE_COLUMN), pa.scalar(self._workspace, pa.string()))).as_py()
         if not same:
             raise SchemaError(
                 f"A row for table {'.'.join(self._table.name())} belongs to another workspace than {self._workspace}."

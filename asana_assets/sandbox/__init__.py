@@ -6,11 +6,11 @@
 It imports nothing of the rest of the project, and nothing of the rest imports it.
 """
 
-from asana_assets.sandbox.data import SCALES, Scale, build_organization
+from asana_assets.sandbox.context import TOKEN, Sandbox
 from asana_assets.sandbox.faults import FIRST_ATTEMPT_KINDS, Fault, FaultPlan, Kind, Request
 from asana_assets.sandbox.fields import ALL_FIELDS, ENDPOINTS
 from asana_assets.sandbox.organization import Organization
-from asana_assets.sandbox.sandbox import TOKEN, Sandbox
+from asana_assets.sandbox.scenario import SCALES, Scale, build_organization
 from asana_assets.sandbox.server import LogEntry
 
 __all__ = [

@@ -11,9 +11,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from asana_assets.sandbox.data import SCALES
+from asana_assets.sandbox.context import Sandbox
 from asana_assets.sandbox.fields import ENDPOINTS
-from asana_assets.sandbox.sandbox import Sandbox
+from asana_assets.sandbox.scenario import SCALES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from asana_assets.sandbox.objects import JSON
+    from asana_assets.sandbox.model import JSON
 
 HELP = (
     "For more information on API status codes and how to handle them, "

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
-    from asana_assets.sandbox.objects import JSON
+    from asana_assets.sandbox.model import JSON
 
 Kind: TypeAlias = (
     int | Literal["reset", "disconnect", "truncated", "empty", "garbage", "hang", "repeated_offset", "expired_offset"]

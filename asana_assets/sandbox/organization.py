@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from asana_assets.sandbox.create import Factory, NewTask, html
+from asana_assets.sandbox.factory import Factory, NewTask, html
 
 if TYPE_CHECKING:
-    from asana_assets.sandbox.objects import Object, Value
+    from asana_assets.sandbox.model import Object, Value
 
 
 class Organization(Factory):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from asana_assets.sandbox.fields import Tree, parse_opt_fields
-from asana_assets.sandbox.objects import JSON, Object, SignedUrl, Value
+from asana_assets.sandbox.model import JSON, Object, SignedUrl, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

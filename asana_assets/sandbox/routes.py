@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from asana_assets.sandbox import errors
 from asana_assets.sandbox.errors import ApiError, no_access, unknown
-from asana_assets.sandbox.objects import Object, parse_instant
+from asana_assets.sandbox.model import Object, parse_instant
 from asana_assets.sandbox.search import search_tasks
 from asana_assets.sandbox.store import Listing
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from asana_assets.sandbox.errors import ApiError
-from asana_assets.sandbox.objects import Object, parse_instant
+from asana_assets.sandbox.model import Object, parse_instant
 
 if TYPE_CHECKING:
     from asana_assets.sandbox.organization import Organization

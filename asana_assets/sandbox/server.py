@@ -20,7 +20,7 @@ from asana_assets.sandbox.errors import ApiError, error_body
 from asana_assets.sandbox.faults import Fault, Faults, Request
 from asana_assets.sandbox.fields import compact_fields, single_fields
 from asana_assets.sandbox.limits import Window, retry_after
-from asana_assets.sandbox.objects import Object
+from asana_assets.sandbox.model import Object
 from asana_assets.sandbox.offsets import Offsets
 from asana_assets.sandbox.render import Encoder
 from asana_assets.sandbox.routes import Counts, Result, Routes, Rows, Unpaged

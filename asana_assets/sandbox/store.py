@@ -11,12 +11,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from asana_assets.sandbox.objects import Object, Value, instant
+from asana_assets.sandbox.model import Object, Value, instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from asana_assets.sandbox.bulk import Bulk
+    from asana_assets.sandbox.generated_tasks import Bulk
 
 Rank: TypeAlias = "tuple[int | str, ...]"
 

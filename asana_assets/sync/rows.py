@@ -15,13 +15,13 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from asana_assets.asana.client import Page
-from asana_assets.asana.columns import Array, Json, Misfits, Struct
-from asana_assets.asana.endpoint import GID, PARENT_GID, SYNCED_AT, UNMAPPED, WORKSPACE_GID, Endpoint
 from asana_assets.asana.errors import ContractError
+from asana_assets.asana.field_types import Array, Json, Struct, Unmapped
+from asana_assets.asana.model import GID, PARENT_GID, SYNCED_AT, UNMAPPED, WORKSPACE_GID, Endpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FetchedPage:
     """A page, and the parent it was listed under."""
 
     page: Page
@@ -37,14 +37,14 @@ class RowBuilder:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._record = Struct(endpoint.sent)
+        self._record = Struct(endpoint.api_columns)
         self._options = pj.ParseOptions(
-            explicit_schema=pa.schema([pa.field("data", pa.list_(self._record.wire))]),
+            explicit_schema=pa.schema([pa.field("data", pa.list_(self._record.json_type))]),
             newlines_in_values=True,
             unexpected_field_behavior="ignore",
         )
 
-    def build(self, found: Sequence[Found], workspace_gid: str | None) -> pa.RecordBatch:
+    def build(self, found: Sequence[FetchedPage], workspace_gid: str | None) -> pa.RecordBatch:
         """Give the rows of the pages, in the table's schema.
 
         Args:
@@ -66,7 +66,7 @@ class RowBuilder:
         columns[WORKSPACE_GID.name] = pa.repeat(pa.scalar(workspace_gid), records.num_rows) if workspace_gid else gids
         if self._endpoint.is_child:
             columns[PARENT_GID.name] = _repeated([item.parent_gid for item in found], pages, pa.string())
-        columns[SYNCED_AT.name] = _repeated([page.asked_at for page in pages], pages, SYNCED_AT.shape.stored)
+        columns[SYNCED_AT.name] = _repeated([page.requested_at for page in pages], pages, SYNCED_AT.type.arrow_type)
         columns[UNMAPPED.name] = pa.array(misfits, pa.string()) if misfits else pa.nulls(records.num_rows, pa.string())
         schema = self._endpoint.schema
         return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
@@ -88,10 +88,12 @@ class RowBuilder:
         unmapped: list[str | None] = []
         for page in pages:
             for record in self._decode(page):
-                misfits: Misfits = {}
-                rows.append({c.name: c.shape.fit(record.get(c.field), c.field, misfits) for c in self._record.columns})
+                misfits: Unmapped = {}
+                rows.append(
+                    {c.name: c.type.coerce(record.get(c.field), c.field, misfits) for c in self._record.columns}
+                )
                 unmapped.append(msgspec.json.encode(misfits).decode() if misfits else None)
-        return _as_batch(pa.array(rows, self._record.stored)), unmapped
+        return _as_batch(pa.array(rows, self._record.arrow_type)), unmapped
 
     def _decode(self, page: Page) -> list[dict[str, Json]]:
         try:

@@ -18,18 +18,18 @@ from pathlib import Path
 
 import pytest
 
-from asana_assets.asana.client import Client, Page, Request, Retry, Usage
+from asana_assets.asana.client import ApiRequest, Client, Page, RequestStats, RetryPolicy
 from asana_assets.asana.errors import (
     AsanaError,
     BadRequestError,
+    CancelledError,
+    ConfigurationError,
     ContractError,
     ForbiddenError,
     NotFoundError,
     OffsetExpiredError,
     PermanentError,
     PlanLimitError,
-    SettingError,
-    StoppedError,
     TransientError,
     UnauthorizedError,
 )
@@ -37,9 +37,9 @@ from asana_assets.asana.throttle import Throttle
 from asana_assets.sandbox import FIRST_ATTEMPT_KINDS, Kind, Organization, Sandbox, build_organization
 from asana_assets.sandbox import Request as Asked
 
-QUICK = Retry(longest=0.05)
+QUICK = RetryPolicy(max_backoff_seconds=0.05)
 TOKEN = "2/1200/777:0123abcd"
-WORKSPACES = Request(template="/workspaces")
+WORKSPACES = ApiRequest(template="/workspaces")
 SOON = 5.0
 """Seconds that are few beside what would be waited if the test failed, and many for a busy machine."""
 
@@ -53,8 +53,8 @@ class Many:
     tasks: list[str]
 
     @property
-    def request(self) -> Request:
-        return Request(template="/tasks", params={"project": self.project})
+    def request(self) -> ApiRequest:
+        return ApiRequest(template="/tasks", params={"project": self.project})
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def asana(many: Many) -> Iterator[Sandbox]:
 def client_of(
     asana: Sandbox,
     *,
-    retry: Retry = QUICK,
+    retry: RetryPolicy = QUICK,
     ceiling: float = 1000,
     max_in_flight: int = 40,
     read_seconds: float = 30,
@@ -84,28 +84,28 @@ def client_of(
         throttle=Throttle(ceiling=ceiling),
         retry=retry,
         max_in_flight=max_in_flight,
-        read_seconds=read_seconds,
+        read_timeout_seconds=read_seconds,
     )
 
 
-def client_at(url: str, *, retry: Retry = QUICK, read_seconds: float = 30) -> Client:
+def client_at(url: str, *, retry: RetryPolicy = QUICK, read_seconds: float = 30) -> Client:
     return Client(
         base_url=url,
         token=TOKEN,
         throttle=Throttle(ceiling=1000),
         retry=retry,
-        read_seconds=read_seconds,
+        read_timeout_seconds=read_seconds,
     )
 
 
 def pages(
     client: Client,
-    request: Request = WORKSPACES,
+    request: ApiRequest = WORKSPACES,
     *,
-    usage: Usage | None = None,
+    usage: RequestStats | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[Page]:
-    return client.pages(request, opt_fields="name", usage=usage or Usage(), stop=stop or threading.Event())
+    return client.iter_pages(request, opt_fields="name", usage=usage or RequestStats(), stop=stop or threading.Event())
 
 
 def gids(found: Iterator[Page]) -> list[str]:
@@ -203,7 +203,7 @@ def test_a_listing_of_one_page_is_one_request(count: int) -> None:
         organization = asana.organization
         project = organization.add_project(organization.traps["paid_organization"], "Few")
         tasks = [organization.add_task(project, f"Task {at}") for at in range(count)]
-        found = list(pages(client, Request(template="/tasks", params={"project": project})))
+        found = list(pages(client, ApiRequest(template="/tasks", params={"project": project})))
         assert [page.count for page in found] == [count]
         assert gids(iter(found)) == tasks
         assert len(asana.log) == 1
@@ -227,13 +227,13 @@ def test_a_page_says_when_the_attempt_that_brought_it_was_made(asana: Sandbox) -
     asana.fault(strike, 503, times=1)
     with client_of(asana) as client:
         [page] = pages(client)
-    assert failed_at[0] < page.asked_at <= dt.datetime.now(dt.UTC)
+    assert failed_at[0] < page.requested_at <= dt.datetime.now(dt.UTC)
 
 
 def test_one_object_is_read_as_a_page_of_one(asana: Sandbox, many: Many) -> None:
-    request = Request(template="/tasks/{gid}", values={"gid": many.tasks[0]})
+    request = ApiRequest(template="/tasks/{gid}", values={"gid": many.tasks[0]})
     with client_of(asana) as client:
-        page = client.record(request, opt_fields="name,completed", usage=Usage(), stop=threading.Event())
+        page = client.get_record(request, opt_fields="name,completed", usage=RequestStats(), stop=threading.Event())
     assert page.count == 1
     assert json.loads(page.body) == {"data": [{"gid": many.tasks[0], "name": "Task 0", "completed": False}]}
     assert asana.log[0].query == {"opt_fields": "name,completed"}
@@ -365,7 +365,7 @@ def test_a_transient_failure_on_the_way_is_sent_again_and_the_rows_are_right(
     asana: Sandbox, many: Many, kind: Kind
 ) -> None:
     asana.fault("/tasks", kind, skip=1, times=2, hang_seconds=20)
-    usage = Usage()
+    usage = RequestStats()
     with client_of(asana, read_seconds=0.5 if kind == "hang" else 30) as client:
         assert gids(pages(client, many.request, usage=usage)) == many.tasks
     assert sum(entry.fault == str(kind) for entry in asana.log) == 2
@@ -385,7 +385,7 @@ def test_a_transient_failure_of_the_very_first_request_is_sent_again(asana: Sand
 def test_a_request_is_sent_as_often_as_its_budget_of_attempts_allows(asana: Sandbox, attempts: int, times: str) -> None:
     asana.fault("*", 503)
     with (
-        client_of(asana, retry=Retry(attempts=attempts, longest=0.01)) as client,
+        client_of(asana, retry=RetryPolicy(max_attempts=attempts, max_backoff_seconds=0.01)) as client,
         pytest.raises(TransientError, match=rf"^GET /workspaces failed {times}: Asana answered 503$"),
     ):
         list(pages(client))
@@ -395,13 +395,13 @@ def test_a_request_is_sent_as_often_as_its_budget_of_attempts_allows(asana: Sand
 def test_each_page_has_a_budget_of_its_own(asana: Sandbox, many: Many) -> None:
     for page in range(3):
         asana.fault("/tasks", 503, skip=page, times=2)
-    with client_of(asana, retry=Retry(attempts=3, longest=0.01)) as client:
+    with client_of(asana, retry=RetryPolicy(max_attempts=3, max_backoff_seconds=0.01)) as client:
         assert gids(pages(client, many.request)) == many.tasks
 
 
 def test_a_budget_of_seconds_ends_the_attempts(asana: Sandbox) -> None:
     asana.fault("*", 503)
-    retry = Retry(attempts=1_000_000, seconds=0.3, longest=0.02)
+    retry = RetryPolicy(max_attempts=1_000_000, budget_seconds=0.3, max_backoff_seconds=0.02)
     with client_of(asana, retry=retry) as client, pytest.raises(TransientError, match="Asana answered 503"):
         list(pages(client))
     assert len(asana.log) > 1
@@ -411,7 +411,7 @@ def test_a_wait_longer_than_the_budget_is_not_begun_and_is_told(asana: Sandbox) 
     asana.fault("*", 429, retry_after=1000)
     began = time.monotonic()
     with (
-        client_of(asana, retry=Retry(seconds=100)) as client,
+        client_of(asana, retry=RetryPolicy(budget_seconds=100)) as client,
         pytest.raises(
             TransientError, match=r"^GET /workspaces failed once: Asana answered 429 and asks to wait 1000 s$"
         ),
@@ -423,14 +423,14 @@ def test_a_wait_longer_than_the_budget_is_not_begun_and_is_told(asana: Sandbox) 
 
 def test_a_wait_that_asana_asks_for_costs_no_attempt(asana: Sandbox) -> None:
     asana.fault("*", 429, times=1, retry_after=1)
-    with client_of(asana, retry=Retry(attempts=1, first_attempts=1)) as client:
+    with client_of(asana, retry=RetryPolicy(max_attempts=1, attempts_before_first_response=1)) as client:
         assert gids(pages(client))
     assert [entry.status for entry in asana.log] == [429, 200]
 
 
 def test_a_429_without_retry_after_costs_attempts_and_lowers_the_rate(asana: Sandbox) -> None:
     asana.fault("*", 429)
-    with client_of(asana, retry=Retry(attempts=3, longest=0.01)) as client:
+    with client_of(asana, retry=RetryPolicy(max_attempts=3, max_backoff_seconds=0.01)) as client:
         with pytest.raises(TransientError, match=r"failed 3 times: Asana answered 429$"):
             list(pages(client))
         assert client.rate < 1000
@@ -439,9 +439,9 @@ def test_a_429_without_retry_after_costs_attempts_and_lowers_the_rate(asana: San
 
 @pytest.mark.parametrize(("attempts", "times"), [(8, "3 times"), (2, "2 times"), (1, "once")])
 def test_where_nobody_ever_answered_fewer_attempts_are_made(attempts: int, times: str) -> None:
-    usage = Usage()
+    usage = RequestStats()
     with (
-        client_at(a_closed_port(), retry=Retry(attempts=attempts, longest=0.01)) as client,
+        client_at(a_closed_port(), retry=RetryPolicy(max_attempts=attempts, max_backoff_seconds=0.01)) as client,
         pytest.raises(TransientError, match=rf"^GET /workspaces failed {times}: no connection$"),
     ):
         list(pages(client, usage=usage))
@@ -450,14 +450,14 @@ def test_where_nobody_ever_answered_fewer_attempts_are_made(attempts: int, times
 
 def test_where_somebody_else_answers_fewer_attempts_are_made() -> None:
     with serving(answer_with(200, b"<html>Log in to this network</html>")) as small:
-        with client_at(small.url, retry=Retry(longest=0.01)) as client, pytest.raises(TransientError):
+        with client_at(small.url, retry=RetryPolicy(max_backoff_seconds=0.01)) as client, pytest.raises(TransientError):
             list(pages(client))
         assert len(small.requests) == 3
 
 
 def test_once_asana_answered_every_attempt_is_made(asana: Sandbox) -> None:
     asana.fault("*", "disconnect", skip=1)
-    with client_of(asana, retry=Retry(attempts=5, longest=0.01)) as client:
+    with client_of(asana, retry=RetryPolicy(max_attempts=5, max_backoff_seconds=0.01)) as client:
         list(pages(client))
         with pytest.raises(TransientError, match="failed 5 times"):
             list(pages(client))
@@ -467,7 +467,7 @@ def test_an_answer_that_is_an_error_shows_that_the_address_is_right(asana: Sandb
     asana.fault("*", 500, times=1)
     asana.fault("*", "disconnect")
     with (
-        client_of(asana, retry=Retry(attempts=5, longest=0.01)) as client,
+        client_of(asana, retry=RetryPolicy(max_attempts=5, max_backoff_seconds=0.01)) as client,
         pytest.raises(TransientError, match="failed 5 times"),
     ):
         list(pages(client))
@@ -511,8 +511,8 @@ def test_no_more_requests_are_on_the_way_than_allowed(many: Many) -> None:
 def test_a_stop_that_came_before_leaves_everything_unsent(asana: Sandbox) -> None:
     stop = threading.Event()
     stop.set()
-    usage = Usage()
-    with client_of(asana) as client, pytest.raises(StoppedError):
+    usage = RequestStats()
+    with client_of(asana) as client, pytest.raises(CancelledError):
         list(pages(client, usage=usage, stop=stop))
     assert (asana.log, usage.requests) == ([], 0)
 
@@ -526,7 +526,7 @@ def stop_while_waiting(client: Client) -> None:
         assert not reading.done()
         stop.set()
         began = time.monotonic()
-        with pytest.raises(StoppedError, match=r"^GET /workspaces was not sent: stopped$"):
+        with pytest.raises(CancelledError, match=r"^GET /workspaces was not sent: stopped$"):
             reading.result()
         assert time.monotonic() - began < SOON
 
@@ -553,7 +553,10 @@ def test_a_stop_ends_the_wait_before_another_attempt(asana: Sandbox) -> None:
         return True
 
     asana.fault(strike, 503)
-    with client_of(asana) as client, pytest.raises(StoppedError, match=r"^GET /workspaces was not sent again: stopped"):
+    with (
+        client_of(asana) as client,
+        pytest.raises(CancelledError, match=r"^GET /workspaces was not sent again: stopped"),
+    ):
         list(pages(client, stop=stop))
     assert len(asana.log) == 1
 
@@ -575,7 +578,7 @@ def test_a_body_that_drips_is_cut_off_at_the_read_deadline(framing: str) -> None
     too_late.start()
     with (
         serving(drip) as small,
-        client_at(small.url, read_seconds=0.3, retry=Retry(attempts=2, longest=0.01)) as client,
+        client_at(small.url, read_seconds=0.3, retry=RetryPolicy(max_attempts=2, max_backoff_seconds=0.01)) as client,
         pytest.raises(TransientError, match=r"failed 2 times: it was not answered in time$"),
     ):
         list(pages(client))
@@ -656,8 +659,8 @@ def test_the_token_is_in_no_error_no_repr_and_no_log(many: Many, caplog: pytest.
             base_url=asana.url,
             token=token,
             throttle=Throttle(ceiling=1000),
-            read_seconds=0.2,
-            retry=Retry(attempts=2, longest=0.01, seconds=1),
+            read_timeout_seconds=0.2,
+            retry=RetryPolicy(max_attempts=2, max_backoff_seconds=0.01, budget_seconds=1),
         )
         said.extend([repr(client), str(client)])
         with client:
@@ -692,9 +695,9 @@ def test_messages_name_method_template_and_asanas_words_and_no_filled_path(
     asana: Sandbox, many: Many, kind: Kind
 ) -> None:
     asana.fault("/projects/{gid}/sections", kind, message="project: That is not yours.")
-    request = Request(template="/projects/{parent}/sections", values={"parent": many.project})
+    request = ApiRequest(template="/projects/{parent}/sections", values={"parent": many.project})
     with (
-        client_of(asana, retry=Retry(attempts=2, longest=0.01)) as client,
+        client_of(asana, retry=RetryPolicy(max_attempts=2, max_backoff_seconds=0.01)) as client,
         pytest.raises(AsanaError, match=r"^GET /projects/\{parent\}/sections (answered|failed)") as caught,
     ):
         list(pages(client, request))
@@ -711,28 +714,28 @@ def test_messages_name_method_template_and_asanas_words_and_no_filled_path(
 
 def test_usage_counts_requests_and_those_sent_again_over_all_threads(asana: Sandbox, many: Many) -> None:
     asana.fault("*", 503, times=5)
-    usage = Usage()
+    usage = RequestStats()
     with client_of(asana, ceiling=200) as client, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: gids(pages(client, many.request, usage=usage)), range(8)))
     assert (usage.requests, usage.retries) == (len(asana.log), 5) == (29, 5)
-    assert usage.waited_seconds > 0
+    assert usage.throttle_wait_seconds > 0
 
 
 def test_usage_counts_what_fails_for_good(asana: Sandbox) -> None:
     asana.fault("*", 404)
-    usage = Usage()
+    usage = RequestStats()
     with client_of(asana) as client, pytest.raises(NotFoundError):
         list(pages(client, usage=usage))
     assert (usage.requests, usage.retries) == (1, 0)
 
 
 def test_usage_holds_each_announced_change_once(asana: Sandbox, many: Many) -> None:
-    usage = Usage()
+    usage = RequestStats()
     with client_of(asana) as client:
         list(pages(client, many.request, usage=usage))
-    assert len(usage.changes) == 5
-    assert all(change.startswith("name=") and change.count("name=") == 1 for change in usage.changes)
-    assert [change for change in usage.changes if change.endswith(";affected=true")] == [
+    assert len(usage.deprecation_notices) == 5
+    assert all(change.startswith("name=") and change.count("name=") == 1 for change in usage.deprecation_notices)
+    assert [change for change in usage.deprecation_notices if change.endswith(";affected=true")] == [
         "name=new_goal_memberships;info=https://forum.asana.com/t/378601;affected=true"
     ]
 
@@ -742,7 +745,7 @@ def test_usage_holds_each_announced_change_once(asana: Sandbox, many: Many) -> N
 
 @pytest.mark.parametrize("token", ["", " ", "a b", "a\nb: c", "a\x00b", "geheim-ä", "1/2:3\r\nX: y"])
 def test_a_token_that_is_none_is_refused_before_it_is_sent_and_not_shown(token: str) -> None:
-    with pytest.raises(SettingError, match="ASANA_ACCESS_TOKEN") as caught:
+    with pytest.raises(ConfigurationError, match="ASANA_ACCESS_TOKEN") as caught:
         Client(base_url="http://127.0.0.1", token=token, throttle=Throttle(ceiling=1))
     assert not token.strip() or token.strip() not in told(caught.value)
 
@@ -770,7 +773,7 @@ def test_space_around_a_token_is_no_part_of_it(asana: Sandbox) -> None:
     ],
 )
 def test_a_base_url_that_is_none_is_refused_by_its_settings_name(url: str) -> None:
-    with pytest.raises(SettingError, match="ASANA_BASE_URL"):
+    with pytest.raises(ConfigurationError, match="ASANA_BASE_URL"):
         Client(base_url=url, token=TOKEN, throttle=Throttle(ceiling=1))
 
 
@@ -783,7 +786,7 @@ def test_a_slash_after_the_base_url_makes_no_difference() -> None:
 
 @pytest.mark.parametrize("count", [-1, 0, 51, 1000])
 def test_more_on_the_way_than_asana_allows_is_refused_by_its_settings_name(asana: Sandbox, count: int) -> None:
-    with pytest.raises(SettingError, match=f"ASANA_MAX_IN_FLIGHT is {count}, but must be from 1 to 50"):
+    with pytest.raises(ConfigurationError, match=f"ASANA_MAX_IN_FLIGHT is {count}, but must be from 1 to 50"):
         client_of(asana, max_in_flight=count)
 
 

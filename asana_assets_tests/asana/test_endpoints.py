@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from asana_assets.asana.columns import Column
-from asana_assets.asana.endpoint import Endpoint
 from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets.asana.field_types import Column
+from asana_assets.asana.model import Endpoint
 
 SPECIFIED: dict[str, dict[str, dict[str, str]]] = json.loads(Path(__file__).with_name("fields.json").read_text())
 
@@ -25,7 +25,7 @@ def test_the_catalogue_has_the_fifteen() -> None:
 
 @every_endpoint
 def test_no_specified_field_is_missing(endpoint: Endpoint) -> None:
-    ours = {column.field for column in endpoint.sent}
+    ours = {column.field for column in endpoint.api_columns}
     for field in SPECIFIED[endpoint.name]["fields"]:
         elsewhere = IN_COMMON_COLUMNS.get(field) in endpoint.schema.names
         assert field in ours or elsewhere or (endpoint.name, field) in EXPIRING, field
@@ -33,12 +33,12 @@ def test_no_specified_field_is_missing(endpoint: Endpoint) -> None:
 
 @every_endpoint
 def test_no_field_is_invented(endpoint: Endpoint) -> None:
-    assert {column.field for column in endpoint.sent} <= SPECIFIED[endpoint.name]["fields"].keys()
+    assert {column.field for column in endpoint.api_columns} <= SPECIFIED[endpoint.name]["fields"].keys()
 
 
 @every_endpoint
 def test_types_are_those_specified(endpoint: Endpoint) -> None:
-    for column in endpoint.sent:
+    for column in endpoint.api_columns:
         specified = SPECIFIED[endpoint.name]["fields"][column.field]
         assert _specified_type(column) == specified, column.name
 
@@ -49,7 +49,7 @@ def _specified_type(column: Column) -> str:
         return "integer"
     if column.name.endswith("_gid"):
         return "object"
-    stored = column.shape.stored
+    stored = column.type.arrow_type
     if pa.types.is_list(stored):
         is_object = column.name.endswith("_gids") or pa.types.is_struct(stored.value_type)
         return "array of object" if is_object else "array of string"
@@ -122,11 +122,13 @@ def test_the_hierarchy_is_asanas() -> None:
 @every_endpoint
 def test_children_are_asked_for_by_the_version_of_their_parent_and_by_age(endpoint: Endpoint) -> None:
     if endpoint.is_child:
-        assert all(listing.version for listing in endpoint.listings)
+        assert all(listing.version_columns for listing in endpoint.listings)
         assert endpoint.refresh_after_days > 0
 
 
 def test_a_child_of_a_nested_listing_can_be_a_parent_by_the_same_column() -> None:
     for endpoint in ENDPOINTS:
-        if endpoint.nested:
-            assert {endpoint.nested.parent_column, endpoint.nested.where} <= {*endpoint.schema.names}
+        if endpoint.recursive_listing:
+            assert {endpoint.recursive_listing.parent_column, endpoint.recursive_listing.only_if} <= {
+                *endpoint.schema.names
+            }

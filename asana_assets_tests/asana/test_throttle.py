@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asana_assets.asana.throttle import LATE_SECONDS, LOWEST_SHARE, SECONDS_TO_CLIMB, LocalPace, Throttle
+from asana_assets.asana.throttle import MIN_RATE_FRACTION, RECOVERY_SECONDS, SLOT_GRACE_SECONDS, LocalPacer, Throttle
 from asana_assets.sandbox.limits import Window, retry_after
 
 
@@ -30,8 +30,8 @@ class Time:
         return stop.is_set()
 
 
-def throttle(time: Time, ceiling: float, pace: LocalPace | None = None) -> Throttle:
-    return Throttle(ceiling=ceiling, pace=pace or LocalPace(time), clock=time, wait=time.wait)
+def throttle(time: Time, ceiling: float, pace: LocalPacer | None = None) -> Throttle:
+    return Throttle(ceiling=ceiling, pacer=pace or LocalPacer(time), clock=time, sleep=time.wait)
 
 
 def acquire(throttle: Throttle) -> float:
@@ -45,7 +45,7 @@ def seconds_to_ceiling(time: Time, *throttles: Throttle) -> float:
     while any(limited.rate < limited.ceiling for limited in throttles):
         for limited in throttles:
             acquire(limited)
-            limited.succeeded()
+            limited.on_success()
     return time.now - began
 
 
@@ -66,9 +66,9 @@ class Server:
         def reject() -> None:
             self.rejected.append(sent_at)
             self.paused_until = self.time.now + retry_after(wait)
-            limited.rejected(sent_at, retry_after(wait))
+            limited.on_rate_limited(sent_at, retry_after(wait))
 
-        self.time.events[sent_at + self.latency] = reject if wait > 0 else limited.succeeded
+        self.time.events[sent_at + self.latency] = reject if wait > 0 else limited.on_success
 
 
 def ask_until(instant: float, server: Server, throttles: list[Throttle]) -> None:
@@ -85,10 +85,10 @@ def test_no_minute_holds_more_than_the_rate_allows(ceiling: float, idle: list[fl
     for pause in idle:
         time.now += pause
         sent.append(acquire(limited))
-        limited.succeeded()
+        limited.on_success()
     for instant in sent:
         in_this_minute = sum(instant <= other < instant + 60 for other in sent)
-        assert in_this_minute <= (60 + LATE_SECONDS) * ceiling + 1
+        assert in_this_minute <= (60 + SLOT_GRACE_SECONDS) * ceiling + 1
 
 
 def test_requests_are_spread_evenly_from_the_first_on() -> None:
@@ -111,7 +111,7 @@ def test_who_is_a_little_late_takes_the_slot_that_is_free() -> None:
     time = Time()
     limited = throttle(time, 25)
     acquire(limited)
-    time.now += 0.04 + 0.9 * LATE_SECONDS
+    time.now += 0.04 + 0.9 * SLOT_GRACE_SECONDS
     sent = [acquire(limited) for _ in range(11)]
     assert sent[-1] - 1000 == pytest.approx(11 / 25)
 
@@ -120,7 +120,7 @@ def test_a_rejection_halves_the_rate_and_waits_as_told() -> None:
     time = Time()
     limited = throttle(time, 20)
     sent_at = acquire(limited)
-    limited.rejected(sent_at, 30)
+    limited.on_rate_limited(sent_at, 30)
     assert limited.rate == 10
     assert acquire(limited) >= sent_at + 30
 
@@ -130,15 +130,15 @@ def test_what_was_on_its_way_when_the_rate_was_cut_does_not_cut_again() -> None:
     limited = throttle(time, 20)
     sent = [acquire(limited) for _ in range(5)]
     for sent_at in sent:
-        limited.rejected(sent_at, 1)
+        limited.on_rate_limited(sent_at, 1)
     assert limited.rate == 10
 
 
 def test_a_rejection_after_the_cut_cuts_again() -> None:
     time = Time()
     limited = throttle(time, 20)
-    limited.rejected(acquire(limited), 1)
-    limited.rejected(acquire(limited), 1)
+    limited.on_rate_limited(acquire(limited), 1)
+    limited.on_rate_limited(acquire(limited), 1)
     assert limited.rate == 5
 
 
@@ -146,52 +146,52 @@ def test_after_any_number_of_rejections_the_way_back_is_no_longer() -> None:
     time = Time()
     limited = throttle(time, 20)
     for _ in range(100):
-        limited.rejected(acquire(limited), 1)
-    assert limited.rate == 20 * LOWEST_SHARE
-    assert seconds_to_ceiling(time, limited) == pytest.approx(1 + SECONDS_TO_CLIMB, rel=0.2)
+        limited.on_rate_limited(acquire(limited), 1)
+    assert limited.rate == 20 * MIN_RATE_FRACTION
+    assert seconds_to_ceiling(time, limited) == pytest.approx(1 + RECOVERY_SECONDS, rel=0.2)
 
 
 def test_success_raises_the_rate_by_a_constant_up_to_the_ceiling() -> None:
     time = Time()
     limited = throttle(time, 20)
-    limited.rejected(acquire(limited), 0)
+    limited.on_rate_limited(acquire(limited), 0)
     began = time.now
     while limited.rate < 20:
         acquire(limited)
-        limited.succeeded()
-        risen = (time.now - began) * 20 / SECONDS_TO_CLIMB
+        limited.on_success()
+        risen = (time.now - began) * 20 / RECOVERY_SECONDS
         assert limited.rate == pytest.approx(min(20, 10 + risen))
-    assert time.now - began == pytest.approx(SECONDS_TO_CLIMB / 2, rel=0.1)
+    assert time.now - began == pytest.approx(RECOVERY_SECONDS / 2, rel=0.1)
     acquire(limited)
-    limited.succeeded()
+    limited.on_success()
     assert limited.rate == 20
 
 
 def test_rivals_for_the_token_do_not_slow_the_rise() -> None:
     time = Time()
-    pace = LocalPace(time)
+    pace = LocalPacer(time)
     rivals = [throttle(time, 20, pace) for _ in range(3)]
     for limited in rivals:
-        limited.rejected(acquire(limited), 0)
-    assert seconds_to_ceiling(time, *rivals) == pytest.approx(SECONDS_TO_CLIMB / 2, rel=0.1)
+        limited.on_rate_limited(acquire(limited), 0)
+    assert seconds_to_ceiling(time, *rivals) == pytest.approx(RECOVERY_SECONDS / 2, rel=0.1)
 
 
 def test_idle_time_is_no_success() -> None:
     time = Time()
     limited = throttle(time, 20)
-    limited.rejected(acquire(limited), 0)
+    limited.on_rate_limited(acquire(limited), 0)
     time.now += 1000
     acquire(limited)
-    limited.succeeded()
+    limited.on_success()
     assert 10 < limited.rate < 11
 
 
 def test_what_was_on_its_way_when_the_pause_began_does_not_raise_the_rate() -> None:
     time = Time()
     limited = throttle(time, 20)
-    limited.rejected(acquire(limited), 30)
+    limited.on_rate_limited(acquire(limited), 30)
     time.now += 10
-    limited.succeeded()
+    limited.on_success()
     assert limited.rate == 10
 
 
@@ -206,7 +206,7 @@ def test_when_the_server_has_recovered_nothing_is_rejected_and_the_rate_is_back_
     limit: int, seconds: float, latency: float, rivals: int
 ) -> None:
     time = Time()
-    pace = LocalPace(time)
+    pace = LocalPacer(time)
     throttles = [throttle(time, 24.75, pace) for _ in range(rivals)]
     server = Server(time, Window(1500), latency)
     ask_until(time.now + 65, server, throttles)
@@ -214,14 +214,14 @@ def test_when_the_server_has_recovered_nothing_is_rejected_and_the_rate_is_back_
     well_again = time.now + seconds
     server.window.lower(limit, well_again)
     ask_until(well_again + latency, server, throttles)  # now the last rejection is known, and how long to wait
-    ask_until(max(well_again, server.paused_until) + SECONDS_TO_CLIMB + latency, server, throttles)
+    ask_until(max(well_again, server.paused_until) + RECOVERY_SECONDS + latency, server, throttles)
     assert all(sent_at < well_again for sent_at in server.rejected)
     assert all(limited.rate >= 0.95 * 24.75 for limited in throttles)
 
 
 def test_a_pause_that_begins_while_a_thread_waits_holds_it() -> None:
     time = Time()
-    pace = LocalPace(time)
+    pace = LocalPacer(time)
     limited = throttle(time, 0.5, pace)
     acquire(limited)
     time.events[1000.5] = lambda: pace.pause(60)
@@ -230,16 +230,16 @@ def test_a_pause_that_begins_while_a_thread_waits_holds_it() -> None:
 
 def test_a_pause_holds_for_all_that_share_the_pace() -> None:
     time = Time()
-    pace = LocalPace(time)
+    pace = LocalPacer(time)
     one, other = throttle(time, 20, pace), throttle(time, 20, pace)
-    one.rejected(acquire(one), 30)
+    one.on_rate_limited(acquire(one), 30)
     assert acquire(other) >= 1030
     assert other.rate == 20
 
 
 def test_two_that_share_the_pace_send_no_more_than_one() -> None:
     time = Time()
-    pace = LocalPace(time)
+    pace = LocalPacer(time)
     one, other = throttle(time, 10, pace), throttle(time, 10, pace)
     sent = [acquire(limited) for _ in range(50) for limited in (one, other)]
     assert sent[-1] - sent[0] == pytest.approx(9.9)

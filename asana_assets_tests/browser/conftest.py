@@ -5,12 +5,12 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from dagster_dev import PROJECT, DagsterDev
-from dagster_ui import TIMEOUT_SECONDS, Shoot
 from playwright.sync_api import Browser, FloatRect, Locator, Page, expect, sync_playwright
 
 from asana_assets.sandbox import Sandbox
-from installed import installed
+from asana_assets_tests.support.dagster_dev import PROJECT, DagsterDev
+from asana_assets_tests.support.dagster_ui import TIMEOUT_SECONDS, Shoot
+from asana_assets_tests.support.requirements import installed
 
 _MARGIN = 16.0
 """Around what a picture is of."""

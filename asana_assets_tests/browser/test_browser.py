@@ -6,8 +6,12 @@ what it needs; what it tells of is done by clicks.
 
 import dagster as dg
 import pytest
-from dagster_dev import DagsterDev
-from dagster_ui import (
+from playwright.sync_api import Page, expect
+
+from asana_assets.defs.checks import CHECKS
+from asana_assets.sandbox import Sandbox
+from asana_assets_tests.support.dagster_dev import DagsterDev
+from asana_assets_tests.support.dagster_ui import (
     ASSETS,
     READ_BY,
     RUN_SECONDS,
@@ -20,11 +24,7 @@ from dagster_ui import (
     plots,
     wait_for_status,
 )
-from playwright.sync_api import Page, expect
-
-from asana_assets.checks import CHECKS
-from asana_assets.sandbox import Sandbox
-from warehouse import Warehouse
+from asana_assets_tests.support.sync_harness import Warehouse
 
 pytestmark = pytest.mark.browser
 
@@ -33,7 +33,7 @@ def warehouse(dev: DagsterDev) -> Warehouse:
     return Warehouse(dev.asana, dev.data_dir, dg.DagsterInstance.ephemeral())
 
 
-def parents_read(dev: DagsterDev, workspace_gid: str) -> set[str]:
+def parents_fetched(dev: DagsterDev, workspace_gid: str) -> set[str]:
     """Give those whose stories need not be asked for again."""
     state = warehouse(dev).rows("sync_state", workspace_gid)
     return {str(row["parent_gid"]) for row in state if row["endpoint"] == "stories"} - {workspace_gid}
@@ -85,7 +85,7 @@ def test_a_terminated_run_is_gone_on_with_by_the_next(page: Page, dev: DagsterDe
     page.get_by_role("dialog").get_by_role("button", name="Terminate 1 run").click()
     wait_for_status(page, "Canceled")
     silence.cancel()
-    kept = parents_read(dev, paid)
+    kept = parents_fetched(dev, paid)
     assert len(kept) > 30
 
     since = len(asana.log)
@@ -95,7 +95,7 @@ def test_a_terminated_run_is_gone_on_with_by_the_next(page: Page, dev: DagsterDe
     asked = parents_asked(asana, since)
     assert asked
     assert not asked & kept
-    assert asked | kept == parents_read(dev, paid)
+    assert asked | kept == parents_fetched(dev, paid)
     page.goto("/assets/stories")
     expect(page.get_by_role("row", name="parents_unchanged")).to_contain_text(str(len(kept)))
 
@@ -128,7 +128,7 @@ def test_an_asset_shows_its_description_columns_plots_and_checks(
 
     page.get_by_role("button", name="Plots").click()
     page.get_by_role("button", name="Events").click()
-    expect(page.get_by_text("rows_read", exact=True).first).to_be_visible()
+    expect(page.get_by_text("rows_fetched", exact=True).first).to_be_visible()
     eventually(page, lambda: plots(page) > 10, wanted=True)
     shoot(page, "plots", (1700, 900), below=page.get_by_role("button", name="Plots"))
 

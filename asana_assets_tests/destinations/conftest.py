@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from aws import Aws
-from installed import installed
-from seaweed import Seaweed, find_weed
+from asana_assets_tests.support.moto_server import Aws
+from asana_assets_tests.support.requirements import installed
+from asana_assets_tests.support.seaweedfs_server import Seaweed, find_weed
 
 
 @pytest.fixture(scope="session")

@@ -5,23 +5,22 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from destination import HORIZON, Landed
-from horizon import Horizon
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.utils.config import Config
 
 from asana_assets.asana.endpoints import ENDPOINTS
-from aws import Aws
-from postgres import Postgres
-from seaweed import Seaweed
-from test_incremental import mutate, mutate_out_of_sight, paid
-from test_whole_sync import Order
-from warehouse import MakeWarehouse
+from asana_assets_tests.support.destination import HORIZON, Landed
+from asana_assets_tests.support.horizon import Horizon
+from asana_assets_tests.support.moto_server import Aws
+from asana_assets_tests.support.mutations import mutate, mutate_out_of_sight, paid
+from asana_assets_tests.support.postgres_server import Postgres
+from asana_assets_tests.support.seaweedfs_server import Seaweed
+from asana_assets_tests.support.sync_harness import MakeWarehouse
 
 pytestmark = [
     pytest.mark.destinations,
@@ -85,7 +84,7 @@ def test_tables_are_the_truth_after_a_whole_sync_unchanged_by_a_second_and_true_
     landed.settings["ASANA_WORKSPACES"] = paid(landed)
     first = {endpoint.name: of_workspace(landed.table(endpoint.name), paid(landed)) for endpoint in ENDPOINTS}
     landed.sync()
-    order: list[tuple[str, Order]] = [("workspace_gid", "ascending"), ("gid", "ascending")]
+    order: list[tuple[str, Literal["ascending", "descending"]]] = [("workspace_gid", "ascending"), ("gid", "ascending")]
     for table, before in first.items():
         same = [column for column in before.schema.names if column != "_synced_at"]
         after = of_workspace(landed.table(table), paid(landed))

@@ -8,16 +8,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from horizon import DATABASE, Horizon, key_pair_token
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import BadRequestError, ForbiddenError
 
+from asana_assets.defs.resources import LakeResource
 from asana_assets.lake.catalog import open_catalog
 from asana_assets.lake.errors import CatalogRefusedError
 from asana_assets.lake.table import ensure_table
-from asana_assets.resources import LakeResource
-from asana_assets.sync.due import Memory
-from seaweed import Seaweed
+from asana_assets.sync.change_detection import SyncState
+from asana_assets_tests.support.horizon import DATABASE, Horizon, key_pair_token
+from asana_assets_tests.support.seaweedfs_server import Seaweed
 
 pytestmark = pytest.mark.destinations
 
@@ -54,8 +54,8 @@ def catalog(lake: LakeResource) -> Catalog:
 def test_a_token_is_bought_first_then_the_configuration_then_all_goes_below_the_database(
     horizon: Horizon, lake: LakeResource
 ) -> None:
-    rows = Memory.rows(pa.array(["1"]), pa.array(["1"]), datetime.now(UTC))
-    lake.remember("probe", "1", rows, pa.array([], pa.string()))
+    rows = SyncState.rows(pa.array(["1"]), pa.array(["1"]), datetime.now(UTC))
+    lake.save_state("probe", "1", rows, pa.array([], pa.string()))
     assert horizon.log[:2] == ["POST /v1/oauth/tokens", "GET /v1/config"]
     others = [entry for entry in horizon.log[2:] if not entry.split()[1].startswith(f"/v1/{DATABASE}/namespaces")]
     assert set(others) <= {"POST /v1/oauth/tokens"}  # a new one now and then

@@ -9,16 +9,16 @@ import boto3
 import pyarrow as pa
 import pytest
 import requests
-from destination import HORIZON
-from horizon import DATABASE, Horizon
 
+from asana_assets.defs.resources import LakeResource
 from asana_assets.lake.errors import LakeError
-from asana_assets.resources import LakeResource
-from asana_assets.sync.due import Memory
-from aws import REGION, Aws
-from postgres import Postgres
-from seaweed import Seaweed
-from warehouse import MakeWarehouse, failures
+from asana_assets.sync.change_detection import SyncState
+from asana_assets_tests.support.destination import HORIZON
+from asana_assets_tests.support.horizon import DATABASE, Horizon
+from asana_assets_tests.support.moto_server import REGION, Aws
+from asana_assets_tests.support.postgres_server import Postgres
+from asana_assets_tests.support.seaweedfs_server import Seaweed
+from asana_assets_tests.support.sync_harness import MakeWarehouse, failures
 
 pytestmark = [
     pytest.mark.destinations,
@@ -32,9 +32,9 @@ NOBODY = "http://127.0.0.1:1"  # a port that nothing may listen on
 
 def write(lake: LakeResource) -> None:
     """Make the lake create a table, if there is none, write a file, commit and read."""
-    rows = Memory.rows(pa.array(["1"]), pa.array(["1"]), datetime.now(UTC))
-    lake.remember("probe", "1", rows, pa.array([], pa.string()))
-    assert lake.memory("probe", "1").table.num_rows == 1
+    rows = SyncState.rows(pa.array(["1"]), pa.array(["1"]), datetime.now(UTC))
+    lake.save_state("probe", "1", rows, pa.array([], pa.string()))
+    assert lake.load_state("probe", "1").table.num_rows == 1
 
 
 @pytest.fixture

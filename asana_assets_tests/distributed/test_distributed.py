@@ -6,13 +6,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from cluster import Cluster, find_redis, wait_until
 
 from asana_assets.sandbox import Sandbox
-from installed import installed
-from postgres import Postgres
-from seaweed import Seaweed, find_weed
-from warehouse import Warehouse
+from asana_assets_tests.support.cluster import Cluster, find_redis, wait_until
+from asana_assets_tests.support.postgres_server import Postgres
+from asana_assets_tests.support.requirements import installed
+from asana_assets_tests.support.seaweedfs_server import Seaweed, find_weed
+from asana_assets_tests.support.sync_harness import Warehouse
 
 pytestmark = pytest.mark.distributed
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from sandbox_client import Client
 
 from asana_assets.sandbox import Sandbox
+from asana_assets_tests.support.sandbox_client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,49 +11,51 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asana_assets.asana.client import Page
-from asana_assets.asana.columns import (
+from asana_assets.asana.endpoints import ATTACHMENTS, ENDPOINTS, STORIES, TASKS, WORKSPACES
+from asana_assets.asana.errors import ContractError
+from asana_assets.asana.field_types import (
+    BOOLEAN,
     DATE,
-    FLAG,
     INSTANT,
     INTEGER,
     NUMBER,
     REFERENCE,
     TEXT,
     Column,
+    FieldType,
     ListOf,
-    Shape,
     Struct,
 )
-from asana_assets.asana.endpoint import Endpoint
-from asana_assets.asana.endpoints import ATTACHMENTS, ENDPOINTS, STORIES, TASKS, WORKSPACES
-from asana_assets.asana.errors import ContractError
-from asana_assets.sync.rows import Found, RowBuilder
+from asana_assets.asana.model import Endpoint
+from asana_assets.sync.rows import FetchedPage, RowBuilder
 
 ASKED_AT = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 
 
 def page(*records: object) -> Page:
-    return Page(body=json.dumps({"data": records, "next_page": None}).encode(), count=len(records), asked_at=ASKED_AT)
+    return Page(
+        body=json.dumps({"data": records, "next_page": None}).encode(), count=len(records), requested_at=ASKED_AT
+    )
 
 
 def rows(endpoint: Endpoint, *pages: Page) -> list[dict[str, object]]:
-    batch = RowBuilder(endpoint).build([Found(one, f"parent {at}") for at, one in enumerate(pages)], "1")
+    batch = RowBuilder(endpoint).build([FetchedPage(one, f"parent {at}") for at, one in enumerate(pages)], "1")
     assert batch.schema.equals(endpoint.schema)
     return batch.to_pylist()
 
 
-def sent(shape: Shape) -> st.SearchStrategy[object]:
+def sent(shape: FieldType) -> st.SearchStrategy[object]:
     """Values of a shape as Asana sends them, null included."""
     text = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=5)
     value: st.SearchStrategy[object]
     match shape:
         case Struct():
-            value = st.fixed_dictionaries({}, optional={c.field: sent(c.shape) for c in shape.columns})
+            value = st.fixed_dictionaries({}, optional={c.field: sent(c.type) for c in shape.columns})
         case ListOf():
             value = st.lists(sent(shape.item), max_size=3)
         case _ if shape is REFERENCE:
             value = st.fixed_dictionaries({"gid": text}, optional={"resource_type": text, "name": text})
-        case _ if shape is FLAG:
+        case _ if shape is BOOLEAN:
             value = st.booleans()
         case _ if shape is INTEGER:
             value = st.integers(-(2**63), 2**63 - 1)
@@ -75,7 +77,7 @@ def records(endpoint: Endpoint) -> st.SearchStrategy[dict[str, object]]:
     some_columns = st.lists(st.sampled_from(endpoint.columns), max_size=5, unique_by=lambda column: column.name)
     gid = st.integers(1, 2**53).map(str)
     return some_columns.flatmap(
-        lambda columns: st.fixed_dictionaries({"gid": gid} | {c.field: sent(c.shape) for c in columns})
+        lambda columns: st.fixed_dictionaries({"gid": gid} | {c.field: sent(c.type) for c in columns})
     )
 
 
@@ -96,8 +98,8 @@ def test_rows_do_not_depend_on_how_pages_are_cut(data: st.DataObject) -> None:
     endpoint = data.draw(st.sampled_from(ENDPOINTS))
     some = data.draw(st.lists(records(endpoint), max_size=6))
     cut = data.draw(st.integers(0, len(some)))
-    whole = RowBuilder(endpoint).build([Found(page(*some), "7")], "1")
-    parts = RowBuilder(endpoint).build([Found(page(*some[:cut]), "7"), Found(page(*some[cut:]), "7")], "1")
+    whole = RowBuilder(endpoint).build([FetchedPage(page(*some), "7")], "1")
+    parts = RowBuilder(endpoint).build([FetchedPage(page(*some[:cut]), "7"), FetchedPage(page(*some[cut:]), "7")], "1")
     assert whole.equals(parts)
 
 
@@ -117,7 +119,7 @@ def test_every_row_says_when_and_where_it_was_asked_for() -> None:
 
 
 def test_a_workspace_is_its_own_partition() -> None:
-    batch = RowBuilder(WORKSPACES).build([Found(page({"gid": "8"}, {"gid": "9"}), "")], "")
+    batch = RowBuilder(WORKSPACES).build([FetchedPage(page({"gid": "8"}, {"gid": "9"}), "")], "")
     assert batch["workspace_gid"].to_pylist() == ["8", "9"]
 
 
@@ -184,5 +186,5 @@ def test_a_record_without_a_gid_is_a_contract_error(record: object) -> None:
 
 
 def test_arrow_types_of_a_column_are_what_the_table_stores() -> None:
-    column = Column(name="x", field="x", shape=ListOf(Struct((Column(name="y_gid", field="y", shape=REFERENCE),))))
-    assert column.arrow.type == pa.list_(pa.field("element", pa.struct([pa.field("y_gid", pa.string())])))
+    column = Column(name="x", field="x", type=ListOf(Struct((Column(name="y_gid", field="y", type=REFERENCE),))))
+    assert column.arrow_field.type == pa.list_(pa.field("element", pa.struct([pa.field("y_gid", pa.string())])))

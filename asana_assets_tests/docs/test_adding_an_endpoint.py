@@ -1,0 +1,39 @@
+"""The worked example of a new endpoint: it becomes an asset with everything that its page promises."""
+
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from asana_assets.asana import endpoints
+from asana_assets.asana.model import Endpoint
+from asana_assets.definitions import defs
+from asana_assets.defs.assets import build_asset
+from asana_assets_tests.support.doc_project import example
+
+
+def test_the_example_becomes_an_asset_with_schema_question_and_lineage() -> None:
+    scope: dict[str, Any] = dict(vars(endpoints))
+    exec(example(), scope)  # noqa: S102 # that is what the page is for
+    endpoint = scope["CUSTOM_FIELDS"]
+    assert isinstance(endpoint, Endpoint)
+    assert endpoint.opt_fields == (
+        "resource_type,name,resource_subtype,description,precision,currency_code,"
+        "enum_options.name,enum_options.color,enum_options.enabled,created_by"
+    )
+    assert endpoint.schema.names[:3] == ["gid", "workspace_gid", "resource_type"]
+    assert endpoint.schema.names[-4:] == ["enum_options", "created_by_gid", "_synced_at", "_unmapped"]
+    assert pa.types.is_struct(endpoint.schema.field("enum_options").type.value_type)
+    assert not endpoint.is_child
+
+    with_it = dg.Definitions.merge(defs, dg.Definitions(assets=[build_asset(endpoint)]))
+    [spec] = [one for one in with_it.resolve_all_asset_specs() if one.key == dg.AssetKey("custom_fields")]
+    assert [dep.asset_key for dep in spec.deps] == [dg.AssetKey("workspaces")]
+    assert spec.partitions_def is not None
+    assert (spec.group_name, spec.kinds) == ("administration", {"asana", "iceberg"})
+    assert "One row is one custom field of a workspace's library." in (spec.description or "")
+    assert [column.name for column in spec.metadata["dagster/column_schema"].columns] == endpoint.schema.names
+    lineage = spec.metadata["dagster/column_lineage"].deps_by_column["workspace_gid"]
+    assert [(dep.asset_key, dep.column_name) for dep in lineage] == [(dg.AssetKey("workspaces"), "gid")]
+    graph = with_it.resolve_asset_graph()
+    assert len(graph.get_check_keys_for_assets({dg.AssetKey("custom_fields")})) == 7

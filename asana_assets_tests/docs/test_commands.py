@@ -1,0 +1,223 @@
+"""Every command of the pages, run in a copy of the project as somebody new would: in order, in an empty directory."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets.sandbox import Sandbox, build_organization
+from asana_assets_tests.support.doc_answers import answers, assert_same
+from asana_assets_tests.support.doc_pages import GUIDE, PAGES, blocks, questions, views
+from asana_assets_tests.support.doc_project import (
+    ADDING,
+    ANSWER,
+    STAYS,
+    Project,
+    add_endpoint,
+    commands,
+    copy_project,
+    free_port,
+    resembles,
+    shell,
+)
+
+START = "docs/getting-started.md"
+OPERATIONS = "docs/operations.md"
+SECONDS = 5 * 60
+"""In which somebody new is to see a green graph and a first answer, on a machine that is theirs."""
+
+
+def shown(page: str) -> list[tuple[int, str]]:
+    """Give each output that a page shows, with the number of the block of commands before it; starts at 0."""
+    number, found = -1, list[tuple[int, str]]()
+    for block in blocks(page):
+        number += block.kind == "sh" and block.not_run is None
+        if block.kind == "text":
+            found.append((number, block.text))
+    return found
+
+
+def run_page(page: str, project: Project, *, typed: str = "") -> None:
+    outputs = project.run(shell(page), typed=typed)
+    for number, text in shown(page):
+        assert resembles(text, outputs[number]), f"{page} shows\n{text}\nand there is\n{outputs[number]}"
+
+
+def settings(asana: Sandbox, *workspaces: str) -> dict[str, str]:
+    """Give what stands for an account of one's own."""
+    return {
+        "ASANA_BASE_URL": asana.url,
+        "ASANA_ACCESS_TOKEN": asana.token,
+        "ASANA_REQUESTS_PER_SECOND": "500",
+        "ASANA_WORKSPACES": ",".join(asana.organization.traps[name] for name in workspaces),
+    }
+
+
+def test_every_page_with_commands_is_run() -> None:
+    assert {page for page in PAGES if shell(page)} == {START, OPERATIONS, ADDING, "README.md"}
+
+
+# --- a new user
+
+
+def ask(port: int, query: str) -> Any:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql",
+        data=json.dumps({"query": query}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 # our own server
+        return json.load(answer)["data"]
+
+
+GRAPH = """{
+  runsOrError(limit: 20) { ... on Runs { results { jobName status } } }
+  assetNodes {
+    assetKey { path }
+    assetMaterializations(limit: 1) { runId }
+    partitionStats { numPartitions numMaterialized numFailed }
+  }
+}"""
+
+
+@contextmanager
+def user_interface(project: Project) -> Generator[int]:
+    """Run `make dev` on a free port, which is given, and end it as Ctrl-C does."""
+    port = free_port()
+    log = project.root / "dev.log"
+    with log.open("w") as output:
+        running = subprocess.Popen(  # noqa: S603 # our own Makefile
+            STAYS.split(),
+            cwd=project.root,
+            env={**project.environment, "DAGSTER_CLI_DEV_PORT": str(port)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield port
+        finally:
+            os.killpg(running.pid, signal.SIGINT)
+            try:
+                running.wait(60)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(running.pid, signal.SIGKILL)
+
+
+def wait_for_green(port: int, seconds: float) -> None:
+    """Wait until every partition of every asset is materialized, as the graph shows it."""
+    until = time.monotonic() + seconds
+    graph: Any = "no answer"
+    while time.monotonic() < until:
+        time.sleep(1)
+        try:
+            graph = ask(port, GRAPH)
+        except OSError:  # not up yet
+            continue
+        runs = graph["runsOrError"]["results"]
+        assert all(run["jobName"] == "sync_new_workspace" and run["status"] != "FAILURE" for run in runs), runs
+        if len(runs) == 3 and all(run["status"] == "SUCCESS" for run in runs):
+            assert {node["assetKey"]["path"][0] for node in graph["assetNodes"]} == {one.name for one in ENDPOINTS}
+            for node in graph["assetNodes"]:
+                assert node["assetMaterializations"], node
+                green = {"numPartitions": 3, "numMaterialized": 3, "numFailed": 0}
+                assert node["partitionStats"] in (None, green), node
+            return
+    pytest.fail(f"not green after {seconds:.0f} s: {graph}")
+
+
+@pytest.mark.slow
+def test_who_starts_is_at_a_green_graph_and_an_answer_in_five_minutes(tmp_path: Path) -> None:
+    """With nothing installed, and no account until it is asked for."""
+    project = copy_project(tmp_path / "clone", installed=False)
+    began = time.monotonic()
+    *first, own = [block for block in shell(START) if list(commands(block))][:3]
+    assert first[0].text == "make demo"
+    assert own.text.startswith(".venv/bin/asana-assets connect")
+    outputs = project.run(first)
+    assert all(resembles(text, output) for (_, text), output in zip(shown(START), outputs, strict=True))
+    with user_interface(project) as port:
+        wait_for_green(port, 2 * SECONDS)
+        seconds = time.monotonic() - began
+    others = os.getloadavg()[1] / (2 * (os.cpu_count() or 1))  # above 1 if more wants to run than our own
+    assert seconds < SECONDS * max(1.0, others)
+
+
+@pytest.mark.slow
+def test_with_an_account_of_ones_own_it_goes_on(tmp_path: Path) -> None:
+    with Sandbox("demo") as asana:
+        given = {name: value for name, value in settings(asana).items() if name != "ASANA_ACCESS_TOKEN"}
+        project = copy_project(tmp_path / "clone", installed=True, **given)
+        run_page(START, project, typed=f"{asana.token}\n")
+        assert asana.token in (project.root / ".env").read_text()
+
+
+# --- the other pages
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
+    with Sandbox("demo") as asana:  # its small workspaces, since the README sets the rate of a free plan
+        small = settings(asana, "free_organization", "personal_workspace")
+        project = copy_project(tmp_path / "clone", installed=True, **small)
+        run_page("README.md", project, typed=f"{asana.token}\n")
+    assert (project.root / "asana_data" / "catalog.db").exists()
+
+
+@pytest.mark.slow
+def test_the_commands_of_operations_run(tmp_path: Path) -> None:
+    with Sandbox() as asana:
+        project = copy_project(tmp_path / "clone", installed=True, **settings(asana))
+        sync = [".venv/bin/asana-assets", "sync"]
+        subprocess.run(sync, cwd=project.root, env=project.environment, check=True, capture_output=True)  # noqa: S603
+        outputs = project.run(shell(OPERATIONS))
+    [schedules] = [output for output in outputs if "daily [" in output]
+    assert "daily [RUNNING]" in schedules
+    assert "frequent [STOPPED]" in schedules
+
+
+@pytest.mark.slow
+def test_the_commands_for_a_new_endpoint_run(tmp_path: Path) -> None:
+    with Sandbox() as asana:
+        asana.fault("/workspaces/{workspace_gid}/custom_fields", 200, body=ANSWER)
+        project = copy_project(tmp_path / "clone", installed=True, **settings(asana, "paid_organization"))
+        add_endpoint(project.root)
+        run_page(ADDING, project)
+        paths = [entry.path for entry in asana.log]
+        assert paths[-1].endswith("/custom_fields")
+    assert (project.root / "asana_data" / "warehouse" / "asana" / "custom_fields").is_dir()
+
+
+@pytest.mark.slow
+def test_the_guides_questions_are_answered_from_the_demos_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    project = copy_project(tmp_path / "clone", installed=True)
+    [demo] = [block for block in shell(START) if block.text == "make demo"]
+    project.run([demo])
+    monkeypatch.chdir(project.root)
+    scope: dict[str, Any] = {}
+    [open_tables] = blocks(GUIDE, "python")
+    exec(open_tables.text, scope)  # noqa: S102 # that is what the page is for
+    assert "Catnip & Co." in capfd.readouterr().out
+    database = scope["db"]
+    assert isinstance(database, duckdb.DuckDBPyConnection)
+    for view in views():
+        database.execute(view)
+    wanted = answers(Sandbox(organization=build_organization(scale="demo")))
+    for sql, rows in zip(questions(), wanted, strict=True):
+        assert_same(database.execute(sql).fetchall(), rows)
+    [memory] = blocks("docs/concepts.md", "sql")
+    read = {row[0] for row in database.execute(memory.text).fetchall()}
+    assert read == {"tasks", *(one.name for one in ENDPOINTS if one.is_child)}

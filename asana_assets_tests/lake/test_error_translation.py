@@ -1,0 +1,48 @@
+import pytest
+from pyiceberg.exceptions import ForbiddenError, OAuthError, RESTError, ServerError, UnauthorizedError
+
+from asana_assets.lake.error_translation import EMBEDDED, translate_error
+from asana_assets.lake.errors import CatalogRefusedError, LakeError
+
+P = "PYICEBERG_CATALOG__ASANA__"
+
+
+@pytest.mark.parametrize(
+    ("error", "setting", "refused"),
+    [
+        (OAuthError("invalid_client: no"), f"{P}CREDENTIAL", True),
+        (OAuthError("invalid_scope: no"), f"{P}SCOPE", True),
+        (UnauthorizedError("expired"), f"{P}CREDENTIAL and {P}TOKEN", True),
+        (ForbiddenError("no"), f"{P}SCOPE", True),
+        (RESTError("404"), f"{P}WAREHOUSE", True),
+        (ServerError("down"), f"{P}URI", False),
+        (OSError("AWS Error NO_SUCH_BUCKET during PutObject operation"), f"{P}WAREHOUSE", True),
+        (OSError("AWS Error EXPIRED_TOKEN during PutObject operation"), "AWS_ACCESS_KEY_ID", True),
+        (OSError("AWS Error ACCESS_DENIED during PutObject operation"), f"{P}WAREHOUSE", True),
+        (OSError("AWS Error NETWORK_CONNECTION during PutObject operation"), f"{P}CLIENT__REGION", False),
+        (PermissionError(13, "Permission denied", "/lake/x"), f"{P}WAREHOUSE", False),
+    ],
+)
+def test_an_error_names_its_setting(error: Exception, setting: str, *, refused: bool) -> None:
+    known = translate_error(error, {"uri": "https://catalog.example"})
+    assert isinstance(known, LakeError)
+    assert f"check {setting}" in str(known) or f" {setting}" in str(known)
+    assert isinstance(known, CatalogRefusedError) == refused
+
+
+def test_an_error_of_the_default_catalog_names_the_data_directory() -> None:
+    words = str(translate_error(OSError(28, "No space left on device", "/lake/x"), {EMBEDDED: "true"}))
+    assert words == (
+        "The tables' files cannot be read or written; check ASANA_DATA_DIR (OSError: No space left on device: /lake/x)."
+    )
+
+
+def test_an_error_of_something_else_has_no_meaning_here() -> None:
+    assert translate_error(KeyError("x"), {}) is None
+    assert translate_error(ValueError("x"), {}) is None
+
+
+def test_no_secret_is_in_a_sentence_whole_or_in_part() -> None:
+    properties = {"credential": "me:s3cret", "auth": {"oauth2": {"client_secret": "hidden"}}, "s3.session-token": "t0k"}
+    words = str(translate_error(UnauthorizedError("me:s3cret, s3cret, hidden, t0k"), properties))
+    assert not any(secret in words for secret in ("s3cret", "hidden", "t0k"))

@@ -1,0 +1,196 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyiceberg.catalog import Catalog
+from pyiceberg.conversions import from_bytes
+from pyiceberg.io.pyarrow import ParquetFormatWriter
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import FileScanTask, Table
+from pyiceberg.types import StringType
+
+from asana_assets.lake.commit import replace_partition
+from asana_assets.lake.errors import LakeError, SchemaError
+from asana_assets.lake.pyiceberg_internals import read_file
+from asana_assets.lake.table import scan
+from asana_assets.lake.writer import PartitionWriter
+from asana_assets_tests.support.lake_tables import SCHEMA, Row, batch, data_files, gids, numbers, replace, row, tasks
+
+
+def _write(table: Table, rows: list[Row], *, sort_by: list[str], size: int, run_rows: int) -> pa.Table:
+    """What a reader gets, in the order of the files, of rows written in batches of `size`."""
+    with PartitionWriter(table, workspace="w", sort_by=sort_by, run_rows=run_rows, rows_per_file=7) as writer:
+        for start in range(0, len(rows), size):
+            writer.write(batch(rows[start : start + size]))
+        files = writer.finish()
+    batches = [b for file in files for b in read_file(table, FileScanTask(file), table.schema())]
+    return pa.Table.from_batches(batches, schema=SCHEMA)
+
+
+def _bounds(table: Table, file: DataFile, column: str) -> tuple[object, object]:
+    field_id = table.schema().find_field(column).field_id
+    assert file.lower_bounds is not None
+    assert file.upper_bounds is not None
+    return (
+        from_bytes(StringType(), file.lower_bounds[field_id]),
+        from_bytes(StringType(), file.upper_bounds[field_id]),
+    )
+
+
+def test_rows_are_sorted_over_all_files_and_the_files_bounds_do_not_overlap(catalog: Catalog) -> None:
+    """Gids longer than Iceberg's usual 16 characters of statistics, spilled, in files of 100."""
+    table = tasks(catalog)
+    keys = [str(12_000_000_000_000_000_000 + number * 7919 % 1000) for number in range(1000)]
+    with PartitionWriter(table, workspace="w", sort_by=["gid"], rows_per_file=100, run_rows=37) as writer:
+        for start in range(0, 1000, 10):
+            writer.write(batch([row(gid) for gid in keys[start : start + 10]]))
+        files = writer.finish()
+    assert [file.record_count for file in files] == [100] * 10
+    expected = sorted(keys)
+    assert [_bounds(table, file, "gid") for file in files] == [
+        (expected[start], expected[start + 99]) for start in range(0, 1000, 100)
+    ]
+    replace_partition(table, "w", files)
+    read = scan(table, workspace="w")
+    assert sorted(map(str, read.column("gid").to_pylist())) == expected
+    assert set(read.column("workspace_gid").to_pylist()) == {"w"}
+
+
+_rows = st.lists(
+    st.builds(
+        lambda gid, parent, second: row(gid, parent=parent, second=second),
+        st.integers(0, 8),
+        st.one_of(st.none(), st.integers(0, 3)),
+        st.one_of(st.none(), st.integers(0, 3)),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=_rows, size=st.integers(1, 9), run_rows=st.integers(1, 50), by_parent=st.booleans())
+def test_of_each_key_the_newest_row_stays_and_the_order_holds_for_any_batches_and_runs(
+    catalog: Catalog, rows: list[Row], size: int, run_rows: int, *, by_parent: bool
+) -> None:
+    """Also where the sort order does not bring the rows of one key together; among equals the last written stays."""
+    for number, written in enumerate(rows):
+        written["name"] = str(number)
+    newest: dict[object, Row] = {}
+    for candidate in rows:
+        old = newest.get(candidate["gid"])
+        if old is None or str(candidate["_synced_at"] or "") >= str(old["_synced_at"] or ""):
+            newest[candidate["gid"]] = candidate
+    sort_by = ["parent_gid", "gid"] if by_parent else ["gid"]
+    expected = sorted(newest.values(), key=lambda r: (*((r[c] is None, str(r[c])) for c in sort_by),))
+    read = _write(tasks(catalog), rows, sort_by=sort_by, size=size, run_rows=run_rows)
+    assert read.column("name").to_pylist() == [r["name"] for r in expected]
+    assert read.column("parent_gid").to_pylist() == [r["parent_gid"] for r in expected]
+    assert read.column("custom_fields").to_pylist() == [r["custom_fields"] for r in expected]
+
+
+def test_one_run_never_touches_the_spill_directory_and_two_do(catalog: Catalog, tmp_path: Path) -> None:
+    """A directory that does not exist tells: using it fails."""
+    table, nowhere = tasks(catalog), tmp_path / "nowhere"
+    with PartitionWriter(table, workspace="w", sort_by=["gid"], run_rows=10, spill_dir=nowhere) as writer:
+        writer.write(batch([row(number) for number in range(10)]))
+        assert len(writer.finish()) == 1
+    with PartitionWriter(table, workspace="w", sort_by=["gid"], run_rows=10, spill_dir=nowhere) as writer:
+        writer.write(batch([row(number) for number in range(11)]))
+        with pytest.raises(LakeError, match="nowhere"):
+            writer.finish()
+
+
+def test_nothing_written_makes_no_file(catalog: Catalog) -> None:
+    with PartitionWriter(tasks(catalog), workspace="w", sort_by=["gid"]) as writer:
+        writer.write(batch([]))
+        assert writer.finish() == []
+
+
+def test_a_writer_left_before_its_end_leaves_no_file(catalog: Catalog, data_dir: Path, tmp_path: Path) -> None:
+    table, spill = tasks(catalog), tmp_path / "spill"
+    spill.mkdir()
+    with PartitionWriter(table, workspace="w", sort_by=["gid"], run_rows=10, spill_dir=spill) as writer:
+        writer.write(batch([row(number) for number in range(100)]))
+    assert list(spill.iterdir()) == []
+    assert data_files(data_dir) == set()
+
+
+def test_a_store_that_fails_halfway_leaves_no_data_file_and_no_snapshot(
+    catalog: Catalog, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When one file is complete and the second is open."""
+    table = tasks(catalog)
+    write = ParquetFormatWriter.write
+
+    def full_at_the_second_file(self: ParquetFormatWriter, rows: pa.Table) -> None:
+        if len(data_files(data_dir)) == 2:
+            raise OSError("disk full")
+        write(self, rows)
+
+    monkeypatch.setattr(ParquetFormatWriter, "write", full_at_the_second_file)
+    with PartitionWriter(table, workspace="w", sort_by=["gid"], rows_per_file=25, run_rows=10) as writer:
+        writer.write(batch([row(number) for number in range(60)]))
+        with pytest.raises(LakeError, match="disk full"):
+            writer.finish()
+        assert len(data_files(data_dir)) == 2
+    assert data_files(data_dir) == set()
+    assert table.refresh().current_snapshot() is None
+
+
+def test_a_killed_process_leaves_no_spill_and_the_table_as_before(
+    catalog: Catalog, data_dir: Path, tmp_path: Path
+) -> None:
+    table, spill = tasks(catalog), tmp_path / "spill"
+    spill.mkdir()
+    replace(table, "w", [row(1)])
+    before = data_files(data_dir)
+    script = (
+        "import os, signal, sys; from pathlib import Path; from asana_assets_tests.support.lake_tables import *; "
+        "from asana_assets.lake.catalog import open_catalog; "
+        "writer = PartitionWriter(tasks(open_catalog(data_dir=Path(sys.argv[1]))), workspace='w', sort_by=['gid'], "
+        "run_rows=10, spill_dir=Path(sys.argv[2])); "
+        "writer.write(batch([row(number) for number in range(100)])); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    command = [sys.executable, "-c", script, str(data_dir), str(spill)]
+    killed = subprocess.run(command, cwd=Path(__file__).parents[2], check=False)  # noqa: S603 - our own script
+    assert killed.returncode == -signal.SIGKILL
+    assert list(spill.iterdir()) == []
+    assert data_files(data_dir) == before
+    assert gids(table.refresh(), "w") == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (pa.table({"gid": ["1"], "colour": ["red"]}), "no column colour"),
+        (pa.table({"gid": ["1"], "points": ["many"]}), r"Column points of table asana\.tasks"),
+        (pa.table({"name": ["x"]}), r"Column gid of table asana\.tasks is required"),
+        (pa.table({"gid": ["1"], "workspace_gid": ["v"]}), "another workspace than w"),
+        (pa.table({"gid": [["1"]]}), r"Column gid of table asana\.tasks"),
+    ],
+)
+def test_rows_that_do_not_fit_the_table_are_named(catalog: Catalog, rows: pa.Table, words: str) -> None:
+    writer = PartitionWriter(tasks(catalog), workspace="w", sort_by=["gid"])
+    with pytest.raises(SchemaError, match=words), writer:  # noqa: PT012 - values are looked at once there are many
+        writer.write(rows)
+        writer.finish()
+
+
+def test_a_sort_column_that_the_table_lacks_is_named(catalog: Catalog) -> None:
+    with pytest.raises(SchemaError, match=r"asana\.tasks has no column rank"):
+        PartitionWriter(tasks(catalog), workspace="w", sort_by=["rank"])
+
+
+def test_large_and_small_batches_of_several_shapes_mix(catalog: Catalog) -> None:
+    table = tasks(catalog)
+    with PartitionWriter(table, workspace="w", sort_by=["gid"], run_rows=64) as writer:
+        writer.write(batch([row(number) for number in range(1000, 1500)]))
+        for number in range(1500, 1600):
+            writer.write(pa.table({"name": ["n"], "gid": pa.array([str(number)], pa.large_string())}).to_batches()[0])
+        replace_partition(table, "w", writer.finish())
+    assert sorted(map(str, scan(table).column("gid").to_pylist())) == numbers(range(1000, 1600))

@@ -1,0 +1,187 @@
+"""A data directory and what the tests do with it: sync a sandbox into it, read tables back, compare with the truth.
+
+What a row should be is worked out here from the table's own column names and types, by the naming rules that the
+README gives, and not from the catalogue: a mistake there must not excuse itself.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import dagster as dg
+import pyarrow as pa
+from pyiceberg.table import Table
+
+from asana_assets.definitions import build_definitions, configure_asana
+from asana_assets.defs.automation import refresh_workspaces, sync_workspace
+from asana_assets.lake.catalog import open_catalog
+from asana_assets.lake.table import load_table, scan
+from asana_assets.sandbox import ENDPOINTS, Sandbox
+
+NOT_SENT = {"workspace_gid", "_synced_at", "_unmapped"}
+FIELDS = {
+    "dependency_gids": "dependencies",
+    "people_gids": "people_value",
+    "reference_gids": "reference_value",
+    "old_people_gids": "old_people_value",
+    "new_people_gids": "new_people_value",
+}
+
+Row = dict[str, Any]
+MakeWarehouse: TypeAlias = "Callable[..., Warehouse]"
+
+
+def expected(record: Row, schema: pa.Schema | pa.StructType) -> Row:
+    """Give the row that a record of Asana should have become."""
+    return {column.name: _value(record, column) for column in schema if column.name not in NOT_SENT}
+
+
+def _value(record: Row, column: "pa.Field[Any]") -> object:
+    name = column.name
+    if name == "parent_gid" and "parent" not in record:
+        return _gid(record.get("target"))  # a story's task
+    if name.endswith("_gid") and name not in record:
+        return _gid(record.get(name.removesuffix("_gid")))
+    if name.endswith("_gids"):
+        field = FIELDS.get(name, f"{name.removesuffix('_gids')}s")
+        items = record.get(field)
+        return None if items is None else [_gid(item) for item in items]
+    return _typed(record.get(name), column.type)
+
+
+def _gid(value: Any) -> object:
+    return value["gid"] if isinstance(value, dict) else value
+
+
+def _typed(value: Any, kind: Any) -> object:
+    if value is None:
+        return None
+    if pa.types.is_list(kind):
+        return [_typed(item, kind.value_type) for item in value]
+    if pa.types.is_struct(kind):
+        return expected(value, kind)
+    if pa.types.is_timestamp(kind):
+        return dt.datetime.fromisoformat(value)
+    if pa.types.is_date(kind):
+        return dt.date.fromisoformat(value)
+    return value
+
+
+@dataclass
+class Warehouse:
+    """One data directory and one Dagster instance, fed by one sandbox."""
+
+    asana: Sandbox
+    data_dir: Path
+    instance: dg.DagsterInstance
+    settings: dict[str, str] = field(default_factory=dict[str, str])
+    asana_fields: dict[str, object] = field(default_factory=dict[str, object])
+    read_ahead: bool = True
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "ASANA_BASE_URL": self.asana.url,
+            "ASANA_ACCESS_TOKEN": self.asana.token,
+            "ASANA_REQUESTS_PER_SECOND": "1000",
+            "ASANA_DATA_DIR": str(self.data_dir),
+            "ASANA_PACER_URL": f"sqlite:///{self.data_dir}/pace.db",
+            **self.settings,
+        }
+
+    @property
+    def definitions(self) -> dg.Definitions:
+        asana = configure_asana(self.environment, **self.asana_fields)
+        return build_definitions(self.environment, asana=asana, read_ahead=self.read_ahead)
+
+    def run(
+        self, job: str, workspace_gid: str | None = None, assets: Sequence[str] = (), **config: object
+    ) -> dg.ExecuteInProcessResult:
+        """Run a job; `config` goes to each of `assets`."""
+        return self.definitions.resolve_job_def(job).execute_in_process(
+            {
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "ops": {name: {"config": config} for name in assets if config},
+            },
+            instance=self.instance,
+            partition_key=workspace_gid,
+            asset_selection=[dg.AssetKey(name) for name in assets] or None,
+            raise_on_error=False,
+        )
+
+    def sync(self) -> None:
+        """Sync everything; every run must succeed."""
+        result = self.run(refresh_workspaces.name)
+        assert result.success, failures(result)
+        for gid in self.instance.get_dynamic_partitions("asana_workspaces"):
+            result = self.run(sync_workspace.name, gid)
+            assert result.success, failures(result)
+
+    def iceberg(self, name: str) -> Table:
+        table = load_table(open_catalog(data_dir=self.data_dir), "asana", name)
+        assert table is not None, f"there is no table {name}"
+        return table
+
+    def drop(self, name: str) -> None:
+        open_catalog(data_dir=self.data_dir).drop_table(("asana", name))
+
+    def table(self, name: str) -> pa.Table:
+        """Give a whole table, without regard to workspaces."""
+        return scan(self.iceberg(name))
+
+    def rows(self, name: str, workspace_gid: str | None = None) -> list[Row]:
+        rows = self.table(name).to_pylist()
+        return [row for row in rows if workspace_gid in {None, row["workspace_gid"]}]
+
+    def assert_true(self, *workspace_gids: str) -> None:
+        """Every table holds exactly the truth, field by field, once each; of these workspaces, or of all."""
+        workspaces = workspace_gids or [str(record["gid"]) for record in self.asana.truth("workspaces")]
+        for name in ENDPOINTS:
+            table = self.table(name)
+            for workspace_gid in workspaces:
+                records = self.asana.truth(name, workspace_gid)
+                mine = [row for row in table.to_pylist() if row["workspace_gid"] == workspace_gid]
+                assert_same(name, mine, [expected(record, table.schema) for record in records])
+            assert workspace_gids or set(table["workspace_gid"].to_pylist()) <= set(workspaces), name
+
+
+def assert_same(name: str, rows: list[Row], wanted: list[Row]) -> None:
+    """Compare rows with what they should be, by gid; a difference is named by its column."""
+    gids = [str(row["gid"]) for row in rows]
+    assert sorted(gids) == sorted(str(row["gid"]) for row in wanted), name
+    by_gid = {str(row["gid"]): row for row in rows}
+    for row in wanted:
+        mine = by_gid[str(row["gid"])]
+        assert mine["_unmapped"] is None, (name, mine)
+        for column, value in row.items():
+            assert mine[column] == value, (name, row["gid"], column, mine[column], value)
+
+
+def complaints(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], str]:
+    """Give, by asset and check, what the checks that did not pass say."""
+    return {
+        (evaluation.asset_key.path[-1], evaluation.check_name): str(evaluation.description)
+        for evaluation in result.get_asset_check_evaluations()
+        if not evaluation.passed
+    }
+
+
+def metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
+    """Give the metadata of an asset's materialization."""
+    [event] = [
+        event for event in result.get_asset_materialization_events() if event.materialization.asset_key.path[-1] == name
+    ]
+    return {key: entry.value for key, entry in event.materialization.metadata.items()}
+
+
+def failures(result: dg.ExecuteInProcessResult | dg.JobExecutionResult) -> dict[str, str]:
+    """Give, by asset, the sentence that Dagster shows for its failure."""
+    return {
+        str(event.step_key): (
+            (event.step_failure_data.user_failure_data and event.step_failure_data.user_failure_data.description)
+            or event.step_failure_data.error_display_string
+        )
+        for event in result.filter_events(lambda event: event.is_step_failure)
+    }

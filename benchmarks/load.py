@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
 from asana_assets.asana.client import ApiRequest, Client, RequestStats
-from asana_assets.asana.pacer import DatabasePacer
+from asana_assets.asana.database_pacer import DatabasePacer
 from asana_assets.asana.throttle import Throttle
+from asana_assets.asana.transport import Transport
 from asana_assets.sandbox import Sandbox
 
 NAME = "asker"
@@ -99,7 +100,7 @@ class _Asker:
                 time.sleep(0.05)
                 continue
             usage = RequestStats()
-            self.client.get_record(request, opt_fields="name", usage=usage, stop=never)
+            self.client.get_record(request, opt_fields="name", stats=usage, stop=never)
             self.longest_wait = max(self.longest_wait, usage.throttle_wait_seconds)
 
 
@@ -116,7 +117,7 @@ def main() -> None:
     parser.add_argument("--rest", type=float, required=True, help="ask nothing for so many")
     given = parser.parse_args()
     throttle = Throttle(ceiling=given.ceiling, pacer=DatabasePacer(given.pace, given.token))
-    with Client(base_url=given.url, token=given.token, throttle=throttle) as client:
+    with Client(transport=Transport(base_url=given.url, token=given.token), throttle=throttle) as client:
         asker = _Asker(client, given.name, time.monotonic() + given.seconds, given.rest_every, given.rest)
         with ThreadPoolExecutor(given.threads) as pool:
             asking = pool.map(asker.ask, range(given.threads))

@@ -1,4 +1,4 @@
-"""The Asana API: its catalogue of endpoints, the client that reads it, and the pace it is read at.
+"""The Asana API: the endpoint registry, the HTTP client, and rate limiting.
 
-Knows HTTP and Asana's conventions. Knows no table, no file and no Dagster.
+Knows HTTP and Asana's conventions; knows no table, no file and no Dagster.
 """

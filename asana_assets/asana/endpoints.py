@@ -1,8 +1,8 @@
-"""The catalogue: Asana's endpoints, one constant each.
+"""The endpoint registry: one constant per endpoint of Asana.
 
-Every field that Asana lets a client read and has not deprecated is a column. Left out on purpose: `download_url` and
-`view_url` of attachments, which expire within minutes. To add a column, add a line; to add an endpoint, add a constant
-and name it in `ENDPOINTS`. Fields and paths: https://developers.asana.com/reference/rest-api-reference
+Every readable field that Asana has not deprecated is a column, except `download_url` and `view_url` of attachments,
+which expire within minutes. To add a column, add a line; to add an endpoint, add a constant and its name in
+`ENDPOINTS`. Fields and paths: https://developers.asana.com/reference/rest-api-reference
 """
 
 from asana_assets.asana.field_types import (
@@ -20,24 +20,24 @@ from asana_assets.asana.field_types import (
 )
 from asana_assets.asana.model import GID, RESOURCE_TYPE, Endpoint, Listing
 
-# --- objects inside records, of more than one endpoint
+# --- shared by several endpoints
 
-_LIKES = structs("likes", GID, reference("user"), doc="Who liked it.")
+_LIKES = structs("likes", GID, reference("user"), doc="Users who liked it.")
 _REACTIONS = structs(
     "reaction_summary",
     text("emoji_base"),
     text("variant"),
     number("count"),
     boolean("reacted"),
-    doc="Emoji reactions; `reacted` is about the token's user.",
+    doc="Emoji reactions; `reacted` is whether the token's user reacted.",
 )
-_FIELD_VALUES = (
+_CUSTOM_FIELD_VALUE = (
     GID,
     text("name"),
     text("type"),
-    text("representation_type", "As `type`, and formula and custom_id."),
-    boolean("enabled", "False when the field left the project but its value stayed."),
-    text("display_value", "The value as Asana shows it, of every type."),
+    text("representation_type", "Like `type`, with formula and custom_id as additional types."),
+    boolean("enabled", "False if the field was removed from the project but its value was kept."),
+    text("display_value", "The value as Asana displays it, for every type."),
     text("text_value"),
     number("number_value"),
     struct("enum_value", GID, text("name")),
@@ -46,7 +46,9 @@ _FIELD_VALUES = (
     boolean("is_formula_field"),
     text("id_prefix"),
 )
-_CUSTOM_FIELDS = structs("custom_fields", *_FIELD_VALUES, doc="Custom field values; join by gid, names can change.")
+_CUSTOM_FIELDS = structs(
+    "custom_fields", *_CUSTOM_FIELD_VALUE, doc="Custom field values. Group by gid: names can change."
+)
 _CUSTOM_FIELD_SETTINGS = structs(
     "custom_field_settings",
     GID,
@@ -54,15 +56,16 @@ _CUSTOM_FIELD_SETTINGS = structs(
     reference("project"),
     reference("parent"),
     boolean("is_important"),
-    doc="The custom fields that are switched on here.",
+    doc="Custom fields that are enabled for this object.",
 )
+_DATE_RANGE = (date("start_on"), date("due_on"), instant("due_at"))
 _MODIFIED_AT = ("modified_at",)
 _BY_PARENT = {"parent": "{parent}"}
-TASK_SEARCH_PATH = "/workspaces/{workspace}/tasks/search"
-"""What finds tasks and subtasks by when they changed, on plans that have it."""
-_DATES = (date("start_on"), date("due_on"), instant("due_at"))
 
-# --- the endpoints
+TASK_SEARCH_PATH = "/workspaces/{workspace}/tasks/search"
+"""Search for tasks and subtasks, for example by modification time; only on paid plans."""
+
+# --- endpoints
 
 WORKSPACES = Endpoint(
     name="workspaces",
@@ -83,13 +86,14 @@ USERS = Endpoint(
     name="users",
     group="people",
     grain="one user in one workspace",
-    notes="A user of two workspaces has a row in both. Who has left may still be named by tasks and stories.",
+    notes="A user of two workspaces has a row in each. Tasks and stories may reference former members, who are not "
+    "necessarily listed here.",
     reference="users",
     listings=(Listing(path="/users", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
     columns=(
         RESOURCE_TYPE,
         text("name"),
-        text("email", "Null where the token may not see it."),
+        text("email", "Null if the token may not see it."),
         struct(
             "photo",
             text("image_21x21"),
@@ -98,7 +102,7 @@ USERS = Endpoint(
             text("image_60x60"),
             text("image_128x128"),
             text("image_1024x1024"),
-            doc="URLs of the profile photo by size; they change without the photo changing.",
+            doc="URLs of the profile photo by size; they change even if the photo does not.",
         ),
         references("workspaces", "Workspaces shared with the token's user."),
         _CUSTOM_FIELDS,
@@ -109,7 +113,7 @@ TEAMS = Endpoint(
     name="teams",
     group="people",
     grain="one team of an organization",
-    notes="A personal workspace has none. Secret teams are seen by their members alone.",
+    notes="Personal workspaces have no teams. Secret teams are visible to their members only.",
     reference="teams",
     listings=(Listing(path="/workspaces/{parent}/teams", parent=WORKSPACES, only_if="is_organization"),),
     columns=(
@@ -152,13 +156,13 @@ WORKSPACE_MEMBERSHIPS = Endpoint(
     name="workspace_memberships",
     group="people",
     grain="one user's membership of one workspace",
-    notes="The only place that tells who is an administrator, a guest, or no longer active.",
+    notes="The only source of who is an administrator, a guest, or no longer active.",
     reference="workspace-memberships",
     listings=(Listing(path="/workspaces/{parent}/workspace_memberships", parent=WORKSPACES),),
     columns=(
         RESOURCE_TYPE,
         reference("user"),
-        reference("user_task_list", "The user's My tasks."),
+        reference("user_task_list", "The user's My Tasks list."),
         boolean("is_active"),
         boolean("is_admin"),
         boolean("is_guest"),
@@ -170,7 +174,7 @@ WORKSPACE_MEMBERSHIPS = Endpoint(
 PROJECTS = Endpoint(
     name="projects",
     group="work",
-    grain="one project that the token can see, archived ones included",
+    grain="one project that is visible to the token, archived ones included",
     notes="`team_gid` can be null: not every project belongs to a team.",
     reference="projects",
     listings=(Listing(path="/projects", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
@@ -187,7 +191,7 @@ PROJECTS = Endpoint(
         date("due_on"),
         text("html_notes"),
         references("members"),
-        instant("modified_at", "Not moved by changes of the project's tasks."),
+        instant("modified_at", "Not affected by changes to the project's tasks."),
         text("notes"),
         text("privacy_setting"),
         date("start_on"),
@@ -221,9 +225,9 @@ PROJECT_TEMPLATES = Endpoint(
         boolean("public"),
         reference("owner"),
         reference("team"),
-        structs("requested_dates", GID, text("name"), text("description"), doc="Dates asked for when it is used."),
+        structs("requested_dates", GID, text("name"), text("description"), doc="Dates to set in a new project."),
         text("color"),
-        structs("requested_roles", GID, text("name"), doc="People asked for when it is used."),
+        structs("requested_roles", GID, text("name"), doc="Roles to assign in a new project."),
     ),
 )
 
@@ -231,7 +235,7 @@ SECTIONS = Endpoint(
     name="sections",
     group="work",
     grain="one section (or board column) of a project",
-    notes="Where a task stands: `tasks.memberships`, pairs of project and section.",
+    notes="The sections of a task are in `tasks.memberships`, as pairs of project and section.",
     reference="sections",
     listings=(Listing(path="/projects/{parent}/sections", parent=PROJECTS, parent_ref="project_gid"),),
     columns=(RESOURCE_TYPE, text("name"), instant("created_at"), reference("project")),
@@ -259,36 +263,38 @@ _TASK_COLUMNS = (
     text("name"),
     text("resource_subtype", "default_task, milestone, approval or custom."),
     reference("created_by"),
-    text("approval_status", "Of approvals only."),
+    text("approval_status", "Only set for approvals."),
     reference("assigned_by"),
     boolean("completed"),
     instant("completed_at"),
     reference("completed_by"),
     instant("created_at"),
-    references("dependencies", "Tasks that this one waits for.", name="dependency_gids"),
-    references("dependents", "Tasks that wait for this one."),
+    references("dependencies", "Tasks that block this one.", name="dependency_gids"),
+    references("dependents", "Tasks that this one blocks."),
     instant("due_at", "Null unless a time of day is set."),
-    date("due_on", "Also filled where `due_at` is, with the day in the user's time zone."),
-    struct("external", GID, text("data"), doc="Data of the app that the token belongs to."),
+    date("due_on", "Also set if `due_at` is; the day in the user's time zone."),
+    struct("external", GID, text("data"), doc="Custom data of the app to which the token belongs."),
     text("html_notes"),
-    boolean("is_rendered_as_separator", "True for a heading that is no work."),
-    boolean("liked", "By the token's user."),
+    boolean(
+        "is_rendered_as_separator", "True for a separator, which looks like a section heading and is not work to do."
+    ),
+    boolean("liked", "Whether the token's user liked it."),
     _LIKES,
     structs(
-        "memberships", reference("project"), reference("section"), doc="Each project of the task and its section there."
+        "memberships", reference("project"), reference("section"), doc="The task's projects, and its section in each."
     ),
-    instant("modified_at", "Not moved by changes of its subtasks."),
+    instant("modified_at", "Not affected by changes to its subtasks."),
     text("notes"),
     integer("num_likes"),
     integer("num_subtasks"),
     instant("start_at"),
     date("start_on"),
-    number("actual_time_minutes", "Sum of the time tracking entries."),
+    number("actual_time_minutes", "Sum of the task's time tracking entries."),
     reference("assignee"),
-    reference("assignee_section", "The section of My tasks; for the token's user alone."),
+    reference("assignee_section", "Section in the assignee's My Tasks; only set if the assignee is the token's user."),
     structs(
         "custom_fields",
-        *_FIELD_VALUES,
+        *_CUSTOM_FIELD_VALUE,
         text("resource_subtype"),
         references("people_value", name="people_gids"),
         references("reference_value", name="reference_gids"),
@@ -296,7 +302,7 @@ _TASK_COLUMNS = (
         integer("precision"),
         text("format"),
         text("currency_code"),
-        doc="Custom field values; join by gid, names can change. Absent on free plans.",
+        doc="Custom field values. Group by gid: names can change. Null on free plans.",
     ),
     reference("custom_type"),
     reference("custom_type_status_option"),
@@ -309,10 +315,11 @@ _TASK_COLUMNS = (
 TASKS = Endpoint(
     name="tasks",
     group="work",
-    grain="one task of a visible project, or assigned to somebody and in no project",
-    notes="Once each, however many projects hold it: see `memberships`. Completed and archived ones too. A task in "
-    "no project that nobody is assigned to cannot be listed. A subtask that is in a project, or assigned to somebody "
-    "in My tasks, is here as well as in `subtasks`: `parent_gid` tells.",
+    grain="one task of a visible project, or one with an assignee and no project",
+    notes="A task of several projects is one row: see `memberships`. Completed tasks and tasks of archived projects "
+    "are included. A subtask that is in a project, or in its assignee's My Tasks, is here as well as in `subtasks`, "
+    "with its `parent_gid`. On paid plans, search also finds changed tasks without a project between their daily "
+    "listings.\n\n**Gap**: Tasks with neither a project nor an assignee cannot be listed.",
     reference="tasks",
     listings=(
         Listing(
@@ -330,7 +337,7 @@ TASKS = Endpoint(
             version_columns=(),
         ),
     ),
-    columns=(*_TASK_COLUMNS, reference("parent", "The task that this one is a subtask of.")),
+    columns=(*_TASK_COLUMNS, reference("parent", "The parent task, if this is a subtask.")),
     record_path="/tasks/{gid}",
     search=Listing(path=TASK_SEARCH_PATH),
     refresh_after_days=1,
@@ -340,7 +347,8 @@ SUBTASKS = Endpoint(
     name="subtasks",
     group="work",
     grain="one subtask, of any level",
-    notes="`parent_gid` is a task or a subtask.",
+    notes="`parent_gid` is a task or another subtask. Changing a subtask does not modify its parent: on paid plans "
+    "such a change is found by search, on free plans within a day.",
     reference="tasks",
     listings=(
         Listing(
@@ -360,9 +368,10 @@ SUBTASKS = Endpoint(
 STORIES = Endpoint(
     name="stories",
     group="activity",
-    grain="one comment on a task or subtask, or one change of it",
-    notes="`resource_subtype` says what happened; `text` is in the language of the token's user. Time in a section or "
-    "status comes from here. `created_by_gid` is null where Asana itself acted.",
+    grain="one comment on a task or subtask, or one change to it",
+    notes="`resource_subtype` is what happened; `text` is in the language of the token's user. The time that tasks "
+    "spend in a section or status can be derived from these rows. `created_by_gid` is null for actions of Asana "
+    "itself.\n\n**Gap**: Edited comments and likes do not modify the task, so they may be up to 30 days late.",
     reference="stories",
     refresh_after_days=30,
     listings=(
@@ -372,7 +381,7 @@ STORIES = Endpoint(
     columns=(
         RESOURCE_TYPE,
         instant("created_at"),
-        text("resource_subtype", "What happened, as in section_changed or comment_added."),
+        text("resource_subtype", "What happened, such as section_changed or comment_added."),
         text("text"),
         text("html_text"),
         boolean("is_pinned"),
@@ -381,7 +390,7 @@ STORIES = Endpoint(
         text("type", "comment or system."),
         boolean("is_editable"),
         boolean("is_edited"),
-        boolean("liked", "By the token's user."),
+        boolean("liked", "Whether the token's user liked it."),
         _LIKES,
         integer("num_likes"),
         _REACTIONS,
@@ -399,16 +408,16 @@ STORIES = Endpoint(
         ),
         text("old_name"),
         text("new_name"),
-        struct("old_dates", *_DATES),
-        struct("new_dates", *_DATES),
+        struct("old_dates", *_DATE_RANGE),
+        struct("new_dates", *_DATE_RANGE),
         text("old_resource_subtype"),
         text("new_resource_subtype"),
-        reference("story", "The story that this one is about, as when a comment is liked."),
+        reference("story", "The story that this one refers to, such as a liked comment."),
         reference("assignee"),
         reference("follower"),
         reference("old_section"),
         reference("new_section"),
-        reference("task", "Another task that is concerned."),
+        reference("task", "Another task that the change involves."),
         reference("project"),
         reference("tag"),
         reference("custom_field"),
@@ -418,8 +427,8 @@ STORIES = Endpoint(
         number("new_number_value"),
         struct("old_enum_value", GID, text("name")),
         struct("new_enum_value", GID, text("name")),
-        struct("old_date_value", *_DATES, atomic=True),
-        struct("new_date_value", *_DATES, atomic=True),
+        struct("old_date_value", *_DATE_RANGE, atomic=True),
+        struct("new_date_value", *_DATE_RANGE, atomic=True),
         references("old_people_value", name="old_people_gids"),
         references("new_people_value", name="new_people_gids"),
         structs("old_multi_enum_values", GID, text("name")),
@@ -430,7 +439,7 @@ STORIES = Endpoint(
         reference("duplicated_from"),
         reference("dependency"),
         text("source", "web, email, mobile, api or unknown."),
-        reference("target", "The task that the story is about."),
+        reference("target", "The task to which the story belongs."),
     ),
 )
 
@@ -438,8 +447,8 @@ ATTACHMENTS = Endpoint(
     name="attachments",
     group="activity",
     grain="one file attached to a task, a subtask, a project or a project brief",
-    notes="`parent_gid` is in `tasks`, `subtasks`, `projects.gid` or `projects.project_brief_gid`. URLs that expire "
-    "within minutes are left out; `permanent_url` stays.",
+    notes="`parent_gid` is a `gid` of `tasks`, `subtasks` or `projects`, or a `projects.project_brief_gid`. URLs that "
+    "expire within minutes are not stored; `permanent_url` does not change.",
     reference="attachments",
     listings=(
         Listing(
@@ -472,11 +481,11 @@ ATTACHMENTS = Endpoint(
     columns=(
         RESOURCE_TYPE,
         text("name"),
-        text("resource_subtype", "Who hosts it: asana, gdrive, dropbox, …"),
+        text("resource_subtype", "Where the file is hosted: asana, gdrive, dropbox, …"),
         instant("created_at"),
-        text("permanent_url", "For a signed-in user; it does not change."),
+        text("permanent_url", "URL for signed-in users; it does not change."),
         text("host"),
-        integer("size", "Bytes; of files that Asana hosts."),
+        integer("size", "Size in bytes; only set for files hosted by Asana."),
         boolean("connected_to_app"),
     ),
 )
@@ -485,7 +494,7 @@ STATUS_UPDATES = Endpoint(
     name="status_updates",
     group="activity",
     grain="one status update of a project",
-    notes="Those of portfolios and goals are not read.",
+    notes="Status updates of portfolios and goals are not included.",
     reference="status-updates",
     listings=(
         Listing(
@@ -504,10 +513,10 @@ STATUS_UPDATES = Endpoint(
         text("text"),
         text("html_text"),
         text("status_type", "on_track, at_risk, off_track, on_hold, complete, …"),
-        reference("author", "As `created_by_gid`, under its older name."),
+        reference("author", "Same as `created_by_gid`, under its former name."),
         instant("created_at"),
         reference("created_by"),
-        boolean("liked", "By the token's user."),
+        boolean("liked", "Whether the token's user liked it."),
         _LIKES,
         _REACTIONS,
         instant("modified_at"),
@@ -518,15 +527,15 @@ STATUS_UPDATES = Endpoint(
 WEBHOOKS = Endpoint(
     name="webhooks",
     group="administration",
-    grain="one webhook that the token's app registered",
-    notes="Usually empty with a personal access token: Asana lists an app's own webhooks only.",
+    grain="one webhook that the token's app has registered",
+    notes="Usually empty with a personal access token, since Asana only lists an app's own webhooks.",
     reference="webhooks",
     listings=(Listing(path="/webhooks", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
     columns=(
         RESOURCE_TYPE,
         boolean("active"),
-        reference("resource", "The object that is watched."),
-        text("target", "The URL that events go to."),
+        reference("resource", "The watched object."),
+        text("target", "URL that receives the events."),
         instant("created_at"),
         instant("last_failure_at"),
         text("last_failure_content"),
@@ -538,7 +547,7 @@ WEBHOOKS = Endpoint(
     ),
 )
 
-ENDPOINTS = (
+ENDPOINTS = (  # parents before children
     WORKSPACES,
     USERS,
     TEAMS,

@@ -1,78 +1,87 @@
-"""What can go wrong with Asana, named by what the caller should do.
+"""Errors of the Asana API, classified by what the caller can do about them.
 
     AsanaError
-    ├── ConfigurationError         a setting is missing or unusable; nothing was sent
-    ├── TransientError       was sent again and again until the budget was spent; a later run may succeed
-    ├── PermanentError       sending it again would be answered the same
-    │   ├── BadRequestError    400
-    │   │   └── OffsetExpiredError  the page token outlived its 15 minutes: start that listing again
-    │   ├── UnauthorizedError  401, for every request of this token
-    │   ├── PlanLimitError     402, not on this workspace's plan
-    │   ├── ForbiddenError     403, no access
-    │   └── NotFoundError      404, deleted or never visible
-    ├── ContractError        a 200 that breaks the protocol: its rows cannot be trusted
-    └── StoppedError         the caller asked to stop
+    ├── ConfigurationError          configuration: a setting is missing or invalid; no request was sent with it
+    ├── TransientError              transient: the retry budget is spent; a later run may succeed
+    ├── PermanentError              permanent: sending the same request again would not help
+    │   ├── BadRequestError         400
+    │   │   └── OffsetExpiredError  400 for an offset older than 15 minutes: the listing must restart
+    │   ├── UnauthorizedError       401, for every request with this token
+    │   ├── PlanLimitError          402, not included in the workspace's plan
+    │   ├── ForbiddenError          403, no access
+    │   └── NotFoundError           404, deleted or never visible to the token
+    ├── ContractError               contract: a 200 that breaks the protocol; its records cannot be trusted
+    └── CancelledError              the caller cancelled the request
 
-Messages name the method, the path template and Asana's own words; never a token, a body or a full URL.
+A failed attempt, `response.RetryableError`, never leaves the client, which retries it or raises `TransientError`.
+Messages name the method, the path template and Asana's own message, and never contain the token, a response body or a
+full URL.
 """
 
 
 class AsanaError(Exception):
-    """Any failure to read Asana."""
+    """Any error of this package."""
 
 
 class ConfigurationError(AsanaError):
-    """The message names the setting."""
+    """A missing or invalid setting; the message names it."""
 
 
 class TransientError(AsanaError):
-    """The retry budget of one request was spent."""
+    """A request whose retry budget is spent."""
 
 
 class ContractError(AsanaError):
-    """A successful answer that breaks the protocol."""
+    """A successful response that breaks the protocol."""
 
 
 class CancelledError(AsanaError):
-    """Reading was stopped from outside."""
+    """A request that was cancelled by the caller."""
 
 
 class PermanentError(AsanaError):
-    """A final answer. `reason` is Asana's own message, or "" where the body had none."""
+    """A response that would be the same if the request were sent again.
+
+    Attributes:
+        status: HTTP status.
+        method: HTTP method.
+        template: Path template.
+        reason: Asana's own message, "" if the body had none.
+    """
 
     def __init__(self, *, status: int, template: str, reason: str, method: str = "GET") -> None:
         self.status = status
         self.method = method
         self.template = template
         self.reason = reason
-        super().__init__(f"{method} {template} answered {status}{f': {reason}' if reason else ''}")
+        super().__init__(f"{method} {template} returned {status}{f': {reason}' if reason else ''}")
 
 
 class BadRequestError(PermanentError):
-    """400."""
+    """A malformed or invalid request (400)."""
 
 
 class OffsetExpiredError(BadRequestError):
-    """400 for a page token older than 15 minutes."""
+    """An offset older than 15 minutes (400)."""
 
 
 class UnauthorizedError(PermanentError):
-    """401."""
+    """A rejected token (401)."""
 
 
 class PlanLimitError(PermanentError):
-    """402."""
+    """A feature that the workspace's plan does not include (402)."""
 
 
 class ForbiddenError(PermanentError):
-    """403."""
+    """An object that the token may not access (403)."""
 
 
 class NotFoundError(PermanentError):
-    """404."""
+    """An object that was deleted or is not visible to the token (404)."""
 
 
-_BY_STATUS: dict[int, type[PermanentError]] = {
+_ERROR_CLASSES: dict[int, type[PermanentError]] = {
     400: BadRequestError,
     401: UnauthorizedError,
     402: PlanLimitError,
@@ -82,11 +91,11 @@ _BY_STATUS: dict[int, type[PermanentError]] = {
 
 
 def permanent_error(*, status: int, template: str, reason: str) -> PermanentError:
-    """Build the error of a final answer.
+    """Build the error for a response that must not be retried.
 
-    Asana says of a page token past its age "offset: Your pagination token has expired.", with status 400.
+    An expired offset is only recognizable by its message: 400, "offset: Your pagination token has expired."
     """
-    kind = _BY_STATUS.get(status, PermanentError)
-    if kind is BadRequestError and reason.startswith("offset:") and "expired" in reason:
-        kind = OffsetExpiredError
-    return kind(status=status, template=template, reason=reason)
+    error_class = _ERROR_CLASSES.get(status, PermanentError)
+    if error_class is BadRequestError and reason.startswith("offset:") and "expired" in reason:
+        error_class = OffsetExpiredError
+    return error_class(status=status, template=template, reason=reason)

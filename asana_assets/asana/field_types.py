@@ -1,8 +1,8 @@
-"""How a field of Asana becomes a column: its stored type, its JSON type, what to ask for, how to convert.
+"""Field types and columns: how a field of a record is requested, read from JSON and stored.
 
-A `Column` is one field. Its shape knows both types and two conversions between them: `convert`, fast, over an Arrow
-array of what was sent, which raises `pa.ArrowInvalid` when anything does not fit; and `fit`, exact, over one decoded
-value, which keeps what fits and notes what does not. For what fits, both give the same.
+A `FieldType` has two conversions from JSON to the stored type. `convert` is fast: it takes a whole Arrow array and
+raises `pa.ArrowInvalid` if any value does not fit. `coerce` is exact: it takes one decoded value, keeps what fits and
+records what does not. For values that fit, both return the same. Which columns an endpoint has is in `endpoints`.
 """
 
 import datetime as dt
@@ -15,39 +15,41 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
-if TYPE_CHECKING:  # the stubs' classes are generic, Arrow's own are not
+"""A decoded JSON value."""
+
+if TYPE_CHECKING:  # the classes are generic in the stubs only
     Array: TypeAlias = pa.Array[Any]
     Chunked: TypeAlias = pa.ChunkedArray[Any]
 else:
     Array, Chunked = pa.Array, pa.ChunkedArray
 
 Unmapped: TypeAlias = dict[str, Json]
-"""The values that did not fit, by their path in the record, as in `custom_fields[2].number_value`."""
+"""Values that did not fit, by their path in the record, such as `custom_fields[2].number_value`."""
 
 
 class FieldType(Protocol):
-    """A kind of value."""
+    """The type of a field."""
 
     @property
     def arrow_type(self) -> pa.DataType:
-        """The type in the table."""
+        """Stored type."""
         ...
 
     @property
     def json_type(self) -> pa.DataType:
-        """The type that Arrow's JSON reader is told to expect."""
+        """Type for Arrow's JSON reader."""
         ...
 
     def opt_fields(self, field: str) -> Iterator[str]:
-        """Yield the `opt_fields` that ask for it, given its own path; gid always comes along unasked."""
+        """Yield the `opt_fields` paths that request the field; a `gid` is always included and needs none."""
         ...
 
     def convert(self, sent: Array) -> Array:
-        """Turn an array of `wire` into one of `stored`, or raise `pa.ArrowInvalid`."""
+        """Convert an array of `json_type` to `arrow_type`; raise `pa.ArrowInvalid` if a value does not fit."""
         ...
 
     def coerce(self, value: Json, path: str, unmapped: Unmapped) -> object:
-        """Turn one value into what `stored` holds; of what does not fit, note the value and give None."""
+        """Convert one decoded value to a Python value of `arrow_type`; record in `unmapped` what does not fit."""
         ...
 
 
@@ -65,12 +67,13 @@ class _Scalar:
     def coerce(self, value: Json, path: str, unmapped: Unmapped) -> object:
         if value is None:
             return None
-        fitted = self.parse(value)
-        if fitted is None:
+        parsed = self.parse(value)
+        if parsed is None:
             unmapped[path] = value
-        return fitted
+        return parsed
 
     def parse(self, value: Json) -> object | None:
+        """Return the stored value, or None if the value does not fit."""
         raise NotImplementedError
 
 
@@ -130,7 +133,7 @@ DATE = _Date(pa.date32(), pa.string())
 
 
 class _Reference(_Scalar):
-    """Another object of Asana, of which the gid is kept."""
+    """A reference to another object, stored as its gid."""
 
     def convert(self, sent: Array) -> Array:
         return pc.struct_field(sent, "gid")
@@ -147,7 +150,7 @@ REFERENCE = _Reference(pa.string(), pa.struct([pa.field("gid", pa.string())]))
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list of one shape."""
+    """A list whose items have one type."""
 
     item: FieldType
 
@@ -177,12 +180,19 @@ class ListOf:
         if not isinstance(value, list):
             unmapped[path] = value
             return None
-        return [self.item.coerce(item, f"{path}[{at}]", unmapped) for at, item in enumerate(value)]
+        return [self.item.coerce(item, f"{path}[{index}]", unmapped) for index, item in enumerate(value)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One field of a record, or of an object inside it: where it comes from, what it is called, what it means."""
+    """A field of a record, or of an object nested in it.
+
+    Attributes:
+        name: Column name.
+        field: Asana's name of the field; "" if the value is not Asana's.
+        type: Type of the field.
+        doc: Column comment, for analysts.
+    """
 
     name: str
     field: str
@@ -196,9 +206,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Struct:
-    """An object of which the named fields are kept.
+    """A nested object, projected to the given columns.
 
-    `whole` marks an object that Asana only gives undivided: it is asked for by its own name, not field by field.
+    Attributes:
+        columns: Fields to store.
+        atomic: Whether Asana returns the object only as a whole, so that it is requested by its own name instead of
+            field by field.
     """
 
     columns: tuple[Column, ...]
@@ -250,7 +263,7 @@ def integer(field: str, doc: str = "") -> Column:
 
 
 def number(field: str, doc: str = "") -> Column:
-    """A decimal; also where Asana's specification says integer and its data say otherwise."""
+    """Return a column of decimals; also for fields that Asana specifies as integers but that hold decimals."""
     return Column(name=field, field=field, type=NUMBER, doc=doc)
 
 
@@ -263,12 +276,12 @@ def date(field: str, doc: str = "") -> Column:
 
 
 def reference(field: str, doc: str = "") -> Column:
-    """An object's gid, as `<field>_gid`."""
+    """Return the column `<field>_gid` for a reference to an object."""
     return Column(name=f"{field}_gid", field=field, type=REFERENCE, doc=doc)
 
 
 def references(field: str, doc: str = "", *, name: str = "") -> Column:
-    """A list of objects' gids, as `<singular>_gids`; `name` where the singular is not the field less its s."""
+    """Return the column `<singular>_gids` for a list of references; `name` is for irregular singulars."""
     return Column(name=name or f"{field.removesuffix('s')}_gids", field=field, type=ListOf(REFERENCE), doc=doc)
 
 

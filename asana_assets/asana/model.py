@@ -1,4 +1,4 @@
-"""What the catalogue is written in: an endpoint, and the listings that together find all of its records."""
+"""The declarative model of an endpoint, and the columns that every table has."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,39 +7,43 @@ import pyarrow as pa
 
 from asana_assets.asana.field_types import INSTANT, TEXT, Column
 
-GID = Column(name="gid", field="gid", type=TEXT, doc="Asana's identifier of the object; digits, kept as text.")
+GID = Column(name="gid", field="gid", type=TEXT, doc="Asana's identifier of the object; digits, stored as text.")
 RESOURCE_TYPE = Column(
-    name="resource_type", field="resource_type", type=TEXT, doc="Asana's name of the kind of object."
+    name="resource_type", field="resource_type", type=TEXT, doc="Asana's name for the object's type."
 )
-WORKSPACE_GID = Column(name="workspace_gid", field="", type=TEXT, doc="The workspace or organization; the partition.")
-PARENT_GID = Column(name="parent_gid", field="", type=TEXT, doc="The object that this one was listed under.")
-SYNCED_AT = Column(name="_synced_at", field="", type=INSTANT, doc="When Asana was asked for this row (UTC).")
+WORKSPACE_GID = Column(
+    name="workspace_gid", field="", type=TEXT, doc="Workspace or organization of the row; the partition column."
+)
+PARENT_GID = Column(name="parent_gid", field="", type=TEXT, doc="The object to which this one belongs.")
+SYNCED_AT = Column(name="_synced_at", field="", type=INSTANT, doc="When this row was requested from Asana (UTC).")
 UNMAPPED = Column(
     name="_unmapped",
     field="",
     type=TEXT,
-    doc="Values that did not fit their columns: a JSON object by path, else null.",
+    doc="Values that did not fit their columns, as a JSON object keyed by path; null if all fit.",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """One way to list records: a path, asked once for each parent.
+    """A list request, sent once per parent.
 
-    In `path` and the values of `params`, `{parent}` stands for the parent's gid and `{workspace}` for the workspace's.
+    In `path` and in the values of `params`, `{parent}` stands for the parent's gid and `{workspace}` for the
+    workspace's.
 
     Attributes:
-        path: Below the API's base URL.
-        params: The query, less paging and `opt_fields`.
-        parent: The endpoint whose rows are the parents; None where there is nothing above.
-        parent_column: The column of the parent's table that holds the gid to ask with; null is not asked.
-        where: A column of the parent's table that must be neither null, false nor 0 for the parent to be asked. If
-            it is a number, the listing has so many records.
-        within: The column of our own table that names the parent, or lists the parents.
-        nested: Whether the rows found are parents too, to any depth, under the same `where`.
-        version: The columns of the parent's table that show whether its listing changed; a parent is asked when they
-            differ from what they were when it was last read, or by age. Without columns, by age alone. None: always.
-        count: The path of an object, and the field of it, that tells how many records the listing has.
+        path: Path below the API's base URL.
+        params: Query parameters, except those for paging and `opt_fields`.
+        parent: Endpoint whose rows are the parents; None for the only listing without a parent.
+        parent_column: Column of the parent's table that holds the gid to request; rows with null are skipped.
+        only_if: Column of the parent's table that must not be null, false or 0 for the parent to be fetched. A number
+            is also the expected number of records.
+        parent_ref: Column of this endpoint's table that references the parent, or a list of parents.
+        recursive: Whether fetched rows are parents themselves, to any depth, under the same `only_if`.
+        version_columns: Columns of the parent's table that show whether its listing may have changed: a parent is
+            stale if they differ from those at its last fetch, or after `Endpoint.refresh_after_days`. Empty: only the
+            age counts. None: every parent is fetched by every sync.
+        count_field: Path of an object, and its field, that holds the number of records of the listing.
     """
 
     path: str
@@ -55,19 +59,19 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One collection of Asana and the table it becomes.
+    """A collection of Asana objects and the table that stores them.
 
     Attributes:
-        name: The asset's, and the table's.
-        group: The heading it stands under.
-        grain: What one row is, in a clause.
-        notes: What else a reader of the table should know, in Markdown.
-        reference: Asana's page about it, by its last part.
-        listings: What finds every record; a record that several find is one row.
-        columns: The fields, less `gid` and those that every table has.
-        single: The path of one record by `{gid}`, where a listing can miss one that moved meanwhile.
-        search: What finds records that changed in a workspace, on plans that have it.
-        refresh_after_days: The age at which a parent is asked again although nothing shows a change; 0 for never.
+        name: Name of the asset and of the table.
+        group: Dagster asset group.
+        grain: What one row is, as a noun phrase.
+        notes: What else analysts need to know, such as gaps, in Markdown.
+        reference: Last part of the URL of Asana's reference page.
+        listings: List requests that together find every record; a record found by several is one row.
+        columns: The endpoint's own columns, without those that every table has.
+        record_path: Path of one record by `{gid}`, used to confirm a deletion where paging can skip a moved record.
+        search: Search for the records that changed in a workspace, on plans that include it.
+        refresh_after_days: Age at which a parent is stale although its version is unchanged; 0 for never.
     """
 
     name: str
@@ -83,47 +87,67 @@ class Endpoint:
 
     @property
     def is_child(self) -> bool:
-        """Whether rows belong to the one parent they were listed under, and carry its gid."""
+        """Whether each row belongs to exactly one parent and carries its gid."""
         return any(listing.parent_ref == PARENT_GID.name for listing in self.listings)
 
     @property
+    def freshness(self) -> str:
+        """How the rows stay up to date, as Markdown for the table's description."""
+        parents: dict[tuple[str, ...] | None, dict[str, None]] = {}
+        for listing in self.listings:
+            name = listing.parent.name if listing.parent else ""
+            parents.setdefault(listing.version_columns, {})[name] = None
+        interval = "day" if self.refresh_after_days == 1 else f"{self.refresh_after_days:g} days"
+        sentences: list[str] = []
+        for version_columns, names in parents.items():
+            scope = "" if len(parents) == 1 else f" listed by {' and '.join(f'`{name}`' for name in names)}"
+            if version_columns is None:
+                sentences.append(f"Every sync fetches all rows{scope}, so deleted objects are removed.")
+                continue
+            columns = " or ".join(f"`{column}`" for column in version_columns)
+            change = f"when their parent's {columns} changes, and " if columns else ""
+            sentences.append(f"Rows{scope} are fetched again {change}at least every {interval} by default.")
+        return " ".join(sentences)
+
+    @property
     def recursive_listing(self) -> Listing | None:
-        """The listing whose rows are parents too, if any."""
+        """The listing whose rows are parents themselves, if any."""
         return next((listing for listing in self.listings if listing.recursive), None)
 
     @property
     def parent_columns(self) -> tuple[str, ...]:
-        """The columns that name what a row was listed under."""
+        """Columns that reference the parents of a row."""
         return tuple(dict.fromkeys(listing.parent_ref for listing in self.listings))
 
     @property
     def api_columns(self) -> tuple[Column, ...]:
-        """The columns that come from Asana."""
+        """Columns whose values come from Asana."""
         return (GID, *self.columns)
 
     @property
     def schema(self) -> pa.Schema:
-        """The table's columns, in order."""
-        owner = (PARENT_GID,) if self.is_child else ()
-        columns = (GID, WORKSPACE_GID, *owner, *self.columns, SYNCED_AT, UNMAPPED)
+        """The table's schema."""
+        parent = (PARENT_GID,) if self.is_child else ()
+        columns = (GID, WORKSPACE_GID, *parent, *self.columns, SYNCED_AT, UNMAPPED)
         return pa.schema([column.arrow_field for column in columns])
 
     @property
     def sort_by(self) -> tuple[str, ...]:
+        """Columns by which the table is sorted."""
         return (PARENT_GID.name, GID.name) if self.is_child else (GID.name,)
 
     @property
     def opt_fields(self) -> str:
-        """The query parameter that asks for exactly these columns."""
+        """Query parameter that requests exactly the endpoint's columns."""
         return ",".join(path for column in self.columns for path in column.type.opt_fields(column.field))
 
     @property
     def upstream(self) -> dict[str, tuple[str, ...]]:
-        """The endpoints whose rows are parents here, by name, each with the columns that are needed of it."""
-        needed: dict[str, tuple[str, ...]] = {}
+        """Names of the endpoints that provide the parents, with the columns required from each."""
+        upstream: dict[str, tuple[str, ...]] = {}
         for listing in self.listings:
             if listing.parent is not None:
-                wanted = (listing.parent_column, listing.only_if, *(listing.version_columns or ()))
-                columns = (*needed.get(listing.parent.name, ()), *wanted)
-                needed[listing.parent.name] = tuple(dict.fromkeys(column for column in columns if column))
-        return needed
+                required = (listing.parent_column, listing.only_if, *(listing.version_columns or ()))
+                columns = (*upstream.get(listing.parent.name, ()), *required)
+                upstream[listing.parent.name] = tuple(dict.fromkeys(column for column in columns if column))
+        return upstream

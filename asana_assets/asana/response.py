@@ -1,6 +1,6 @@
-"""What an answer of Asana means: pure functions from status, headers and body to a result or an error.
+"""Response parsing: pure functions from status, headers and body to a result or an error.
 
-Asana wraps what it gives in `{"data": …, "next_page": …}` and what it refuses in `{"errors": [{"message": …}]}`
+Asana wraps results in `{"data": …, "next_page": …}` and errors in `{"errors": [{"message": …}]}`
 (https://developers.asana.com/docs/errors).
 """
 
@@ -17,23 +17,24 @@ import msgspec
 from asana_assets.asana.errors import permanent_error
 
 TRANSIENT_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
+"""Statuses that may be retried."""
 
 
 class NextPage(msgspec.Struct):
-    """Where a listing goes on."""
+    """Pagination token of the next page."""
 
     offset: str
 
 
 class ListEnvelope(msgspec.Struct):
-    """One page. The records stay as they were sent."""
+    """One page of a listing; the records stay raw JSON."""
 
     data: list[msgspec.Raw]
     next_page: NextPage | None = None
 
 
 class RecordEnvelope(msgspec.Struct):
-    """One object."""
+    """One record, as raw JSON."""
 
     data: msgspec.Raw
 
@@ -47,77 +48,87 @@ class _ErrorEnvelope(msgspec.Struct):
 
 
 LIST_DECODER = msgspec.json.Decoder(ListEnvelope)
+"""Decoder for a listing's page."""
+
 RECORD_DECODER = msgspec.json.Decoder(RecordEnvelope)
+"""Decoder for a single record."""
+
 _ERROR_DECODER = msgspec.json.Decoder(_ErrorEnvelope)
 
 Envelope = TypeVar("Envelope", ListEnvelope, RecordEnvelope)
 
 
 class RetryableError(Exception):
-    """This attempt failed; the next may not.
+    """A failed attempt that may be retried.
 
     Attributes:
-        reason: A clause that follows "because".
-        limited: Whether it was 429: the token asks too much.
-        retry_after: Seconds that Asana asks to wait, or 0.
+        reason: What failed, as a clause for the message of the final error.
+        rate_limited: Whether the status was 429.
+        retry_after: Seconds to wait according to `Retry-After`, 0 without it.
     """
 
-    def __init__(self, reason: str, *, limited: bool = False, retry_after: float = 0.0) -> None:
+    def __init__(self, reason: str, *, rate_limited: bool = False, retry_after: float = 0.0) -> None:
         self.reason = reason
-        self.limited = limited
+        self.rate_limited = rate_limited
         self.retry_after = retry_after
         super().__init__(reason)
 
 
 class MalformedResponseError(RetryableError):
-    """A 200 whose body is not what Asana sends: cut short, empty, or somebody else's."""
+    """A 200 with a truncated, empty or non-Asana body, such as a proxy's login page."""
 
 
 def parse_response(
     *, status: int, headers: Mapping[str, str], body: bytes, template: str, decoder: "msgspec.json.Decoder[Envelope]"
 ) -> Envelope:
-    """Give what was asked for.
+    """Decode a successful response.
 
     Raises:
-        RetryableError: it may be sent again.
-        PermanentError: the answer is final.
+        RetryableError: The request may be sent again.
+        PermanentError: Sending the request again would not help.
     """
     if status in TRANSIENT_STATUSES:
-        limited = status == HTTPStatus.TOO_MANY_REQUESTS
-        retry_after = parse_retry_after(headers.get("Retry-After"), now=dt.datetime.now(dt.UTC)) if limited else 0.0
-        raise RetryableError(f"Asana answered {status}", limited=limited, retry_after=retry_after)
+        rate_limited = status == HTTPStatus.TOO_MANY_REQUESTS
+        retry_after = (
+            parse_retry_after(headers.get("Retry-After"), now=dt.datetime.now(dt.UTC)) if rate_limited else 0.0
+        )
+        raise RetryableError(f"Asana returned {status}", rate_limited=rate_limited, retry_after=retry_after)
     if status != HTTPStatus.OK:
         raise permanent_error(status=status, template=template, reason=_error_message(body))
     try:
-        body.decode()  # the records are left as they came, so msgspec does not look whether they are UTF-8
+        body.decode()  # msgspec does not validate the UTF-8 of records that stay raw
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise MalformedResponseError("the answer was cut short, empty, or not Asana's") from None
+        raise MalformedResponseError("the response body is truncated, empty or not Asana's") from None
 
 
-def parse_retry_after(retry_after: str | None, *, now: dt.datetime) -> float:
-    """Read `Retry-After`, seconds or an HTTP date, rounded up so that waiting is enough; 0 if there is none."""
-    value = (retry_after or "").strip()
+def parse_retry_after(value: str | None, *, now: dt.datetime) -> float:
+    """Return the seconds to wait for a `Retry-After` header, 0 if it is missing or invalid.
+
+    Seconds and HTTP dates are both rounded up, so that waiting is sufficient.
+    """
+    stripped = (value or "").strip()
     try:
-        if re.fullmatch(r"\d+(\.\d*)?", value):
-            return float(ceil(float(value)))
-        at = parsedate_to_datetime(value)
+        if re.fullmatch(r"\d+(\.\d*)?", stripped):
+            return float(ceil(float(stripped)))
+        retry_at = parsedate_to_datetime(stripped)
     except (ValueError, OverflowError):
         return 0.0
-    return max(0.0, float(ceil((at.replace(tzinfo=at.tzinfo or dt.UTC) - now).total_seconds())))
+    return max(0.0, float(ceil((retry_at.replace(tzinfo=retry_at.tzinfo or dt.UTC) - now).total_seconds())))
 
 
 def deprecation_notices(headers: Mapping[str, str]) -> list[str]:
-    """Give what Asana announces: `name=…;info=…` with `;affected=true` where this very request is concerned.
+    """Return the API changes that Asana announces in `Asana-Change` headers.
 
-    See https://developers.asana.com/docs/deprecations. The header comes several times; requests joins it with commas.
+    Each is `name=…;info=…`, with `;affected=true` if it affects this request
+    (https://developers.asana.com/docs/deprecations). Several headers arrive joined by commas.
     """
-    announced = headers.get("Asana-Change", "")
-    return [part.strip() for part in re.split(r",\s*(?=name=)", announced) if part.strip()]
+    value = headers.get("Asana-Change", "")
+    return [notice.strip() for notice in re.split(r",\s*(?=name=)", value) if notice.strip()]
 
 
 def _error_message(body: bytes) -> str:
     try:
-        return "; ".join(filter(None, (complaint.message for complaint in _ERROR_DECODER.decode(body).errors)))
+        return "; ".join(filter(None, (detail.message for detail in _ERROR_DECODER.decode(body).errors)))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""

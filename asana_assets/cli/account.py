@@ -83,10 +83,10 @@ def inspect_account(asana: AsanaResource) -> Account:
     """
     usage, stop = RequestStats(), threading.Event()
     with asana.short_timeout_client() as client:
-        me = client.get_record(ApiRequest(template="/users/me"), opt_fields="name,email", usage=usage, stop=stop)
+        me = client.get_record(ApiRequest(template="/users/me"), opt_fields="name,email", stats=usage, stop=stop)
         [user] = msgspec.json.decode(me.body, type=_Users).data
         listed = client.iter_pages(
-            ApiRequest(template=WORKSPACES.listings[0].path), opt_fields="name,is_organization", usage=usage, stop=stop
+            ApiRequest(template=WORKSPACES.listings[0].path), opt_fields="name,is_organization", stats=usage, stop=stop
         )
         found = [one for page in listed for one in msgspec.json.decode(page.body, type=_Page).data]
         workspaces = [
@@ -113,7 +113,7 @@ def _refused(client: Client, workspace: _WorkspaceRecord, usage: RequestStats, s
     for name, request in questions.items():
         one = ApiRequest(template=request.template, values=request.values, params={**request.params, "limit": "1"})
         try:
-            next(client.iter_pages(one, opt_fields="gid", usage=usage, stop=stop))
+            next(client.iter_pages(one, opt_fields="gid", stats=usage, stop=stop))
         except UnauthorizedError:
             raise
         except PermanentError as error:

@@ -58,7 +58,7 @@ def _token(asana: AsanaResource) -> Iterator[Finding]:
 
 
 def _pace(asana: AsanaResource) -> Finding:
-    from asana_assets.asana.pacer import DatabasePacer  # noqa: PLC0415 # half a second to import
+    from asana_assets.asana.database_pacer import DatabasePacer  # noqa: PLC0415 # half a second to import
 
     if not asana.pacer_url:
         return Finding(subject="rate limit", ok=True, message="this process alone keeps the pace (no ASANA_PACER_URL)")

@@ -101,7 +101,7 @@ class EstimateReport:
 
     def _workspaces(self, usage: RequestStats) -> pa.Table:
         request = listing_request(WORKSPACES.listings[0], "", "").api_request
-        pages = self.asana.client.iter_pages(request, opt_fields=WORKSPACES.opt_fields, usage=usage, stop=Event())
+        pages = self.asana.client.iter_pages(request, opt_fields=WORKSPACES.opt_fields, stats=usage, stop=Event())
         found = RowBuilder(WORKSPACES).build([FetchedPage(page, "") for page in pages], None)
         return choose_workspaces(pa.Table.from_batches([found]), self.asana.workspaces)
 

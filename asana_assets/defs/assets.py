@@ -36,7 +36,7 @@ def asset_description(endpoint: Endpoint) -> str:
     key = "`gid`" if endpoint is WORKSPACES else "`workspace_gid`, `gid`"
     notes = f"\n\n{endpoint.notes}" if endpoint.notes else ""
     return (
-        f"One row is {endpoint.grain}.\n\n**Key**: {key}.{notes}\n\n"
+        f"One row is {endpoint.grain}.\n\n**Key**: {key}.\n\n**Freshness**: {endpoint.freshness}{notes}\n\n"
         f"[Asana's reference](https://developers.asana.com/reference/{endpoint.reference})"
     )
 

@@ -154,7 +154,7 @@ def fetch_workspace_gids(asana: AsanaResource) -> list[str]:
     """
     request = ApiRequest(template=WORKSPACES.listings[0].path)
     with asana.short_timeout_client() as client:
-        pages = client.iter_pages(request, opt_fields="gid", usage=RequestStats(), stop=threading.Event())
+        pages = client.iter_pages(request, opt_fields="gid", stats=RequestStats(), stop=threading.Event())
         return [item.gid for page in pages for item in msgspec.json.decode(page.body, type=_Gids).data]
 
 
@@ -232,7 +232,7 @@ def _latest_change(client: Client, workspace_gid: str, since: str) -> str | None
         values={"workspace": workspace_gid},
         params={"modified_at.after": since, "sort_by": "modified_at", "sort_ascending": "false", "limit": "1"},
     )
-    [page] = client.iter_pages(request, opt_fields="modified_at", usage=RequestStats(), stop=threading.Event())
+    [page] = client.iter_pages(request, opt_fields="modified_at", stats=RequestStats(), stop=threading.Event())
     found = msgspec.json.decode(page.body, type=_Newest).data
     return found[0].modified_at if found else None
 

@@ -23,7 +23,9 @@ from asana_assets.asana.client import Client, RetryPolicy
 from asana_assets.asana.errors import ConfigurationError
 from asana_assets.asana.field_types import Array, Chunked
 from asana_assets.asana.model import Endpoint
-from asana_assets.asana.throttle import LocalPacer, Throttle
+from asana_assets.asana.pacer import LocalPacer
+from asana_assets.asana.throttle import Throttle
+from asana_assets.asana.transport import Transport
 from asana_assets.lake.errors import ConflictError
 from asana_assets.sync.change_detection import SYNC_STATE_SCHEMA, SyncState
 from asana_assets.sync.change_search import ChangeSearch
@@ -122,7 +124,7 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
         )
 
     def _open(self, retry: RetryPolicy | None = None, *, read_seconds: float | None = None) -> Client:
-        from asana_assets.asana.pacer import DatabasePacer  # noqa: PLC0415 # SQLAlchemy takes half a second to import
+        from asana_assets.asana.database_pacer import DatabasePacer  # noqa: PLC0415 # SQLAlchemy takes half a second to import
 
         if not self.requests_per_second > 0:
             raise ConfigurationError(
@@ -130,14 +132,17 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
             )
         token = self._token()
         pace = DatabasePacer(self.pacer_url, token) if self.pacer_url else LocalPacer()
-        return Client(
+        transport = Transport(
             base_url=self.base_url,
             token=token,
-            throttle=Throttle(ceiling=self.requests_per_second, pacer=pace),
             max_in_flight=self.max_in_flight,
             read_timeout_seconds=read_seconds or self.read_timeout_seconds,
-            retry=retry or RetryPolicy(max_attempts=self.max_attempts),
             refresh_token=None if self.access_token else self._token,
+        )
+        return Client(
+            transport=transport,
+            throttle=Throttle(ceiling=self.requests_per_second, pacer=pace),
+            retry=retry or RetryPolicy(max_attempts=self.max_attempts),
         )
 
     def _token(self) -> str:

@@ -139,7 +139,7 @@ class _KeysetSearch:
         if created_since:
             params["created_at.after"] = _format_instant(created_since - _MILLISECOND)
         request = ApiRequest(template=self.listing.path, values={"workspace": self.workspace_gid}, params=params)
-        [page] = self.client.iter_pages(request, opt_fields=self.opt_fields, usage=self.usage, stop=self.stop)
+        [page] = self.client.iter_pages(request, opt_fields=self.opt_fields, stats=self.usage, stop=self.stop)
         return page
 
 

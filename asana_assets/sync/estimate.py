@@ -436,7 +436,7 @@ class SyncEstimator:
         path, name = listing.count_field
         request = ApiRequest(template=path, values={"parent": parent_gid})
         try:
-            counts = self.client.get_record(request, opt_fields=name, usage=self._estimate.request_stats, stop=Event())
+            counts = self.client.get_record(request, opt_fields=name, stats=self._estimate.request_stats, stop=Event())
         except (ForbiddenError, NotFoundError, PlanLimitError):
             return page.count
         [record] = msgspec.json.decode(counts.body, type=_Numbers).data
@@ -452,7 +452,7 @@ class SyncEstimator:
             yield from self.client.iter_pages(
                 asked.api_request,
                 opt_fields=self._opt_fields(endpoint),
-                usage=self._estimate.request_stats,
+                stats=self._estimate.request_stats,
                 stop=Event(),
             )
         except AsanaError as error:

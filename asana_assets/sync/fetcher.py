@@ -138,11 +138,11 @@ class Fetcher:
     def _pages(self, asked: FetchRequest) -> Iterator[Page]:
         if asked.is_record:
             yield self._client.get_record(
-                asked.api_request, opt_fields=self._opt_fields, usage=self._usage, stop=self._stop
+                asked.api_request, opt_fields=self._opt_fields, stats=self._usage, stop=self._stop
             )
         else:
             yield from self._client.iter_pages(
-                asked.api_request, opt_fields=self._opt_fields, usage=self._usage, stop=self._stop
+                asked.api_request, opt_fields=self._opt_fields, stats=self._usage, stop=self._stop
             )
 
     def _put(self, answer: FetchEvent | BaseException) -> None:

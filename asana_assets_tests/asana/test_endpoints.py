@@ -1,4 +1,4 @@
-"""The catalogue against Asana's own specification, of which `fields.json` keeps what is readable and not deprecated."""
+"""The endpoint registry matches Asana's own specification; `fields.json` is its readable, non-deprecated part."""
 
 import json
 from pathlib import Path
@@ -13,39 +13,39 @@ from asana_assets.asana.model import Endpoint
 SPECIFIED: dict[str, dict[str, dict[str, str]]] = json.loads(Path(__file__).with_name("fields.json").read_text())
 
 EXPIRING = {("attachments", "download_url"), ("attachments", "view_url")}
-IN_COMMON_COLUMNS = {"workspace": "workspace_gid", "parent": "parent_gid"}
-DECIMALS_CALLED_INTEGER = {"old_number_value", "new_number_value"}
+STORED_IN_COMMON_COLUMNS = {"workspace": "workspace_gid", "parent": "parent_gid"}
+DECIMALS_SPECIFIED_AS_INTEGER = {"old_number_value", "new_number_value"}
 
 every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 
 
-def test_the_catalogue_has_the_fifteen() -> None:
+def test_the_registry_has_the_fifteen_endpoints() -> None:
     assert sorted(endpoint.name for endpoint in ENDPOINTS) == sorted(SPECIFIED)
 
 
 @every_endpoint
 def test_no_specified_field_is_missing(endpoint: Endpoint) -> None:
-    ours = {column.field for column in endpoint.api_columns}
+    columns = {column.field for column in endpoint.api_columns}
     for field in SPECIFIED[endpoint.name]["fields"]:
-        elsewhere = IN_COMMON_COLUMNS.get(field) in endpoint.schema.names
-        assert field in ours or elsewhere or (endpoint.name, field) in EXPIRING, field
+        in_common_column = STORED_IN_COMMON_COLUMNS.get(field) in endpoint.schema.names
+        assert field in columns or in_common_column or (endpoint.name, field) in EXPIRING, field
 
 
 @every_endpoint
-def test_no_field_is_invented(endpoint: Endpoint) -> None:
+def test_every_field_is_specified(endpoint: Endpoint) -> None:
     assert {column.field for column in endpoint.api_columns} <= SPECIFIED[endpoint.name]["fields"].keys()
 
 
 @every_endpoint
-def test_types_are_those_specified(endpoint: Endpoint) -> None:
+def test_types_are_as_specified(endpoint: Endpoint) -> None:
     for column in endpoint.api_columns:
         specified = SPECIFIED[endpoint.name]["fields"][column.field]
         assert _specified_type(column) == specified, column.name
 
 
 def _specified_type(column: Column) -> str:
-    """What the specification would call the column's type."""
-    if column.field in DECIMALS_CALLED_INTEGER:
+    """Return the specification's name for the column's type."""
+    if column.field in DECIMALS_SPECIFIED_AS_INTEGER:
         return "integer"
     if column.name.endswith("_gid"):
         return "object"
@@ -67,19 +67,19 @@ def _specified_type(column: Column) -> str:
 
 
 @every_endpoint
-def test_only_what_may_be_asked_for_is_asked_for(endpoint: Endpoint) -> None:
-    asked = {path for path in endpoint.opt_fields.split(",") if path.rpartition(".")[2] != "resource_type"}
-    assert asked <= set(SPECIFIED[endpoint.name]["opt_fields"])
+def test_every_requested_field_is_allowed_in_opt_fields(endpoint: Endpoint) -> None:
+    requested = {path for path in endpoint.opt_fields.split(",") if path.rpartition(".")[2] != "resource_type"}
+    assert requested <= set(SPECIFIED[endpoint.name]["opt_fields"])
 
 
 @every_endpoint
-def test_every_column_but_the_gid_and_the_common_ones_is_asked_for(endpoint: Endpoint) -> None:
-    asked = {path.partition(".")[0] for path in endpoint.opt_fields.split(",")}
-    assert asked == {column.field for column in endpoint.columns}
+def test_every_own_column_is_requested(endpoint: Endpoint) -> None:
+    requested = {path.partition(".")[0] for path in endpoint.opt_fields.split(",")}
+    assert requested == {column.field for column in endpoint.columns}
 
 
 @every_endpoint
-def test_column_names_are_unique_and_end_with_the_common_ones(endpoint: Endpoint) -> None:
+def test_column_names_are_unique_with_common_columns_at_both_ends(endpoint: Endpoint) -> None:
     names = endpoint.schema.names
     assert len(set(names)) == len(names)
     assert names[:2] == ["gid", "workspace_gid"]
@@ -87,7 +87,7 @@ def test_column_names_are_unique_and_end_with_the_common_ones(endpoint: Endpoint
 
 
 @every_endpoint
-def test_a_child_says_whose_it_is_and_lies_sorted_by_it(endpoint: Endpoint) -> None:
+def test_children_have_a_parent_gid_and_are_sorted_by_it(endpoint: Endpoint) -> None:
     if endpoint.name in {"subtasks", "stories", "attachments", "status_updates"}:
         assert endpoint.schema.field("parent_gid").type == pa.string()
         assert endpoint.sort_by == ("parent_gid", "gid")
@@ -120,15 +120,37 @@ def test_the_hierarchy_is_asanas() -> None:
 
 
 @every_endpoint
-def test_children_are_asked_for_by_the_version_of_their_parent_and_by_age(endpoint: Endpoint) -> None:
+def test_children_are_fetched_by_parent_version_and_age(endpoint: Endpoint) -> None:
     if endpoint.is_child:
         assert all(listing.version_columns for listing in endpoint.listings)
         assert endpoint.refresh_after_days > 0
 
 
-def test_a_child_of_a_nested_listing_can_be_a_parent_by_the_same_column() -> None:
+def test_rows_of_a_recursive_listing_have_the_columns_of_a_parent() -> None:
     for endpoint in ENDPOINTS:
         if endpoint.recursive_listing:
             assert {endpoint.recursive_listing.parent_column, endpoint.recursive_listing.only_if} <= {
                 *endpoint.schema.names
             }
+
+
+def test_the_registry_lists_parents_before_children() -> None:
+    names = [endpoint.name for endpoint in ENDPOINTS]
+    for endpoint in ENDPOINTS:
+        assert {*endpoint.upstream} <= {*names[: names.index(endpoint.name)]}
+
+
+def test_descriptions_state_how_each_listing_stays_fresh() -> None:
+    freshness = {endpoint.name: endpoint.freshness for endpoint in ENDPOINTS}
+    assert freshness["projects"] == "Every sync fetches all rows, so deleted objects are removed."
+    assert freshness["tasks"] == (
+        "Every sync fetches all rows listed by `projects`, so deleted objects are removed. "
+        "Rows listed by `users` are fetched again at least every day by default."
+    )
+    assert freshness["subtasks"] == (
+        "Rows are fetched again when their parent's `modified_at` or `num_subtasks` changes, and at least every day by "
+        "default."
+    )
+    assert freshness["attachments"] == (
+        "Rows are fetched again when their parent's `modified_at` changes, and at least every 30 days by default."
+    )

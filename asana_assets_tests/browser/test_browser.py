@@ -168,7 +168,7 @@ def test_a_token_that_is_refused_is_told_once_and_with_the_setting_to_check(
     launch(page, "Materialize")
     wait_for_status(page, "Failure")
     refusal.cancel()
-    expect(page.get_by_text("answered 401: Not Authorized. Check the token in ASANA_").first).to_be_visible()
+    expect(page.get_by_text("returned 401: Not Authorized. Check the token in ASANA_").first).to_be_visible()
     assert [entry.status for entry in asana.log[since:]] == [401]
     assert asana.token not in page.content()
     page.get_by_placeholder("Filter…").fill("type:STEP_FAILURE")

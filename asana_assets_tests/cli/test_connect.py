@@ -77,7 +77,7 @@ def test_a_token_that_asana_turns_down_is_not_kept(tmp_path: Path) -> None:
         refused = run(tmp_path, asana, "connect", typed=f"{ANOTHER}\n")
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == (
-        "Error: GET /users/me answered 401: Not Authorized. The token was not kept"
+        "Error: GET /users/me returned 401: Not Authorized. The token was not kept"
     )
     assert not (tmp_path / ".env").exists()
 

@@ -75,17 +75,17 @@ def free_port() -> int:
 WRONG = {
     "a bad token": (
         {"ASANA_ACCESS_TOKEN": "wrong"},
-        r"workspaces: GET /workspaces answered 401: Not Authorized\. Check the token in ASANA_ACCESS_TOKEN, .*",
+        r"workspaces: GET /workspaces returned 401: Not Authorized\. Check the token in ASANA_ACCESS_TOKEN, .*",
     ),
     "no token": ({"ASANA_ACCESS_TOKEN": ""}, r"workspaces: there is no access token: set ASANA_ACCESS_TOKEN .*"),
     "a token that cannot be one": ({"ASANA_ACCESS_TOKEN": "a b"}, r"workspaces: the access token .*"),
     "a wrong path": (
         {"ASANA_BASE_URL": "{host}/api/2.0"},
-        r"workspaces: GET /workspaces answered 404: No matching route for request\. Check ASANA_BASE_URL, .*",
+        r"workspaces: GET /workspaces returned 404: No matching route for request\. Check ASANA_BASE_URL, .*",
     ),
     "no address": (
         {"ASANA_BASE_URL": "asana"},
-        r"workspaces: ASANA_BASE_URL is not an http or https address: 'asana'\.",
+        r"workspaces: ASANA_BASE_URL is not an http:// or https:// URL: 'asana'\.",
     ),
     "an unreachable host": (
         {"ASANA_BASE_URL": f"http://127.0.0.1:{free_port()}"},

@@ -188,7 +188,7 @@ def test_whoever_wants_is_told_of_a_failed_run_in_asanas_words(make_warehouse: M
     sensor(context)
     [words] = told
     assert f"Run {result.run_id} (refresh_workspaces) failed. workspaces: " in words
-    assert "answered 401: Not Authorized" in words
+    assert "returned 401: Not Authorized" in words
 
 
 def test_nothing_runs_declaratively_unless_it_is_switched_on() -> None:

@@ -41,7 +41,7 @@ def test_401_fails_the_run_at_once_and_says_what_to_check(make_warehouse: MakeWa
     result = warehouse.run("sync_workspace", paid(warehouse))
     assert set(failures(result)) == set(LISTED_WITHIN_A_WORKSPACE)
     for sentence in failures(result).values():
-        assert "answered 401: Not Authorized" in sentence
+        assert "returned 401: Not Authorized" in sentence
         assert "ASANA_ACCESS_TOKEN" in sentence
     assert len(warehouse.asana.log) == asked + 1
 
@@ -53,7 +53,7 @@ def test_400_fails_the_asset_with_method_path_and_asanas_message(make_warehouse:
     result = warehouse.run("sync_workspace", paid(warehouse), ["projects", "sections"])
     assert failures(result) == {
         "sections": f"sections of workspace {paid(warehouse)}: "
-        "GET /projects/{parent}/sections answered 400: project: Not a Long: x."
+        "GET /projects/{parent}/sections returned 400: project: Not a Long: x."
     }
 
 
@@ -83,7 +83,7 @@ def test_a_refused_workspace_listing_fails_its_asset_alone_and_leaves_its_rows(
     warehouse.asana.fault("/tags", status, message="No.")
     result = warehouse.run("sync_workspace", paid(warehouse), ["tags", "webhooks"])
     assert set(failures(result)) == {"tags"}
-    assert f"GET /tags answered {status}: No." in failures(result)["tags"]
+    assert f"GET /tags returned {status}: No." in failures(result)["tags"]
     assert hint in failures(result)["tags"]
     assert warehouse.rows("tags") == before
 
@@ -127,7 +127,7 @@ def test_a_spent_budget_fails_the_asset_keeps_its_rows_and_the_next_run_goes_on(
     warehouse.asana_fields["max_attempts"] = 2
     result = warehouse.run("sync_workspace", paid(warehouse), ["webhooks"])
     assert set(failures(result)) == {"webhooks"}
-    assert "GET /webhooks failed 2 times: Asana answered 503." in failures(result)["webhooks"]
+    assert "GET /webhooks failed 2 times: Asana returned 503." in failures(result)["webhooks"]
     assert warehouse.rows("webhooks") == before
     fault.cancel()
     assert warehouse.run("sync_workspace", paid(warehouse), ["webhooks"]).success

@@ -90,7 +90,7 @@ def workspaces(resource: AsanaResource) -> int:
     """Count the workspaces that the resource's client can see."""
     with resource.client as client:
         pages = client.iter_pages(
-            ApiRequest(template="/workspaces"), opt_fields="name", usage=RequestStats(), stop=threading.Event()
+            ApiRequest(template="/workspaces"), opt_fields="name", stats=RequestStats(), stop=threading.Event()
         )
         return sum(page.count for page in pages)
 
@@ -168,7 +168,7 @@ def test_a_secret_that_cannot_be_a_token_is_told_by_its_setting_and_is_not_shown
 ) -> None:
     sentence = refused(AsanaResource(token_secret_id=make_secret(content)))
     assert "ASANA_TOKEN_SECRET_ID" in sentence
-    assert "characters that no token has" in sentence
+    assert "characters that are not allowed in a token" in sentence
 
 
 @pytest.mark.usefixtures("aws")
@@ -272,7 +272,7 @@ def test_after_a_401_the_secret_is_read_once_more_and_the_run_goes_on(asana: San
         request = ApiRequest(template="/workspaces")
 
         def count() -> int:
-            pages = client.iter_pages(request, opt_fields="name", usage=RequestStats(), stop=threading.Event())
+            pages = client.iter_pages(request, opt_fields="name", stats=RequestStats(), stop=threading.Event())
             return sum(page.count for page in pages)
 
         assert count() == 3
@@ -309,7 +309,7 @@ def test_a_question_that_must_be_answered_soon_is_given_up_soon() -> None:
     ):
         list(
             client.iter_pages(
-                ApiRequest(template="/workspaces"), opt_fields="", usage=RequestStats(), stop=threading.Event()
+                ApiRequest(template="/workspaces"), opt_fields="", stats=RequestStats(), stop=threading.Event()
             )
         )
     assert time.monotonic() - began < 10

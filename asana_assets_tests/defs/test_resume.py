@@ -175,7 +175,7 @@ def test_a_spent_budget_keeps_what_was_read_before(make_warehouse: MakeWarehouse
     fault = warehouse.asana.fault("/tasks/{gid}/stories", 503, skip=20)
     warehouse.asana_fields["max_attempts"] = 1
     result = warehouse.run("sync_workspace", paid, ["stories"])
-    assert "failed once: Asana answered 503" in failures(result)["stories"]
+    assert "failed once: Asana returned 503" in failures(result)["stories"]
     fault.cancel()
     before = len(warehouse.asana.log)
     assert warehouse.run("sync_workspace", paid, ["stories"]).success

@@ -1,11 +1,11 @@
-"""A process of its own that uses a pace: `pace_process.py URL THREADS WHAT NUMBER…`.
+"""A process that uses a database pacer: `pacer_process URL THREADS COMMAND NUMBER NUMBER`.
 
-Prints a line when it could begin, and begins when it is given one. Then, each thread for itself:
+It prints "ready", and starts when it reads a line. Each of its threads then runs the command:
 
-- `reserve COUNT STEP` takes so many slots at once, and waits for none.
-- `work RATE SECONDS` waits for its turns, at most `RATE` a second in all, for so long.
+- `reserve COUNT INTERVAL` reserves slots without waiting for them.
+- `acquire RATE SECONDS` waits for slots at up to `RATE` per second, summed over threads, for this many seconds.
 
-Prints the instants of what it got, as one JSON list.
+At the end it prints the times of the slots as one JSON list.
 """
 
 import json
@@ -14,36 +14,38 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from asana_assets.asana.pacer import DatabasePacer
+from asana_assets.asana.database_pacer import DatabasePacer
 from asana_assets.asana.throttle import Throttle
 
 TOKEN = "2/1200/777:0123abcd"
 
 
-def reserve(pace: DatabasePacer, count: float, step: float) -> list[float]:
-    return [time.time() + pace.reserve(step) for _ in range(round(count))]
+def reserve(pacer: DatabasePacer, count: float, interval_seconds: float) -> list[float]:
+    return [time.time() + pacer.reserve(interval_seconds) for _ in range(round(count))]
 
 
-def work(throttle: Throttle, until: float) -> list[float]:
-    instants: list[float] = []
+def acquire(throttle: Throttle, until: float) -> list[float]:
+    slots: list[float] = []
     while throttle.acquire(threading.Event()) is not None and time.time() < until:
-        instants.append(time.time())
-    return instants
+        slots.append(time.time())
+    return slots
 
 
-def main(url: str, threads: int, what: str, first: float, second: float) -> None:
-    pace = DatabasePacer(url, TOKEN)
-    print("ready", flush=True)  # noqa: T201 # to the process that started this one
+def main(url: str, threads: int, command: str, first: float, second: float) -> None:
+    pacer = DatabasePacer(url, TOKEN)
+    print("ready", flush=True)  # noqa: T201 - read by the parent process
     sys.stdin.readline()
-    throttle = Throttle(ceiling=first, pacer=pace)
+    throttle = Throttle(ceiling=first, pacer=pacer)
     until = time.time() + second
     with ThreadPoolExecutor(threads) as pool:
-        started = [
-            pool.submit(reserve, pace, first, second) if what == "reserve" else pool.submit(work, throttle, until)
+        results = [
+            pool.submit(reserve, pacer, first, second)
+            if command == "reserve"
+            else pool.submit(acquire, throttle, until)
             for _ in range(threads)
         ]
-        print(json.dumps([instant for each in started for instant in each.result()]))  # noqa: T201 # as above
-    pace.close()
+        print(json.dumps([slot for result in results for slot in result.result()]))  # noqa: T201 - as above
+    pacer.close()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 from asana_assets.asana.client import Client, RequestStats
 from asana_assets.asana.model import Listing
 from asana_assets.asana.throttle import Throttle
+from asana_assets.asana.transport import Transport
 from asana_assets.sandbox import SCALES, Sandbox
 from asana_assets.sync.change_search import ChangeSearch
 
@@ -23,7 +24,7 @@ def asana() -> Iterator[Sandbox]:
 
 
 def found(asana: Sandbox, workspace: str, last_sync: dt.datetime | None) -> list[str] | None:
-    client = Client(base_url=asana.url, token=asana.token, throttle=Throttle(ceiling=1000))
+    client = Client(transport=Transport(base_url=asana.url, token=asana.token), throttle=Throttle(ceiling=1000))
     pages = ChangeSearch(client, seconds_each=0).changed_since(
         LISTING,
         workspace,
@@ -50,7 +51,7 @@ def test_more_than_a_page_is_found_whole_for_little_more_than_its_pages(asana: S
 
 
 def test_a_plan_without_search_is_asked_once(asana: Sandbox) -> None:
-    client = Client(base_url=asana.url, token=asana.token, throttle=Throttle(ceiling=1000))
+    client = Client(transport=Transport(base_url=asana.url, token=asana.token), throttle=Throttle(ceiling=1000))
     search = ChangeSearch(client)
     workspace = asana.organization.traps["free_organization"]
     now = dt.datetime.now(dt.UTC)

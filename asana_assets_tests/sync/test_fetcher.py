@@ -25,6 +25,7 @@ from asana_assets.asana.errors import (
     UnauthorizedError,
 )
 from asana_assets.asana.throttle import Throttle
+from asana_assets.asana.transport import Transport
 from asana_assets.sandbox import Organization, Sandbox, Scale, build_organization
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome, decide_outcome
 from asana_assets.sync.parents import FetchRequest, listing_request, record_request
@@ -75,10 +76,8 @@ def asana(work: Work) -> Iterator[Sandbox]:
 
 def client_of(asana: Sandbox, *, ceiling: float = 1000, max_in_flight: int = 8) -> Client:
     return Client(
-        base_url=asana.url,
-        token=asana.token,
+        transport=Transport(base_url=asana.url, token=asana.token, max_in_flight=max_in_flight),
         throttle=Throttle(ceiling=ceiling),
-        max_in_flight=max_in_flight,
         retry=RetryPolicy(max_attempts=2, max_backoff_seconds=0.01),
     )
 
@@ -256,7 +255,7 @@ def test_an_error_of_one_ask_ends_all_and_stops_the_others(asana: Sandbox, work:
     asana.fault("/tasks/{gid}/stories", 400, message="No.")
     began = time.monotonic()
     with client_of(asana, ceiling=0.1) as client:
-        with pytest.raises(BadRequestError, match=r"^GET /tasks/\{parent\}/stories answered 400: No\.$"):
+        with pytest.raises(BadRequestError, match=r"^GET /tasks/\{parent\}/stories returned 400: No\.$"):
             list(answers_to(client, work.stories_for_ever()))
         assert asking_threads() == []
     assert time.monotonic() - began < SOON

@@ -1,0 +1,75 @@
+"""What the tests of the client share: short retries, clients of a sandbox or of any URL, and reading their pages."""
+
+import json
+import threading
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from asana_assets.asana.client import ApiRequest, Client, Page, RequestStats, RetryPolicy
+from asana_assets.asana.throttle import Throttle
+from asana_assets.asana.transport import Transport
+from asana_assets.sandbox import Organization, Sandbox
+
+TOKEN = "2/1200/777:0123abcd"
+WORKSPACES = ApiRequest(template="/workspaces")
+SHORT_BACKOFF = RetryPolicy(max_backoff_seconds=0.05)
+SOON_SECONDS = 5.0
+"""Time limit for what should happen at once: short beside the wait it must not be, long for a busy machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class LargeProject:
+    """An organization with a project of 250 tasks, which is three pages."""
+
+    organization: Organization
+    gid: str
+    task_gids: list[str]
+
+    @property
+    def request(self) -> ApiRequest:
+        """The request for the project's tasks."""
+        return ApiRequest(template="/tasks", params={"project": self.gid})
+
+
+def client_of(
+    sandbox: Sandbox,
+    *,
+    retry: RetryPolicy = SHORT_BACKOFF,
+    ceiling: float = 1000,
+    max_in_flight: int = 40,
+    read_timeout_seconds: float = 30,
+) -> Client:
+    transport = Transport(
+        base_url=sandbox.url,
+        token=sandbox.token,
+        max_in_flight=max_in_flight,
+        read_timeout_seconds=read_timeout_seconds,
+    )
+    return Client(transport=transport, throttle=Throttle(ceiling=ceiling), retry=retry)
+
+
+def client_at(
+    url: str, *, token: str = TOKEN, retry: RetryPolicy = SHORT_BACKOFF, read_timeout_seconds: float = 30
+) -> Client:
+    transport = Transport(base_url=url, token=token, read_timeout_seconds=read_timeout_seconds)
+    return Client(transport=transport, throttle=Throttle(ceiling=1000), retry=retry)
+
+
+def pages(
+    client: Client,
+    request: ApiRequest = WORKSPACES,
+    *,
+    stats: RequestStats | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[Page]:
+    return client.iter_pages(request, opt_fields="name", stats=stats or RequestStats(), stop=stop or threading.Event())
+
+
+def gids(fetched: Iterator[Page]) -> list[str]:
+    return [record["gid"] for page in fetched for record in json.loads(page.body)["data"]]
+
+
+def error_texts(error: BaseException) -> str:
+    """Return everything that printing or logging the error could show."""
+    return "\n".join([str(error), repr(error), *traceback.format_exception(error)])

@@ -156,7 +156,7 @@ WORKSPACE_MEMBERSHIPS = Endpoint(
     name="workspace_memberships",
     group="people",
     grain="one user's membership of one workspace",
-    notes="The only source of who is an administrator, a guest, or no longer active.",
+    notes="The only table that shows which users are administrators, guests, or no longer active.",
     reference="workspace-memberships",
     listings=(Listing(path="/workspaces/{parent}/workspace_memberships", parent=WORKSPACES),),
     columns=(

@@ -28,7 +28,7 @@ Unmapped: TypeAlias = dict[str, Json]
 
 
 class FieldType(Protocol):
-    """The type of a field."""
+    """How a field is requested, read from JSON and stored."""
 
     @property
     def arrow_type(self) -> pa.DataType:

@@ -65,7 +65,7 @@ class Endpoint:
         name: Name of the asset and of the table.
         group: Dagster asset group.
         grain: What one row is, as a noun phrase.
-        notes: What else analysts need to know, such as gaps, in Markdown.
+        notes: Further facts for analysts, such as gaps, in Markdown.
         reference: Last part of the URL of Asana's reference page.
         listings: List requests that together find every record; a record found by several is one row.
         columns: The endpoint's own columns, without those that every table has.

@@ -26,7 +26,7 @@ class Pacer(Protocol):
         ...
 
     def pause(self, seconds: float) -> None:
-        """Let no slot start for `seconds` from now, or until the end of a longer pause."""
+        """Delay all slots until `seconds` from now; a longer pause remains in effect."""
         ...
 
     def pause_remaining(self) -> float:

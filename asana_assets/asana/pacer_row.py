@@ -1,6 +1,6 @@
 """The database row that holds a token's next slot and pause, and the statements that change it.
 
-Reserving a slot is a single UPDATE, so nothing stays locked while a request waits, and a process that is killed between
+Reserving a slot is a single UPDATE, so nothing is locked while a request waits, and a process that is killed between
 reserving and sending costs one slot. All times are seconds since the epoch by the database's clock, so that hosts need
 not agree on the time.
 """
@@ -127,7 +127,7 @@ class PacerRow:
         return self._with_timeout(execute)
 
     def _with_timeout(self, work: Callable[[], _T]) -> _T:
-        """Run `work`; SQLite has a busy timeout of its own."""
+        """Run `work` within the timeout; in SQLite the busy timeout applies instead."""
         if self._is_sqlite:
             return work()
         return _run_with_timeout(self._timeout_seconds, lambda: _retry_if_disconnected(work))

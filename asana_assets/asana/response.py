@@ -27,7 +27,7 @@ class NextPage(msgspec.Struct):
 
 
 class ListEnvelope(msgspec.Struct):
-    """One page of a listing; the records stay raw JSON."""
+    """One page of a listing, with records as raw JSON."""
 
     data: list[msgspec.Raw]
     next_page: NextPage | None = None
@@ -96,7 +96,7 @@ def parse_response(
     if status != HTTPStatus.OK:
         raise permanent_error(status=status, template=template, reason=_error_message(body))
     try:
-        body.decode()  # msgspec does not validate the UTF-8 of records that stay raw
+        body.decode()  # msgspec does not validate the UTF-8 of raw records
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise MalformedResponseError("the response body is truncated, empty or not Asana's") from None

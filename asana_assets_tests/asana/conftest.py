@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the API: a sandbox with a large project, and pacer databases."""
+"""Fixtures for the tests of the API: a sandbox with a large project, and databases for pacers."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

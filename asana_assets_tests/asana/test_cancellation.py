@@ -1,4 +1,4 @@
-"""Laws of cancellation: setting `stop` ends every wait and sends nothing more."""
+"""Laws of cancellation: setting `stop` ends every wait, and no further request is sent."""
 
 import threading
 import time

@@ -131,7 +131,7 @@ def test_an_unreachable_server_delays_one_request_at_a_time(
     open_pacer: OpenPacer, caplog: pytest.LogCaptureFixture
 ) -> None:
     def is_delayed(_: int) -> bool:
-        """Return whether a request waits for the server."""
+        """Return whether a request took so long that it must have waited for the server."""
         started_at = time.monotonic()
         pacer.pause_remaining()
         return time.monotonic() - started_at > 0.5

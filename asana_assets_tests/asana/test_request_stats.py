@@ -1,4 +1,4 @@
-"""What a piece of work cost is counted over all of its threads."""
+"""Laws of `RequestStats`: the threads of a piece of work share one set of counters."""
 
 from concurrent.futures import ThreadPoolExecutor
 

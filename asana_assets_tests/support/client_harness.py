@@ -1,4 +1,4 @@
-"""What the tests of the client share: short retries, clients of a sandbox or of any URL, and reading their pages."""
+"""Shared by the tests of the client: clients with short retries, and helpers that read their pages and errors."""
 
 import json
 import threading

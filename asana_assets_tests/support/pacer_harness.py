@@ -1,4 +1,4 @@
-"""What the tests of the database pacer share: processes that use one, and assertions about its slots."""
+"""Shared by the tests of the database pacer: processes that use one, and assertions about its slots."""
 
 import json
 import subprocess

@@ -48,7 +48,7 @@ def add_edge_cases(organization: Organization) -> Organization:
 
 
 def add_moves(organization: Organization, project: Object, weeks: int) -> None:
-    """Move the project's tasks through its sections and back, one move every `weeks` weeks, some after their completion."""
+    """Move the project's tasks through its sections and back every `weeks` weeks, some after their completion."""
     sections = organization.sections[project.gid]
     for number, task in enumerate(organization.tasks_of_project(project.gid).objects):
         created = dt.datetime.fromisoformat(task.text("created_at"))

@@ -1,4 +1,4 @@
-"""The worked example of a new endpoint: it becomes an asset with everything that its page promises."""
+"""The worked example of a new endpoint: it becomes an asset with everything that the page promises."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from asana_assets.defs.assets import build_asset
 from asana_assets_tests.support.doc_project import example
 
 
-def test_the_example_becomes_an_asset_with_schema_question_and_lineage() -> None:
+def test_the_example_becomes_an_asset_with_opt_fields_schema_and_lineage() -> None:
     scope: dict[str, Any] = dict(vars(endpoints))
-    exec(example(), scope)  # noqa: S102 # that is what the page is for
+    exec(example(), scope)  # noqa: S102 - readers run this code, too
     endpoint = scope["CUSTOM_FIELDS"]
     assert isinstance(endpoint, Endpoint)
     assert endpoint.opt_fields == (

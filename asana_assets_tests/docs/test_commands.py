@@ -1,4 +1,4 @@
-"""Every command of the pages, run in a copy of the project as somebody new would: in order, in an empty directory."""
+"""Every command of the pages, run in a copy of the project as a new user would run it: in order, starting empty."""
 
 import json
 import os
@@ -20,8 +20,8 @@ from asana_assets_tests.support.doc_answers import answers, assert_same
 from asana_assets_tests.support.doc_pages import GUIDE, PAGES, blocks, questions, views
 from asana_assets_tests.support.doc_project import (
     ADDING,
-    ANSWER,
-    STAYS,
+    CUSTOM_FIELDS_RESPONSE,
+    SERVER_COMMAND,
     Project,
     add_endpoint,
     commands,
@@ -33,12 +33,12 @@ from asana_assets_tests.support.doc_project import (
 
 START = "docs/getting-started.md"
 OPERATIONS = "docs/operations.md"
-SECONDS = 5 * 60
-"""In which somebody new is to see a green graph and a first answer, on a machine that is theirs."""
+MAX_SECONDS = 5 * 60
+"""Seconds within which a new user sees a green graph and a first result, on an idle machine."""
 
 
-def shown(page: str) -> list[tuple[int, str]]:
-    """Give each output that a page shows, with the number of the block of commands before it; starts at 0."""
+def shown_outputs(page: str) -> list[tuple[int, str]]:
+    """Return each output that a page shows, with the index of the command block that prints it."""
     number, found = -1, list[tuple[int, str]]()
     for block in blocks(page):
         number += block.kind == "sh" and block.not_run is None
@@ -49,12 +49,12 @@ def shown(page: str) -> list[tuple[int, str]]:
 
 def run_page(page: str, project: Project, *, typed: str = "") -> None:
     outputs = project.run(shell(page), typed=typed)
-    for number, text in shown(page):
-        assert resembles(text, outputs[number]), f"{page} shows\n{text}\nand there is\n{outputs[number]}"
+    for number, text in shown_outputs(page):
+        assert resembles(text, outputs[number]), f"{page} shows\n{text}\nbut the output is\n{outputs[number]}"
 
 
 def settings(asana: Sandbox, *workspaces: str) -> dict[str, str]:
-    """Give what stands for an account of one's own."""
+    """Return settings that make the sandbox stand in for the user's own account."""
     return {
         "ASANA_BASE_URL": asana.url,
         "ASANA_ACCESS_TOKEN": asana.token,
@@ -70,14 +70,14 @@ def test_every_page_with_commands_is_run() -> None:
 # --- a new user
 
 
-def ask(port: int, query: str) -> Any:
+def run_graphql(port: int, query: str) -> Any:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/graphql",
         data=json.dumps({"query": query}).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 # our own server
-        return json.load(answer)["data"]
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own server
+        return json.load(response)["data"]
 
 
 GRAPH = """{
@@ -91,13 +91,13 @@ GRAPH = """{
 
 
 @contextmanager
-def user_interface(project: Project) -> Generator[int]:
-    """Run `make dev` on a free port, which is given, and end it as Ctrl-C does."""
+def run_server(project: Project) -> Generator[int]:
+    """Run `make dev` on a free port, yield the port, and stop it like Ctrl-C."""
     port = free_port()
     log = project.root / "dev.log"
     with log.open("w") as output:
-        running = subprocess.Popen(  # noqa: S603 # our own Makefile
-            STAYS.split(),
+        server = subprocess.Popen(  # noqa: S603 - our own Makefile
+            SERVER_COMMAND.split(),
             cwd=project.root,
             env={**project.environment, "DAGSTER_CLI_DEV_PORT": str(port)},
             stdout=output,
@@ -107,28 +107,30 @@ def user_interface(project: Project) -> Generator[int]:
         try:
             yield port
         finally:
-            os.killpg(running.pid, signal.SIGINT)
+            os.killpg(server.pid, signal.SIGINT)
             try:
-                running.wait(60)
+                server.wait(60)
             finally:
                 with suppress(ProcessLookupError):
-                    os.killpg(running.pid, signal.SIGKILL)
+                    os.killpg(server.pid, signal.SIGKILL)
 
 
 def wait_for_green(port: int, seconds: float) -> None:
-    """Wait until every partition of every asset is materialized, as the graph shows it."""
-    until = time.monotonic() + seconds
-    graph: Any = "no answer"
-    while time.monotonic() < until:
+    """Wait until the graph shows every partition of every asset as materialized."""
+    deadline = time.monotonic() + seconds
+    graph: Any = "no response"
+    while time.monotonic() < deadline:
         time.sleep(1)
         try:
-            graph = ask(port, GRAPH)
+            graph = run_graphql(port, GRAPH)
         except OSError:  # not up yet
             continue
         runs = graph["runsOrError"]["results"]
         assert all(run["jobName"] == "sync_new_workspace" and run["status"] != "FAILURE" for run in runs), runs
         if len(runs) == 3 and all(run["status"] == "SUCCESS" for run in runs):
-            assert {node["assetKey"]["path"][0] for node in graph["assetNodes"]} == {one.name for one in ENDPOINTS}
+            assert {node["assetKey"]["path"][0] for node in graph["assetNodes"]} == {
+                endpoint.name for endpoint in ENDPOINTS
+            }
             for node in graph["assetNodes"]:
                 assert node["assetMaterializations"], node
                 green = {"numPartitions": 3, "numMaterialized": 3, "numFailed": 0}
@@ -138,27 +140,27 @@ def wait_for_green(port: int, seconds: float) -> None:
 
 
 @pytest.mark.slow
-def test_who_starts_is_at_a_green_graph_and_an_answer_in_five_minutes(tmp_path: Path) -> None:
-    """With nothing installed, and no account until it is asked for."""
+def test_a_new_user_gets_a_green_graph_and_a_query_result_within_five_minutes(tmp_path: Path) -> None:
+    """Starts with nothing installed, and without an account."""
     project = copy_project(tmp_path / "clone", installed=False)
-    began = time.monotonic()
+    started_at = time.monotonic()
     *first, own = [block for block in shell(START) if list(commands(block))][:3]
     assert first[0].text == "make demo"
     assert own.text.startswith(".venv/bin/asana-assets connect")
     outputs = project.run(first)
-    assert all(resembles(text, output) for (_, text), output in zip(shown(START), outputs, strict=True))
-    with user_interface(project) as port:
-        wait_for_green(port, 2 * SECONDS)
-        seconds = time.monotonic() - began
-    others = os.getloadavg()[1] / (2 * (os.cpu_count() or 1))  # above 1 if more wants to run than our own
-    assert seconds < SECONDS * max(1.0, others)
+    assert all(resembles(text, output) for (_, text), output in zip(shown_outputs(START), outputs, strict=True))
+    with run_server(project) as port:
+        wait_for_green(port, 2 * MAX_SECONDS)
+        seconds = time.monotonic() - started_at
+    load = os.getloadavg()[1] / (2 * (os.cpu_count() or 1))  # above 1 if other processes compete for the machine
+    assert seconds < MAX_SECONDS * max(1.0, load)
 
 
 @pytest.mark.slow
-def test_with_an_account_of_ones_own_it_goes_on(tmp_path: Path) -> None:
+def test_getting_started_continues_with_the_users_own_account(tmp_path: Path) -> None:
     with Sandbox("demo") as asana:
-        given = {name: value for name, value in settings(asana).items() if name != "ASANA_ACCESS_TOKEN"}
-        project = copy_project(tmp_path / "clone", installed=True, **given)
+        without_token = {name: value for name, value in settings(asana).items() if name != "ASANA_ACCESS_TOKEN"}
+        project = copy_project(tmp_path / "clone", installed=True, **without_token)
         run_page(START, project, typed=f"{asana.token}\n")
         assert asana.token in (project.root / ".env").read_text()
 
@@ -168,7 +170,7 @@ def test_with_an_account_of_ones_own_it_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
-    with Sandbox("demo") as asana:  # its small workspaces, since the README sets the rate of a free plan
+    with Sandbox("demo") as asana:  # only its small workspaces, because the README sets the rate of a free plan
         small = settings(asana, "free_organization", "personal_workspace")
         project = copy_project(tmp_path / "clone", installed=True, **small)
         run_page("README.md", project, typed=f"{asana.token}\n")
@@ -180,7 +182,7 @@ def test_the_commands_of_operations_run(tmp_path: Path) -> None:
     with Sandbox() as asana:
         project = copy_project(tmp_path / "clone", installed=True, **settings(asana))
         sync = [".venv/bin/asana-assets", "sync"]
-        subprocess.run(sync, cwd=project.root, env=project.environment, check=True, capture_output=True)  # noqa: S603
+        subprocess.run(sync, cwd=project.root, env=project.environment, check=True, capture_output=True)  # noqa: S603 - a fixed command
         outputs = project.run(shell(OPERATIONS))
     [schedules] = [output for output in outputs if "daily [" in output]
     assert "daily [RUNNING]" in schedules
@@ -190,7 +192,7 @@ def test_the_commands_of_operations_run(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_commands_for_a_new_endpoint_run(tmp_path: Path) -> None:
     with Sandbox() as asana:
-        asana.fault("/workspaces/{workspace_gid}/custom_fields", 200, body=ANSWER)
+        asana.fault("/workspaces/{workspace_gid}/custom_fields", 200, body=CUSTOM_FIELDS_RESPONSE)
         project = copy_project(tmp_path / "clone", installed=True, **settings(asana, "paid_organization"))
         add_endpoint(project.root)
         run_page(ADDING, project)
@@ -200,7 +202,7 @@ def test_the_commands_for_a_new_endpoint_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_guides_questions_are_answered_from_the_demos_tables(
+def test_the_guides_queries_return_the_expected_rows_from_the_demos_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     project = copy_project(tmp_path / "clone", installed=True)
@@ -209,15 +211,15 @@ def test_the_guides_questions_are_answered_from_the_demos_tables(
     monkeypatch.chdir(project.root)
     scope: dict[str, Any] = {}
     [open_tables] = blocks(GUIDE, "python")
-    exec(open_tables.text, scope)  # noqa: S102 # that is what the page is for
+    exec(open_tables.text, scope)  # noqa: S102 - readers run this code, too
     assert "Catnip & Co." in capfd.readouterr().out
     database = scope["db"]
     assert isinstance(database, duckdb.DuckDBPyConnection)
     for view in views():
         database.execute(view)
-    wanted = answers(Sandbox(organization=build_organization(scale="demo")))
-    for sql, rows in zip(questions(), wanted, strict=True):
+    expected = answers(Sandbox(organization=build_organization(scale="demo")))
+    for sql, rows in zip(questions(), expected, strict=True):
         assert_same(database.execute(sql).fetchall(), rows)
-    [memory] = blocks("docs/concepts.md", "sql")
-    read = {row[0] for row in database.execute(memory.text).fetchall()}
-    assert read == {"tasks", *(one.name for one in ENDPOINTS if one.is_child)}
+    [query] = blocks("docs/concepts.md", "sql")
+    tracked = {row[0] for row in database.execute(query.text).fetchall()}
+    assert tracked == {"tasks", *(endpoint.name for endpoint in ENDPOINTS if endpoint.is_child)}

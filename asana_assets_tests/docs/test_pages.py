@@ -1,16 +1,20 @@
-"""The pages for users, apart from their commands and their SQL: what they say of the code, and that it holds."""
+"""The documentation pages, except for their commands and the guide's SQL: links, tables and code match the package."""
 
+import datetime as dt
 import json
 import os
 import re
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
+import pyarrow as pa
 import pytest
 import yaml
 from pyiceberg.utils.config import Config
@@ -18,30 +22,35 @@ from pyiceberg.utils.config import Config
 from asana_assets.asana import endpoints
 from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.asana.field_types import Column
+from asana_assets.asana.model import Listing
 from asana_assets.definitions import defs
 from asana_assets.defs import automation
 from asana_assets.defs.checks import CHECKS
 from asana_assets.defs.prefetch import SyncConfig
+from asana_assets.defs.resources import LakeResource
+from asana_assets.sync.change_detection import Sync, SyncState
 from asana_assets_tests.support.doc_pages import PAGES, ROOT, Block, blocks, prose, quoted, read, table
 
+ADDING = "docs/adding-an-endpoint.md"
+CONCEPTS = "docs/concepts.md"
 OPERATIONS = "docs/operations.md"
 
 every_page = pytest.mark.parametrize("page", PAGES)
 
 
-def of_kind(kind: str) -> list[Block]:
+def blocks_of_kind(kind: str) -> list[Block]:
     return [block for page in PAGES for block in blocks(page, kind)]
 
 
 @every_page
-def test_every_block_is_of_a_kind_that_a_test_takes_up(page: str) -> None:
+def test_every_block_has_a_language_that_a_test_covers(page: str) -> None:
     kinds = {"sh", "sql", "python", "yaml", "text"}
     assert {block.kind for block in blocks(page)} <= kinds
     assert all(len(block.not_run) > 10 for block in blocks(page) if block.not_run is not None)
 
 
 @every_page
-def test_links_lead_somewhere(page: str) -> None:
+def test_every_link_has_a_target(page: str) -> None:
     for target in re.findall(r"\]\((?!https?://)([^)]+)\)", read(page)):
         path, _, anchor = target.partition("#")
         file = (ROOT / page).parent / path if path else ROOT / page
@@ -51,22 +60,22 @@ def test_links_lead_somewhere(page: str) -> None:
         assert not anchor or anchor in slugs, target
 
 
-def test_the_readme_leads_to_every_page_and_stays_short() -> None:
+def test_the_readme_links_to_every_page_and_stays_short() -> None:
     readme = read("README.md")
     assert all(f"({page})" in readme for page in PAGES if page != "README.md")
-    assert readme.count("\n") <= 200
+    assert readme.count("\n") <= 150
 
 
 @every_page
-def test_settings_are_those_that_the_code_location_reads(page: str) -> None:
+def test_the_code_location_reads_every_setting_that_a_page_names(page: str) -> None:
     known = set(re.findall(r'"((?:ASANA|ICEBERG)_\w+)"', (ROOT / "asana_assets" / "definitions.py").read_text()))
     assert set(re.findall(r"(?:export |`)((?:ASANA|ICEBERG)_\w+)", read(page))) <= known
 
 
-# --- what runs by itself
+# --- tables
 
 
-def test_operations_say_of_each_schedule_and_sensor_whether_it_is_on() -> None:
+def test_operations_lists_every_schedule_and_sensor_and_its_default_status() -> None:
     repository = defs.get_repository_def()
     on = {sensor.name: sensor.default_status.value == "RUNNING" for sensor in repository.sensor_defs}
     on |= {schedule.name: schedule.default_status.value == "RUNNING" for schedule in repository.schedule_defs}
@@ -75,94 +84,124 @@ def test_operations_say_of_each_schedule_and_sensor_whether_it_is_on() -> None:
     assert all((quoted(name)[0] in {"daily", "frequent"}) == what.startswith("schedule: ") for name, what, _ in rows)
 
 
-def test_operations_have_every_job() -> None:
-    assert {job.name for job in automation.JOBS} <= set(quoted(prose(OPERATIONS)))
+def test_operations_lists_every_job() -> None:
+    assert {quoted(name)[0] for name, _ in table(OPERATIONS, "job")} == {job.name for job in automation.JOBS}
 
 
-def test_operations_have_every_check_and_how_bad_it_is() -> None:
-    severe = {check.name: check.severity for check in CHECKS}
-    said = {quoted(name)[0]: what.partition(":")[0] for name, what, _ in table(OPERATIONS, "check")}
-    assert said == {name: {"WARN": "warning", "ERROR": "error"}[one.value] for name, one in severe.items()}
+def test_operations_lists_every_check_and_its_severity() -> None:
+    documented = {quoted(name)[0]: what.partition(":")[0] for name, what, _ in table(OPERATIONS, "check")}
+    assert documented == {check.name: {"WARN": "warning", "ERROR": "error"}[check.severity.value] for check in CHECKS}
     assert [check.name for check in CHECKS if check.blocking] == ["row_count_not_dropped"]
 
 
-def test_operations_have_every_setting_of_a_run_and_its_default() -> None:
-    said = {quoted(name)[0]: default for name, _, default in table(OPERATIONS, "setting of a run")}
-    assert said.keys() == SyncConfig.model_fields.keys()
+def test_operations_lists_every_config_field_and_its_default() -> None:
+    documented = {quoted(name)[0]: default for name, _, default in table(OPERATIONS, "config field")}
+    assert documented.keys() == SyncConfig.model_fields.keys()
     for name, field in SyncConfig.model_fields.items():
         if field.default is not None:
-            assert json.loads(said[name]) == field.default, name
+            assert json.loads(documented[name]) == field.default, name
 
 
-def test_concepts_say_when_children_are_due() -> None:
-    said = {
+def test_concepts_lists_when_the_parents_of_children_are_stale() -> None:
+    documented = {
         quoted(name)[0]: (tuple(quoted(version)), float(days.split()[0]))
-        for name, version, days in table("docs/concepts.md", "children")
+        for name, version, days in table(CONCEPTS, "children")
     }
     children = [endpoint for endpoint in ENDPOINTS if endpoint.is_child]
-    assert said == {one.name: (one.listings[0].version_columns, one.refresh_after_days) for one in children}
+    assert documented == {
+        endpoint.name: (endpoint.listings[0].version_columns, endpoint.refresh_after_days) for endpoint in children
+    }
     assert all(
-        listing.version_columns == one.listings[0].version_columns for one in children for listing in one.listings
+        listing.version_columns == endpoint.listings[0].version_columns
+        for endpoint in children
+        for listing in endpoint.listings
     )
 
 
-# --- blocks
+def test_the_guide_to_a_new_endpoint_lists_every_field_of_a_listing() -> None:
+    documented = {name for names, _, _ in table(ADDING, "field") for name in quoted(names)}
+    assert documented == {field.name for field in fields(Listing)}
 
 
-@pytest.mark.parametrize("block", of_kind("python"), ids=str)
+# --- code blocks
+
+
+@pytest.mark.parametrize("block", blocks_of_kind("python"), ids=str)
 def test_python_is_python(block: Block) -> None:
     compile(block.text, str(block), "exec")
 
 
-@pytest.mark.parametrize("block", of_kind("yaml"), ids=str)
-def test_yaml_is_the_configuration_of_a_run(block: Block) -> None:
+@pytest.mark.parametrize("block", blocks_of_kind("yaml"), ids=str)
+def test_yaml_is_a_valid_run_configuration(block: Block) -> None:
     config = yaml.safe_load(block.text)
     assert dg.validate_run_config(defs.resolve_job_def("sync_workspace"), config)
 
 
-def python(page: str, words: str) -> str:
-    [block] = [block for block in blocks(page, "python") if words in block.text]
+def python_block(page: str, text: str) -> str:
+    """Return the page's only Python block that contains this text."""
+    [block] = [block for block in blocks(page, "python") if text in block.text]
     return block.text
 
 
-def test_the_readmes_endpoint_is_the_catalogues_but_for_its_notes() -> None:
+def test_the_example_of_an_existing_endpoint_equals_it_except_for_its_notes() -> None:
     scope: dict[str, Any] = dict(vars(endpoints))
-    exec(python("README.md", "SECTIONS = "), scope)  # noqa: S102 # that is what the page is for
+    exec(python_block(ADDING, "SECTIONS = "), scope)  # noqa: S102 - readers run this code, too
     assert scope["SECTIONS"] == replace(endpoints.SECTIONS, notes="")
 
 
-def test_words_of_the_catalogue_make_the_columns_that_the_page_says() -> None:
-    fields = {field: column for endpoint in ENDPOINTS for column in endpoint.columns for field in [column.field]}
-    for _, written, named in table("docs/adding-an-endpoint.md", "Asana sends"):
-        for call, name in zip(quoted(written), quoted(named), strict=True):
+def test_the_documented_calls_build_the_documented_columns() -> None:
+    columns = {column.field: column for endpoint in ENDPOINTS for column in endpoint.columns}
+    for _, calls, names in table(ADDING, "Asana sends"):
+        for call, name in zip(quoted(calls), quoted(names), strict=True):
             if "…" in call:
                 field = re.findall(r'"(\w+)"', call)[0]
-                assert fields[field].name == name
+                assert columns[field].name == name
             else:
-                column = eval(call, dict(vars(endpoints)))  # noqa: S307 # that is what the page is for
+                column = eval(call, dict(vars(endpoints)))  # noqa: S307 - readers run this code, too
                 assert isinstance(column, Column)
                 assert column.name == name
-                assert column.type == fields[column.field].type
+                assert column.type == columns[column.field].type
 
 
-def test_the_readmes_catalog_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
-    [block] = [block for block in blocks("README.md", "sh") if "PYICEBERG_" in block.text]
+def test_pyiceberg_reads_the_catalog_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    [block] = [block for block in blocks("docs/destinations.md", "sh") if "TYPE=glue" in block.text]
     for name, value in re.findall(r"^export (\w+)=(\S+)$", block.text, flags=re.MULTILINE):
         monkeypatch.setenv(name, value)
-    assert Config().get_catalog_config("asana") == {"type": "glue", "warehouse": "s3://my-bucket/asana"}
+    assert Config().get_catalog_config("asana") == {
+        "type": "glue",
+        "warehouse": "s3://my-bucket/asana",
+        "client.region": "eu-central-1",
+    }
 
 
-def module(words: str) -> tuple[dict[str, Any], dg.Definitions]:
-    """Run a module of a user's own; give its names, and its definitions, of which Dagster accepts one."""
+def test_the_sync_state_query_counts_parents_only(tmp_path: Path) -> None:
+    fetched_at = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    parents = SyncState.rows(pa.array(["11", "12"]), pa.array(["a", "b"]), fetched_at)
+    marker = SyncState.completed_marker("1", Sync(id="sync", started_at=fetched_at - dt.timedelta(hours=1)))
+    lake = LakeResource(data_dir=str(tmp_path))
+    lake.save_state("stories", "1", pa.concat_tables([parents, marker]), pa.array([], pa.string()))
+    lake.set_dropped_from("projects", "1", 200)
+    table = lake.table("sync_state")
+    assert table is not None
+    [query] = blocks(CONCEPTS, "sql")
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.register("sync_state", table.scan().to_arrow())
+        [(endpoint, count, oldest_fetch)] = connection.execute(query.text).fetchall()
+    assert (endpoint, count, oldest_fetch) == ("stories", 2, fetched_at)
+
+
+def load_module(text: str) -> tuple[dict[str, Any], dg.Definitions]:
+    """Run the block as a user's module; return its names and its only `Definitions`, as Dagster requires."""
     scope: dict[str, Any] = {}
-    exec(python(OPERATIONS, words), scope)  # noqa: S102 # that is what the page is for
-    [found] = [value for value in scope.values() if isinstance(value, dg.Definitions)]
-    return scope, found
+    exec(python_block(OPERATIONS, text), scope)  # noqa: S102 - readers run this code, too
+    [definitions] = [value for value in scope.values() if isinstance(value, dg.Definitions)]
+    return scope, definitions
 
 
 @contextmanager
-def webhook() -> Generator[tuple[str, list[bytes]]]:
-    """Give the URL of a server, and what was posted to it."""
+def run_webhook() -> Generator[tuple[str, list[bytes]]]:
+    """Run a server; yield its URL and the list of bodies posted to it."""
     posted: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -171,7 +210,7 @@ def webhook() -> Generator[tuple[str, list[bytes]]]:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # its name there
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -184,36 +223,36 @@ def webhook() -> Generator[tuple[str, list[bytes]]]:
             thread.join()
 
 
-def test_a_failed_run_is_told_to_the_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
-    scope, with_sensor = module("build_run_failure_sensor")
-    with webhook() as (url, posted):
+def test_the_alert_is_posted_to_the_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
+    scope, with_sensor = load_module("build_run_failure_sensor")
+    with run_webhook() as (url, posted):
         monkeypatch.setenv("SLACK_WEBHOOK_URL", url)
         scope["notify"]("Run 1 failed.")
     assert [json.loads(body) for body in posted] == [{"text": "Run 1 failed."}]
-    sensors = {one.name: one.default_status for one in with_sensor.get_repository_def().sensor_defs}
+    sensors = {sensor.name: sensor.default_status for sensor in with_sensor.get_repository_def().sensor_defs}
     assert sensors["run_failure_alert"] is dg.DefaultSensorStatus.RUNNING
     assert len(sensors) == len(automation.SENSORS) + 1
 
 
-def test_with_another_executor_readings_do_not_begin_before_their_turn() -> None:
-    _, changed = module("executor=")
+def test_another_executor_runs_without_prefetching() -> None:
+    _, changed = load_module("executor=")
     job = changed.resolve_job_def("sync_workspace")
     assert job.executor_def is dg.multiprocess_executor
     assert (changed.resources or {})["prefetcher"].enabled is False
-    assert {one.name for one in changed.jobs or ()} == {one.name for one in defs.jobs or ()}
+    assert {job.name for job in changed.jobs or ()} == {job.name for job in defs.jobs or ()}
     assert changed.resolve_asset_graph().get_all_asset_keys() == defs.resolve_asset_graph().get_all_asset_keys()
 
 
-def test_the_tests_that_a_new_endpoint_turns_red_are_there() -> None:
-    page = prose("docs/adding-an-endpoint.md")
+def test_the_tests_and_files_to_update_for_a_new_endpoint_exist() -> None:
+    page = prose(ADDING)
     tests = (ROOT / "asana_assets_tests").rglob("*.py")
-    there = {name for path in tests for name in re.findall(r"^def (test_\w+)", path.read_text(), flags=re.MULTILINE)}
-    assert {name for name in quoted(page) if name.startswith("test_") and not name.endswith(".py")} <= there
+    existing = {name for path in tests for name in re.findall(r"^def (test_\w+)", path.read_text(), flags=re.MULTILINE)}
+    assert {name for name in quoted(page) if name.startswith("test_") and not name.endswith(".py")} <= existing
     for path in quoted(page):
         if path.startswith(("asana_assets/", "asana_assets_tests/")):
             assert (ROOT / path).exists(), path
 
 
-def test_no_page_names_a_place_of_its_writer() -> None:
-    home = os.path.expanduser("~")  # noqa: PTH111 # as text
+def test_no_page_contains_a_path_of_this_machine() -> None:
+    home = os.path.expanduser("~")  # noqa: PTH111 - compared as text
     assert not [page for page in PAGES if home in read(page) or str(ROOT) in read(page)]

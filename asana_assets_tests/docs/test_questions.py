@@ -1,4 +1,4 @@
-"""The analysts' guide: its tables are ours, its joins join, and its SQL gives the right answers."""
+"""The analysts' guide: it lists every table, its joins match rows, and its queries return the expected rows."""
 
 import datetime as dt
 import re
@@ -15,12 +15,12 @@ from asana_assets.sandbox.model import Object
 from asana_assets_tests.support.doc_answers import answers, assert_same, tables
 from asana_assets_tests.support.doc_pages import GUIDE, questions, quoted, table, views
 
-MANY = {"users"}
-"""Where a gid can be in no row: people leave."""
+INCOMPLETE = {"users"}
+"""Tables in which a referenced gid can be missing: people leave."""
 
 
-def made_harder(organization: Organization) -> Organization:
-    """Put in what the questions could stumble over, so that each condition in them counts."""
+def add_edge_cases(organization: Organization) -> Organization:
+    """Add edge cases, so that each condition in the queries makes a difference."""
     traps = organization.traps
     boards = [
         one
@@ -41,19 +41,19 @@ def made_harder(organization: Organization) -> Organization:
     for number in range(150):
         organization.add_comment(traps["level_3"], f"Word {number}")
     organization.add_subtask(traps["subtask_in_project"], "Below a subtask")
-    for pace, project in enumerate(boards, 1):
-        add_moves(organization, project, pace)
+    for weeks, project in enumerate(boards, 1):
+        add_moves(organization, project, weeks)
     organization.touch()
     return organization
 
 
-def add_moves(organization: Organization, project: Object, pace: int) -> None:
-    """Have the project's tasks walk through its sections, there and back, some past their completion."""
+def add_moves(organization: Organization, project: Object, weeks: int) -> None:
+    """Move the project's tasks through its sections and back every `weeks` weeks, some after their completion."""
     sections = organization.sections[project.gid]
     for number, task in enumerate(organization.tasks_of_project(project.gid).objects):
         created = dt.datetime.fromisoformat(task.text("created_at"))
         for move in range(1, 2 + number % 4):
-            at = created + dt.timedelta(days=7 * pace * move, hours=number)
+            at = created + dt.timedelta(days=7 * weeks * move, hours=number)
             organization.new_story(
                 task,
                 "section_changed",
@@ -67,8 +67,8 @@ def add_moves(organization: Organization, project: Object, pace: int) -> None:
 
 @pytest.fixture(scope="module")
 def asana() -> Sandbox:
-    """Give the demo's data, and more; nothing is served."""
-    return Sandbox(organization=made_harder(build_organization(scale="demo")))
+    """The demo's organization with edge cases, without a server."""
+    return Sandbox(organization=add_edge_cases(build_organization(scale="demo")))
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +87,14 @@ def database(stored: dict[str, pa.Table]) -> Iterator[duckdb.DuckDBPyConnection]
         yield connection
 
 
-def test_the_questions_are_answered_rightly(asana: Sandbox, database: duckdb.DuckDBPyConnection) -> None:
-    wanted = answers(asana)
-    assert len(questions()) == len(wanted) == 10
-    for sql, rows in zip(questions(), wanted, strict=True):
+def test_the_queries_return_the_expected_rows(asana: Sandbox, database: duckdb.DuckDBPyConnection) -> None:
+    expected = answers(asana)
+    assert len(questions()) == len(expected) == 10
+    for sql, rows in zip(questions(), expected, strict=True):
         assert_same(database.execute(sql).fetchall(), rows)
 
 
-def test_answers_are_in_the_order_that_they_say(database: duckdb.DuckDBPyConnection) -> None:
+def test_rows_are_in_the_order_of_the_query(database: duckdb.DuckDBPyConnection) -> None:
     overdue, workload, months, *_ = (database.execute(sql).fetchall() for sql in questions())
     assert [row[1] for row in overdue] == sorted((row[1] for row in overdue), reverse=True)
     assert [row[2] for row in workload] == sorted((row[2] for row in workload), reverse=True)
@@ -106,26 +106,30 @@ def test_the_guide_has_every_table_and_its_key() -> None:
     assert sorted(names) == sorted(endpoint.name for endpoint in ENDPOINTS)
 
 
-def test_keys_are_unique_and_joins_find_what_they_name(stored: dict[str, pa.Table]) -> None:
+def test_keys_are_unique_and_joins_find_every_referenced_row(stored: dict[str, pa.Table]) -> None:
     for name, _, key, joins in table(GUIDE, "table"):
         rows = stored[quoted(name)[0]]
         assert rows.num_rows
         keys = [tuple(row.values()) for row in rows.select(quoted(key)).to_pylist()]
         assert len(set(keys)) == len(keys), name
         for column, targets in re.findall(r"`([\w.]+)` → ((?:`[\w.]+`(?: or )?)+)", joins):
-            named = values(rows, column)
-            there = {gid for target in quoted(targets) for gid in values(stored, target)}
-            assert named & there, (name, column)
-            if not MANY.intersection(quoted(targets)):
-                assert named <= there, (name, column)
+            referenced = values(rows, column)
+            existing = {gid for target in quoted(targets) for gid in values(stored, target)}
+            assert referenced & existing, (name, column)
+            if not INCOMPLETE.intersection(quoted(targets)):
+                assert referenced <= existing, (name, column)
 
 
-def values(where: pa.Table | dict[str, pa.Table], path: str) -> set[str]:
-    """Give the gids in a column, or in a field of its structs; of all tables, in one's column, or else its `gid`."""
+def values(source: pa.Table | dict[str, pa.Table], path: str) -> set[str]:
+    """Return the gids at a path.
+
+    In a table, the path is `column` or `column.field` of its structs. In a dict of tables, it is `table`, which stands
+    for its `gid`, or `table.column`.
+    """
     first, _, rest = path.partition(".")
-    if isinstance(where, dict):
-        return values(where[first], rest or "gid")
-    column = where[first].combine_chunks()
+    if isinstance(source, dict):
+        return values(source[first], rest or "gid")
+    column = source[first].combine_chunks()
     if pa.types.is_list(column.type):
         column = pc.list_flatten(column)
     if rest:

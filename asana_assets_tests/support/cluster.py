@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).parents[2]
 DEPLOY = REPOSITORY / "deploy"
 BIN = Path(sys.executable).parent
 WAITS = {
-    "run_launcher": {"config": {"patience_seconds": 8}},
+    "run_launcher": {"config": {"worker_timeout_seconds": 8}},
     "run_monitoring": {"poll_interval_seconds": 2},
 }
 """In the place of minutes."""

@@ -1,4 +1,4 @@
-"""What the ten questions of the analysts' guide must be answered, worked out from Asana's own records, without SQL."""
+"""The expected rows of the ten questions in the analysts' guide, computed from Asana's records without SQL."""
 
 import datetime as dt
 from collections import Counter, defaultdict
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from asana_assets.asana.endpoints import ENDPOINTS
-from asana_assets.sandbox import ENDPOINTS as ASANAS
+from asana_assets.sandbox import ENDPOINTS as SANDBOX_ENDPOINTS
 from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.sync_harness import expected
 
@@ -20,7 +20,7 @@ Row: TypeAlias = tuple[Any, ...]
 
 
 def tables(asana: Sandbox) -> dict[str, pa.Table]:
-    """Give every table as a finished sync holds it."""
+    """Return every table with the rows of a completed sync."""
     return {
         endpoint.name: pa.Table.from_pylist(
             [
@@ -39,11 +39,11 @@ def gids(asana: Sandbox) -> list[str]:
 
 
 def answers(asana: Sandbox) -> list[list[Row]]:
-    """Give the rows of each question, in no order."""
-    every = [Workspace.of(asana, gid) for gid in gids(asana)]
+    """Return the rows of each question, unordered."""
+    workspaces = [Workspace.load(asana, gid) for gid in gids(asana)]
 
     def each(question: Callable[[Workspace], Iterator[Row]]) -> list[Row]:
-        return [row for workspace in every for row in question(workspace)]
+        return [row for workspace in workspaces for row in question(workspace)]
 
     return [
         each(Workspace.overdue),
@@ -61,13 +61,15 @@ def answers(asana: Sandbox) -> list[list[Row]]:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The records of one, by endpoint and gid."""
+    """The records of one workspace, by endpoint and gid."""
 
     records: dict[str, dict[str, Record]]
 
     @classmethod
-    def of(cls, asana: Sandbox, gid: str) -> Self:
-        return cls({name: {str(one["gid"]): one for one in asana.truth(name, gid)} for name in ASANAS})
+    def load(cls, asana: Sandbox, gid: str) -> Self:
+        return cls(
+            {name: {str(record["gid"]): record for record in asana.truth(name, gid)} for name in SANDBOX_ENDPOINTS}
+        )
 
     @property
     def tasks(self) -> Iterable[Record]:
@@ -81,7 +83,7 @@ class Workspace:
         return str(self.records[endpoint][gid]["name"])
 
     def user(self, gid: str) -> str:
-        """Give the name; of who has none or is not listed, the gid."""
+        """Return the user's name, or the gid if the name is empty or the user is not listed."""
         return str(self.records["users"].get(gid, {}).get("name") or gid)
 
     def overdue(self) -> Iterator[Row]:
@@ -101,9 +103,9 @@ class Workspace:
         for task in self.work.values():
             if task["assignee"] and not task["completed"]:
                 work[task["assignee"]["gid"]].append(task)
-        for gid, mine in work.items():
-            late = [task for task in mine if task["due_on"] and dt.date.fromisoformat(task["due_on"]) < today()]
-            yield self.user(gid), active.get(gid, False), len(mine), len(late)
+        for gid, tasks in work.items():
+            late = [task for task in tasks if task["due_on"] and dt.date.fromisoformat(task["due_on"]) < today()]
+            yield self.user(gid), active.get(gid, False), len(tasks), len(late)
 
     def flow(self) -> Iterator[Row]:
         for task in self.work.values():
@@ -203,17 +205,17 @@ class Workspace:
 
 
 def by_month(rows: list[Row]) -> list[Row]:
-    """Add up what came in and got done in each month."""
+    """Return the number of tasks created and completed in each month."""
     created: Counter[dt.datetime] = Counter()
     completed: Counter[dt.datetime] = Counter()
-    for at, came, done in rows:
-        created[at] += came
-        completed[at] += done
+    for at, created_count, completed_count in rows:
+        created[at] += created_count
+        completed[at] += completed_count
     return [(at, created[at], completed[at]) for at in created | completed]
 
 
 def ten_longest(rows: list[Row]) -> list[Row]:
-    """Give the ten with the most comments, the latest first where these are as many."""
+    """Return the ten rows with the most comments, the latest first among equals."""
     return sorted(rows, key=lambda row: (row[1], row[3]), reverse=True)[:10]
 
 
@@ -237,12 +239,12 @@ def today() -> dt.date:
     return now().date()
 
 
-def assert_same(rows: list[Row], wanted: list[Row]) -> None:
-    """Compare in any order: medians of days to the tenth that the guide rounds to, all else exactly."""
+def assert_same(rows: list[Row], expected_rows: list[Row]) -> None:
+    """Compare rows in any order: floats to one decimal, to which the guide rounds, and everything else exactly."""
     assert rows
-    assert len(rows) == len(wanted)
-    for row, right in zip(sorted(rows, key=_order), sorted(wanted, key=_order), strict=True):
-        assert row == tuple(pytest.approx(value, abs=0.051) if isinstance(value, float) else value for value in right)
+    assert len(rows) == len(expected_rows)
+    for row, wanted in zip(sorted(rows, key=_order), sorted(expected_rows, key=_order), strict=True):
+        assert row == tuple(pytest.approx(value, abs=0.051) if isinstance(value, float) else value for value in wanted)
 
 
 def _order(row: Row) -> str:

@@ -1,4 +1,4 @@
-"""The pages for users, taken apart: their blocks of code, and what the lines around a block say of it."""
+"""Parsing of the documentation pages: code blocks, tables and code spans."""
 
 import re
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ _NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A fenced block.
+    """A fenced code block.
 
     Attributes:
-        page: Its file, from the root of the project.
-        line: Of its fence; starts at 1.
-        kind: The word behind the fence.
-        text: What is inside.
-        not_run: Why no test runs it; None for one that is run.
+        page: The path of the page, relative to the root of the project.
+        line: The line of the opening fence; starts at 1.
+        kind: The language after the fence.
+        text: The content.
+        not_run: Why no test runs the block; None if one does.
     """
 
     page: str
@@ -39,30 +39,30 @@ def read(page: str) -> str:
 
 
 def blocks(page: str, kind: str = "") -> list[Block]:
-    """Give the blocks of a page, of one kind or of all."""
+    """Return the blocks of a page: those of one kind, or all."""
     found: list[Block] = []
     lines = iter(enumerate(read(page).splitlines(), 1))
-    before = ""
+    previous = ""
     for number, line in lines:
         fence = _FENCE.fullmatch(line)
         if fence:
-            inside: list[str] = []
+            content: list[str] = []
             while (inner := next(lines)[1]) != "```":
-                inside.append(inner)
-            reason = _NOT_RUN.fullmatch(before)
-            text = "\n".join(inside)
+                content.append(inner)
+            reason = _NOT_RUN.fullmatch(previous)
+            text = "\n".join(content)
             found.append(Block(page=page, line=number, kind=fence[1], text=text, not_run=reason[1] if reason else None))
-        before = line
+        previous = line
     return [block for block in found if kind in {"", block.kind}]
 
 
 def prose(page: str) -> str:
-    """Give what stands outside of blocks."""
+    """Return the text of a page without its code blocks."""
     return re.sub(r"^```.*?^```$", "", read(page), flags=re.DOTALL | re.MULTILINE)
 
 
 def table(page: str, heading: str) -> list[list[str]]:
-    """Give the rows of the page's one table whose first heading is this; each cell as it is written."""
+    """Return the rows of the page's only table whose first column has this heading, as lists of Markdown cells."""
     tables: list[list[list[str]]] = [[]]
     for line in prose(page).splitlines():
         if line.startswith("|"):
@@ -74,16 +74,16 @@ def table(page: str, heading: str) -> list[list[str]]:
 
 
 def quoted(text: str) -> list[str]:
-    """Give what stands between backticks."""
+    """Return the code spans of a text: what stands between backticks."""
     return re.findall(r"`([^`]+)`", text)
 
 
 def views() -> list[str]:
-    """Give the SQL that the guide's questions are built upon."""
+    """Return the SQL of the views that the guide's queries use."""
     return [block.text for block in blocks(GUIDE, "sql") if block.text.startswith("create view ")]
 
 
 def questions() -> list[str]:
-    """Give the SQL below each of the guide's headings with a number."""
+    """Return the SQL of each numbered question in the guide."""
     sections = re.split(r"^### \d+\. .*$", read(GUIDE), flags=re.MULTILINE)[1:]
     return [re.findall(r"```sql\n(.*?)\n```", section, flags=re.DOTALL)[0] for section in sections]

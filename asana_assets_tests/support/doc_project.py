@@ -1,4 +1,4 @@
-"""A copy of the project in a directory of its own, and a shell there that knows nothing of this one."""
+"""A copy of the project in its own directory, and a shell there with a clean environment."""
 
 import os
 import re
@@ -15,21 +15,22 @@ from asana_assets_tests.support.doc_pages import ROOT, Block, blocks
 
 ADDING = "docs/adding-an-endpoint.md"
 
-STAYS = "make dev"
-"""The command that does not end by itself."""
+SERVER_COMMAND = "make dev"
+"""The command that runs until it is interrupted."""
 
-_MARK = "-- the end of a block --"
-_KEPT = re.compile(r"(PATH|LANG|LC_\w+|(PIP|UV|SSL|HTTPS?|ALL|NO|https?|all|no)_\w+|\w*CERT\w*)")
-"""Of our environment: what finds programs and the package index."""
+_END_OF_BLOCK = "-- end of block --"
+_INHERITED = re.compile(
+    r"(PATH|LANG|LC_\w+|(PIP|UV|SSL|HTTPS?|ALL|NO|https?|all|no)_\w+|\w*CERT\w*)"
+)  # for programs and the index
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A copy.
+    """A copy of the project.
 
     Attributes:
-        root: Where it is.
-        settings: The environment of its shell, beside what every shell has.
+        root: The directory of the copy.
+        settings: Variables in the environment of its shell, besides the inherited ones.
     """
 
     root: Path
@@ -37,46 +38,55 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
-        own = os.pathsep.join(path for path in kept["PATH"].split(os.pathsep) if not path.startswith(str(ROOT)))
-        state = str(self.root.with_name("state"))  # the pace is the user's: this one's must not be waited for
-        return {**kept, "PATH": own, "HOME": os.environ["HOME"], "XDG_STATE_HOME": state, **self.settings}
+        """The environment of the shell, in which this project's own programs are not on the PATH."""
+        inherited = {name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)}
+        path = os.pathsep.join(
+            entry for entry in inherited["PATH"].split(os.pathsep) if not entry.startswith(str(ROOT))
+        )
+        state = str(self.root.with_name("state"))  # the rate limit is per user: do not wait for other tests' requests
+        return {**inherited, "PATH": path, "HOME": os.environ["HOME"], "XDG_STATE_HOME": state, **self.settings}
 
     def run(self, blocks: Sequence[Block], *, typed: str = "") -> list[str]:
-        """Run the blocks in one shell, in their order; give what each printed. `typed` is there for who asks."""
+        """Run the blocks in one shell, in order, and return the output of each. `typed` is the shell's stdin."""
         script = ["set -eu"]
         for block in blocks:
-            script += [*commands(block), f"printf '\\n%s\\n' '{_MARK}'"]
-        done = subprocess.run(  # noqa: S603 # our own pages
+            script += [*commands(block), f"printf '\\n%s\\n' '{_END_OF_BLOCK}'"]
+        completed = subprocess.run(  # noqa: S603 - the commands are from our own pages
             ["/bin/bash", "-c", "\n".join(script)],
             cwd=self.root,
             env=self.environment,
             input=typed,
-            start_new_session=True,  # without a terminal, at which a password would be asked for
+            start_new_session=True,  # without a terminal, from which a prompt for a password would read
             capture_output=True,
             text=True,
             timeout=540,
             check=False,
         )
-        outputs = done.stdout.split(f"\n{_MARK}\n")
-        assert done.returncode == 0, f"{blocks[len(outputs) - 1]}: {outputs[-1]}\n{done.stderr}"
+        outputs = completed.stdout.split(f"\n{_END_OF_BLOCK}\n")
+        assert completed.returncode == 0, f"{blocks[len(outputs) - 1]}: {outputs[-1]}\n{completed.stderr}"
         return outputs[:-1]
 
 
 def commands(block: Block) -> Iterator[str]:
-    """Give the lines to run: all but those that do not end, or that want a value of yours."""
+    """Yield the lines to run: all except the server command, and lines with a placeholder (…)."""
     for line in block.text.splitlines():
-        if not line.startswith(STAYS) and "…" not in line:
+        if not line.startswith(SERVER_COMMAND) and "…" not in line:
             yield line
 
 
 def shell(page: str) -> list[Block]:
-    """Give the blocks of commands that are to be run."""
+    """Return the blocks of shell commands that the tests run."""
     return [block for block in blocks(page, "sh") if block.not_run is None]
 
 
 def copy_project(target: Path, *, installed: bool, **settings: str) -> Project:
-    """Copy what a clone would have; `installed`: with our `.venv`, which its Makefile takes for its own."""
+    """Copy the files that a clone would contain.
+
+    Args:
+        target: The directory to create.
+        installed: Link this project's `.venv` into the copy, whose Makefile then considers it installed.
+        settings: Variables in the environment of the copy's shell.
+    """
     ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text().split()]
     shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(".git", *ignored))
     if installed:
@@ -84,8 +94,8 @@ def copy_project(target: Path, *, installed: bool, **settings: str) -> Project:
         for entry in Path(sys.prefix).iterdir():
             (target / ".venv" / entry.name).symlink_to(entry)
         (target / ".venv" / "installed").unlink(missing_ok=True)
-        (target / ".venv" / "installed").touch()  # newer than the files it is made of
-    # What is installed there is the project from its first directory, and not the copy.
+        (target / ".venv" / "installed").touch()  # newer than the files that make compares it with
+    # The linked .venv imports this project: PYTHONPATH puts the copy first.
     return Project(target, {"PYTHONPATH": str(target), **settings} if installed else settings)
 
 
@@ -96,24 +106,24 @@ def free_port() -> int:
 
 
 def resembles(shown: str, output: str) -> bool:
-    """Whether the lines that a page shows are in the output, in their order; … stands for what may differ."""
-    lines = iter(_squeezed(line) for line in output.splitlines())
+    """Return whether the output contains the lines that a page shows, in order; … matches any text."""
+    lines = iter(_squeeze(line) for line in output.splitlines())
     for line in shown.splitlines():
         if line.strip() == "…":
             continue
-        pattern = ".*".join(re.escape(part) for part in _squeezed(line).split("…"))
+        pattern = ".*".join(re.escape(part) for part in _squeeze(line).split("…"))
         if not any(re.fullmatch(pattern, candidate) for candidate in lines):
             return False
     return True
 
 
-def _squeezed(line: str) -> str:
+def _squeeze(line: str) -> str:
     return " ".join(line.split())
 
 
 # --- the example of a new endpoint
 
-ANSWER: dict[str, Any] = {
+CUSTOM_FIELDS_RESPONSE: dict[str, Any] = {
     "data": [
         {
             "gid": "1200000000000101",
@@ -129,16 +139,17 @@ ANSWER: dict[str, Any] = {
     ],
     "next_page": None,
 }
-"""As Asana would answer."""
+"""Asana's response for the endpoint of the example."""
 
 
 def example() -> str:
-    [block] = blocks(ADDING, "python")
+    """Return the code of the new endpoint, which is the page's last block of Python."""
+    *_, block = blocks(ADDING, "python")
     return block.text
 
 
 def add_endpoint(root: Path) -> None:
-    """Do in a copy of the project what the page says."""
+    """Add the endpoint of the example to a copy of the project, as the page describes."""
     file = root / "asana_assets" / "asana" / "endpoints.py"
-    catalogue, names = file.read_text().split("\nENDPOINTS = (\n")
-    file.write_text(f"{catalogue}\n{example()}\n\nENDPOINTS = (\n    CUSTOM_FIELDS,\n{names}")
+    constants, names = file.read_text().split("\nENDPOINTS = (\n")
+    file.write_text(f"{constants}\n{example()}\n\nENDPOINTS = (\n    CUSTOM_FIELDS,\n{names}")

@@ -1,7 +1,7 @@
-"""Runs on Celery workers, one of whom may die: dagster-celery's launcher, which asks the worker whether it is alive.
+"""The run launcher of a Celery deployment: dagster-celery's, plus a health check of the worker.
 
-Celery says of a task whose worker was killed that it is STARTED, for ever. This launcher asks the worker itself; once
-that has not known of the run for a while, run monitoring ends the run, and run retries start another.
+Celery reports the task of a killed worker as STARTED forever. This launcher asks the worker itself which tasks are
+active. Once the run has been missing for a while, run monitoring marks it as failed and run retries start another.
 """
 
 import time
@@ -10,55 +10,65 @@ from typing import Any, cast
 
 import dagster as dg
 
-# No public module of Dagster has these two, which every launcher gives.
+# Every launcher returns these two types, but no public module of Dagster exports them.
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 
-class WatchedCeleryRunLauncher(CeleryRunLauncher):
-    """Of those above, with a field of its own: `patience_seconds`.
+class HealthCheckingCeleryRunLauncher(CeleryRunLauncher):
+    """A `CeleryRunLauncher` that detects dead workers.
 
-    A worker that is alive and silent for longer is taken for dead, and its run is started again while it goes on: that
-    costs requests, and of two that write the same at once one fails; the tables stay right.
+    A worker that is alive but silent for longer than the timeout counts as dead: its run is started again while the
+    first one continues. That costs requests, and one of the two may fail with a commit conflict; the tables stay
+    correct.
+
+    Args:
+        worker_timeout_seconds: How long a worker may fail to report its run as active.
+        settings: The arguments of `CeleryRunLauncher`.
     """
 
-    def __init__(self, patience_seconds: int, **settings: Any) -> None:
+    def __init__(self, worker_timeout_seconds: int, **settings: Any) -> None:
         super().__init__(**settings)
-        self._patience_seconds = patience_seconds
+        self._worker_timeout_seconds = worker_timeout_seconds
         self._missing_since: dict[str, float] = {}
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
         fields = cast("dict[str, Any]", super().config_type())
-        description = "How long a worker may not know of its run before it is lost."
-        return fields | {"patience_seconds": dg.Field(dg.IntSource, default_value=60, description=description)}
+        description = "Seconds for which a worker may fail to report its run as active before the run counts as lost."
+        return fields | {"worker_timeout_seconds": dg.Field(dg.IntSource, default_value=60, description=description)}
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         health = super().check_run_worker_health(run)
-        if health.status != WorkerStatus.RUNNING or self._knows(run):
+        if health.status != WorkerStatus.RUNNING or self._is_active(run):
             self._missing_since.pop(run.run_id, None)
             return health
         missing_since = self._missing_since.setdefault(run.run_id, time.monotonic())
         seconds = time.monotonic() - missing_since
-        if seconds < self._patience_seconds:
+        if seconds < self._worker_timeout_seconds:
             return health
         del self._missing_since[run.run_id]
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"Its worker has not known of it for {seconds:.0f} seconds.")
+        return CheckRunHealthResult(
+            WorkerStatus.FAILED, f"The worker has not reported this run as active for {seconds:.0f} seconds."
+        )
 
     def terminate(self, run_id: str) -> bool:
-        """End a run at somebody's wish: without the note, Dagster takes it for a failure and starts it again."""
+        """Terminate a run and report it as canceling.
+
+        Without that report, Dagster counts the termination as a failure and retries the run.
+        """
         run = self._instance.get_run_by_id(run_id)
         if run is None or DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
             return False
         self._instance.report_run_canceling(run)
         return super().terminate(run_id)
 
-    def _knows(self, run: dg.DagsterRun) -> bool:
-        """Ask the worker whether it works on the run."""
+    def _is_active(self, run: dg.DagsterRun) -> bool:
+        """Return whether the worker reports the run's task as active, or the task has already ended."""
         task_id = run.tags[DAGSTER_CELERY_TASK_ID_TAG]
         info = self.celery.AsyncResult(task_id).info
-        if not isinstance(info, Mapping):  # it has ended in the meantime
+        if not isinstance(info, Mapping):  # the task ended after the parent class looked
             return True
         worker = str(info["hostname"])
         active = self.celery.control.inspect(destination=[worker], timeout=5).active() or {}

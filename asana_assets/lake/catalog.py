@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from asana_assets.lake.error_translation import EMBEDDED, secrets_of, translate_error
-from asana_assets.lake.errors import CatalogUnavailableError, redacted
+from asana_assets.lake.errors import CatalogUnavailableError
+from asana_assets.redaction import redacted
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog

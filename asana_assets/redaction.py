@@ -1,4 +1,4 @@
-"""Redaction of foreign error text before it is raised, logged or shown."""
+"""Redaction of error messages from other libraries before they are raised, logged or displayed."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ _USERINFO = re.compile(r"[^\s]*@")
 
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return the first line of `text` without userinfo (everything up to an `@`) and without any of `secrets`."""
+    """Return the first line of `text` without userinfo (the part of a word up to an `@`) and without `secrets`."""
     line = text.strip().partition("\n")[0]
     for secret in secrets:
         line = line.replace(secret, "***")

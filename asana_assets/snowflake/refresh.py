@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # seconds to import
 log = logging.getLogger(__name__)
 
 _LOGIN_TIMEOUT_SECONDS = 30
-_NETWORK_TIMEOUT_SECONDS = 120  # of one HTTP request; the connector polls statements that take longer
+_NETWORK_TIMEOUT_SECONDS = 120  # per HTTP request; the connector polls statements that take longer
 _STATEMENT_TIMEOUT_SECONDS = 900
 _PERMANENT_SQLSTATE_CLASSES = ("28", "42")  # invalid authorization; syntax error, unknown object or missing privilege
 
@@ -36,7 +36,7 @@ class SnowflakeError(Exception):
 class SnowflakeIcebergTables(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] - provides itself
     """Snowflake's externally managed Iceberg tables, refreshed on demand."""
 
-    account: str = Field(description="Snowflake account identifier: organization-account.")
+    account: str = Field(description="Snowflake account identifier, in the form organization-account.")
     user: str = Field(description="User that logs in, of type SERVICE.")
     password: str | None = Field(
         default=None, repr=False, description="Password or programmatic access token of the user."
@@ -55,7 +55,9 @@ class SnowflakeIcebergTables(dg.ConfigurableResource):  # pyright: ignore[report
         description="Additional arguments of the Snowflake connector, such as host, port and protocol.",
     )
     max_attempts: int = Field(
-        default=5, description="Number of attempts to refresh a table before the materialization fails."
+        default=5,
+        description="Maximum number of attempts to refresh a table before the materialization fails, or to count its "
+        "rows before the check fails.",
     )
     initial_backoff_seconds: float = Field(
         default=2.0, description="Maximum wait before the second attempt, in seconds; doubles with each attempt."
@@ -63,7 +65,7 @@ class SnowflakeIcebergTables(dg.ConfigurableResource):  # pyright: ignore[report
 
     @property
     def tables(self) -> ExternallyManagedTables:
-        """The statements for the tables.
+        """Builder of the SQL statements for the tables.
 
         Raises:
             ConfigurationError: A name is invalid; the message names its setting.
@@ -168,7 +170,7 @@ class SnowflakeIcebergTables(dg.ConfigurableResource):  # pyright: ignore[report
 
 
 def _is_permanent(error: "Error") -> bool:
-    """Return whether the error is permanent. Failed logins are not retried: a few of them lock the user out."""
+    """Return whether the error is permanent. A failed login is: repeating it locks the user out."""
     from snowflake.connector.errors import DatabaseError, ForbiddenError  # noqa: PLC0415 - a second to import
 
     at_login = type(error) is DatabaseError  # network and statement errors are subclasses

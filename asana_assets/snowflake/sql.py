@@ -45,12 +45,14 @@ def quoted_identifier(name: str, setting: str) -> str:
         return name
     raise ConfigurationError(
         f"{setting} is {name[:_MAX_LENGTH]!r}, which is not a valid Snowflake identifier: use at most {_MAX_LENGTH} "
-        'letters, digits, _ and $, not starting with a digit; or any characters in "double quotes"'
+        'letters, digits, _ and $, not starting with a digit; or any printable characters in "double quotes"'
     )
 
 
 def unquoted_name(name: str, setting: str) -> str:
-    """Validate an unquoted identifier and return it upper-cased, for use in a literal, where quotes would be literal.
+    """Validate an unquoted identifier and return it upper-cased, for use in a string literal.
+
+    Quotes are rejected because they would become part of the name there.
 
     Args:
         name: The identifier, without quotes.

@@ -1,4 +1,4 @@
-"""Servers of the destinations, which tests configure as users do: by environment variables."""
+"""Servers of the destinations. Tests configure them as users do, by environment variables."""
 
 import gc
 import os

@@ -51,7 +51,7 @@ def catalog(lake: LakeResource) -> Catalog:
     return lake.catalog
 
 
-def test_the_token_and_the_configuration_are_requested_first_and_all_other_paths_are_below_the_database(
+def test_requests_start_with_token_and_configuration_and_stay_within_the_database(
     horizon: Horizon, lake: LakeResource
 ) -> None:
     rows = SyncState.rows(pa.array(["1"]), pa.array(["1"]), datetime.now(UTC))
@@ -138,7 +138,9 @@ def _expire(catalog: Catalog) -> None:
 @pytest.mark.parametrize(
     "operation", [_lower_namespace, _lower_table, _lower_column, _location, _staged, _branch, _rollback, _expire]
 )
-def test_the_fake_rejects(horizon: Horizon, catalog: Catalog, operation: Callable[[Catalog], None]) -> None:
+def test_the_fake_rejects_what_horizon_rejects(
+    horizon: Horizon, catalog: Catalog, operation: Callable[[Catalog], None]
+) -> None:
     if not catalog.namespace_exists("FORBIDDEN"):
         catalog.create_namespace("FORBIDDEN")
         table = catalog.create_table("FORBIDDEN.TWICE", UPPER)

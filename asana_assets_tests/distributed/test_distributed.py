@@ -163,7 +163,7 @@ def test_a_run_whose_worker_is_killed_is_resumed_by_the_other_from_its_checkpoin
     counts = count_requests(asana, tasks, since)
     assert len(counts) == 2 * TASK_COUNT
     assert counts.total() - len(counts) < 2 * (CHECKPOINT_ROWS + 2 * MAX_IN_FLIGHT)
-    # What the killed worker stored is loaded from its table and not fetched from Asana retry.
+    # What the killed worker stored is loaded from its table and not fetched from Asana again.
     assert retry.step_keys_to_execute is not None
     assert "tasks" not in retry.step_keys_to_execute
     loaded = [str(event.message) for event in cluster.events(retry, dg.DagsterEventType.LOADED_INPUT)]

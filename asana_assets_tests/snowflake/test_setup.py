@@ -172,7 +172,7 @@ def test_the_sql_contains_no_secret_and_no_place_for_one(route: str) -> None:
         ("namespace", "asana'", '--namespace is "asana\'", but should look like asana'),
     ],
 )
-def test_an_invalid_option_is_an_error_and_nothing_is_printed_sql(option: str, value: str, message: str) -> None:
+def test_an_invalid_option_is_an_error_and_nothing_is_printed(option: str, value: str, message: str) -> None:
     result = run_setup("tables", **{option: value})
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(f"Error: {message}")

@@ -204,9 +204,7 @@ class Cluster:
     def find_worker(self, run: dg.DagsterRun) -> str | None:
         """Return the name of the worker that executes a run, or None before it started and after it finished."""
         found = self.instance.get_run_by_id(run.run_id)
-        if (
-            found is None or found.status != dg.DagsterRunStatus.STARTED
-        ):  # before that, a retry has the tags of its parent
+        if found is None or found.status != dg.DagsterRunStatus.STARTED:  # until then, a retry has its parent's tags
             return None
         task_id = found.tags[DAGSTER_CELERY_TASK_ID_TAG]
         launcher = cast("CeleryRunLauncher", self.instance.run_launcher)
@@ -252,7 +250,7 @@ class Cluster:
 
 @contextmanager
 def _patched_environment() -> Generator[Callable[[str, str], None]]:
-    """Yield a function that sets environment variables inside the `with` block; `deploy/python` is importable in it."""
+    """Yield a function that sets environment variables inside the `with` block, where `deploy/python` is importable."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(DEPLOY / "python"))
         yield patch.setenv

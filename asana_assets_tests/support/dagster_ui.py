@@ -134,7 +134,7 @@ def launch_run(page: Page, button: str, partition: str = "", take_screenshot: Ta
 
 
 def wait_for_status(page: Page, status: str) -> None:
-    """Wait until the run on whose page we are has finished, and require its status."""
+    """Wait until the run on the current page has finished and assert its status."""
     end = page.get_by_text(re.compile("^(Success|Failure|Canceled)$")).first
     expect(end).to_be_visible(timeout=RUN_SECONDS * 1000)
     expect(end).to_have_text(status)

@@ -117,7 +117,7 @@ class Postgres:
                 os.kill(pid, signal.SIGCONT)
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
-        """Execute a statement and return its rows, if it produces any."""
+        """Execute a statement and return its rows, an empty list if it produces none."""
         with psycopg.connect(
             host=self.host,
             port=self.port,

@@ -172,7 +172,7 @@ def _token_request(credential: str) -> dict[str, str]:
 
 
 def _free_ports(host: str, count: int) -> list[int]:
-    """Return free ports for which the port 10,000 above, which SeaweedFS uses for gRPC, is free as well."""
+    """Return free ports. The port 10,000 above each is free as well: SeaweedFS uses it for gRPC."""
     ports: list[int] = []
     while len(ports) < count:
         with socket.create_server((host, 0)) as server:

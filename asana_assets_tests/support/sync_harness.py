@@ -120,7 +120,7 @@ class Warehouse:
         )
 
     def sync(self) -> None:
-        """Sync all workspaces; every run must succeed."""
+        """Sync all workspaces and assert that every run succeeds."""
         result = self.run(refresh_workspaces.name)
         assert result.success, failures(result)
         for gid in self.instance.get_dynamic_partitions("asana_workspaces"):

@@ -15,7 +15,8 @@ from asana_assets.defs.io_manager import IcebergIOManager
 from asana_assets.defs.prefetch import Prefetcher
 from asana_assets.defs.progress import NullProgress, ProgressReporter
 from asana_assets.defs.resources import AsanaResource, LakeResource
-from asana_assets.defs.snowflake import SnowflakeIcebergTables, SnowflakeRefreshingIOManager, build_row_count_checks
+from asana_assets.defs.snowflake import SnowflakeRefreshingIOManager, build_row_count_checks
+from asana_assets.snowflake.refresh import SnowflakeIcebergTables
 from asana_assets.snowflake.sql import Route
 
 _HOW_TO_BEGIN = """
@@ -135,7 +136,7 @@ def configure_snowflake(environment: Mapping[str, str]) -> SnowflakeIcebergTable
         external_volume=settings["SNOWFLAKE_EXTERNAL_VOLUME"],
         catalog_integration=settings["SNOWFLAKE_CATALOG_INTEGRATION"],
         namespace=settings.get("ICEBERG_NAMESPACE", "asana"),
-        connection={
+        connection_args={
             name: settings[f"SNOWFLAKE_{name.upper()}"]
             for name in ("host", "port", "protocol")
             if f"SNOWFLAKE_{name.upper()}" in settings

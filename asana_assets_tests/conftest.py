@@ -1,4 +1,4 @@
-"""Fixtures for tests of the whole: a sandbox of our own on a free port, and a data directory; and a PostgreSQL."""
+"""Fixtures shared by all tests: a warehouse synced from its own sandbox, and a PostgreSQL server."""
 
 import gc
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ import pytest
 
 from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.postgres_server import Postgres, find_binaries
-from asana_assets_tests.support.requirements import installed
+from asana_assets_tests.support.requirements import require_installed
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 
-gc.set_threshold(200_000)  # objects, as for the command; it takes a tenth of the suite's time otherwise
+gc.set_threshold(200_000)  # objects, as in the command; the default costs a tenth of the suite's time
 
 
 @pytest.fixture
 def make_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeWarehouse]:
-    """Give a function that starts a sandbox, with its options, and gives a warehouse beside it."""
+    """A function that starts a sandbox with the given options and returns a warehouse for it."""
     with ExitStack() as stack:
 
         def make(settings: dict[str, str] | None = None, **options: Any) -> Warehouse:
@@ -33,6 +33,6 @@ def make_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """Give a server; what stops it starts it again, and everyone creates a database of their own."""
-    with Postgres(installed(find_binaries(), "PostgreSQL (Debian's package `postgresql`)")) as server:
+    """A PostgreSQL server. Each test creates its own database; one that stops the server starts it again."""
+    with Postgres(require_installed(find_binaries(), "PostgreSQL (Debian's package `postgresql`)")) as server:
         yield server

@@ -10,8 +10,8 @@ from asana_assets.asana.errors import AsanaError, ConfigurationError
 from asana_assets.asana.model import GID, SYNCED_AT, WORKSPACE_GID
 from asana_assets.cli import account
 from asana_assets.defs.resources import AsanaResource, LakeResource
-from asana_assets.defs.snowflake import SnowflakeError, SnowflakeIcebergTables
 from asana_assets.lake.errors import LakeError
+from asana_assets.snowflake.refresh import SnowflakeError, SnowflakeIcebergTables
 
 _PROBE_SCHEMA = pa.schema([column.arrow_field for column in (GID, WORKSPACE_GID, SYNCED_AT)])
 

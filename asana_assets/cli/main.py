@@ -29,7 +29,7 @@ from asana_assets.defs.prefetch import RESUME_WINDOW, SYNC_TAG
 from asana_assets.defs.progress import RequestRate, TrackedExtract, format_eta
 from asana_assets.defs.resources import LakeResource
 from asana_assets.lake.errors import LakeError
-from asana_assets.snowflake.setup import SetupOptions, create_tables, setup_sql
+from asana_assets.snowflake.setup import SetupOptions, create_tables_sql, setup_sql
 from asana_assets.snowflake.sql import Route
 from asana_assets.sync.change_detection import Sync, SyncState
 
@@ -266,7 +266,7 @@ def snowflake_setup(route: str, only_tables: bool, **names: str) -> None:  # noq
     """Print the SQL that prepares Snowflake; nothing is sent. Run twice, it does what it did once."""
     try:
         given = SetupOptions(**names)
-        click.echo(create_tables(given, _NAMES) if only_tables else setup_sql(Route(route), given), nl=False)
+        click.echo(create_tables_sql(given, _NAMES) if only_tables else setup_sql(Route(route), given), nl=False)
     except AsanaError as error:
         _exit_with_error(str(error))
 

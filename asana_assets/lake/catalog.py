@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
+from asana_assets.asana.redaction import redacted
 from asana_assets.lake.error_translation import EMBEDDED, secrets_of, translate_error
-from asana_assets.lake.errors import CatalogUnavailableError, redacted
+from asana_assets.lake.errors import CatalogUnavailableError
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog

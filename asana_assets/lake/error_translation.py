@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from asana_assets.lake.errors import CatalogRefusedError, CatalogUnavailableError, LakeError, redacted
+from asana_assets.asana.redaction import redacted
+from asana_assets.lake.errors import CatalogRefusedError, CatalogUnavailableError, LakeError
 
 if TYPE_CHECKING:  # half a second to import
     from pyiceberg.catalog import Catalog

@@ -10,9 +10,6 @@
 No sentence holds a secret: what comes from a URI or a catalog's answer passes through `redacted` first.
 """
 
-import re
-from collections.abc import Iterable
-
 
 class LakeError(Exception):
     """One clear sentence for the person who runs the sync."""
@@ -36,14 +33,3 @@ class ConflictError(LakeError):
 
 class CommitUnknownError(LakeError):
     """The commit may or may not have landed, so its data files were kept."""
-
-
-_USERINFO = re.compile(r"[^\s]*@")
-
-
-def redacted(text: str, secrets: Iterable[str] = ()) -> str:
-    """The first line of `text` without userinfo (all up to an `@`) and without any of `secrets`."""
-    line = text.strip().partition("\n")[0]
-    for secret in secrets:
-        line = line.replace(secret, "***")
-    return _USERINFO.sub("***@", line)

@@ -1,6 +1,6 @@
 """The SQL that prepares Snowflake for each route, for an administrator to read and run.
 
-Run twice, it does what it did once. The user's names are checked and quoted; no secret stands in it.
+The statements are idempotent. User-supplied names are validated and quoted; no secret is printed.
 """
 
 import re
@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from asana_assets.asana.errors import ConfigurationError
 from asana_assets.snowflake.sql import ExternallyManagedTables, Route, quoted_identifier, string_literal, unquoted_name
 
-_WRITER = """\
+_CREATE_WRITER = """\
 CREATE ROLE IF NOT EXISTS {role};
 CREATE USER IF NOT EXISTS {user} TYPE = SERVICE DEFAULT_ROLE = {role};
 GRANT ROLE {role} TO USER {user};
--- How it logs in is yours to add, and never printed here: a public key (ALTER USER ... SET RSA_PUBLIC_KEY) or an
--- access token (ALTER USER ... ADD PROGRAMMATIC ACCESS TOKEN ... ROLE_RESTRICTION), which needs a network policy.
+-- Add an authentication method yourself; this script prints no credentials. Use a public key (ALTER USER ... SET
+-- RSA_PUBLIC_KEY) or a programmatic access token (ALTER USER ... ADD PROGRAMMATIC ACCESS TOKEN ... ROLE_RESTRICTION),
+-- which requires a network policy.
 """
 
-_READER = """
--- Who reads.
+_CREATE_READER_OF_SCHEMA = """
+-- Reader role.
 CREATE ROLE IF NOT EXISTS {reader};
 GRANT USAGE ON DATABASE {database} TO ROLE {reader};
 GRANT USAGE ON SCHEMA {database}.{schema} TO ROLE {reader};
@@ -27,8 +28,8 @@ GRANT SELECT ON ALL ICEBERG TABLES IN SCHEMA {database}.{schema} TO ROLE {reader
 GRANT SELECT ON FUTURE ICEBERG TABLES IN SCHEMA {database}.{schema} TO ROLE {reader};
 """
 
-_READER_OF_ALL = """
--- Who reads.
+_CREATE_READER_OF_DATABASE = """
+-- Reader role.
 CREATE ROLE IF NOT EXISTS {reader};
 GRANT USAGE ON DATABASE {database} TO ROLE {reader};
 GRANT USAGE ON ALL SCHEMAS IN DATABASE {database} TO ROLE {reader};
@@ -37,7 +38,7 @@ GRANT SELECT ON ALL ICEBERG TABLES IN DATABASE {database} TO ROLE {reader};
 GRANT SELECT ON FUTURE ICEBERG TABLES IN DATABASE {database} TO ROLE {reader};
 """
 
-_AWS = """\
+_CREATE_VOLUME_AND_INTEGRATION = """\
 CREATE EXTERNAL VOLUME IF NOT EXISTS {volume}
   STORAGE_LOCATIONS = ((
     NAME = 'asana'
@@ -64,7 +65,8 @@ CREATE CATALOG INTEGRATION IF NOT EXISTS {integration}
   )
   ENABLED = TRUE;
 
--- What these two answer (the ARN of a user, an external id) belongs into the trust policies of the two IAM roles.
+-- Add the IAM user ARN and the external ID from the output of these two statements to the trust policies of the two
+-- IAM roles.
 DESCRIBE EXTERNAL VOLUME {volume};
 DESCRIBE CATALOG INTEGRATION {integration};
 """
@@ -79,27 +81,27 @@ CREATE SCHEMA IF NOT EXISTS {database}.{schema};
 ALTER SCHEMA {database}.{schema} SET CATALOG = 'SNOWFLAKE';
 ALTER SCHEMA {database}.{schema} SET EXTERNAL_VOLUME = {volume_text};
 
--- Who writes. A table belongs to the role that creates it, and only its owner may add columns.
+-- Writer role. The role that creates a table owns it, and only the owner can add columns.
 """
-    + _WRITER
+    + _CREATE_WRITER
     + """\
 GRANT USAGE ON DATABASE {database} TO ROLE {role};
 GRANT USAGE, CREATE ICEBERG TABLE ON SCHEMA {database}.{schema} TO ROLE {role};
 """
 )
 
-_OWN_VOLUME = "GRANT USAGE ON EXTERNAL VOLUME {volume} TO ROLE {role};\n"
+_GRANT_VOLUME = "GRANT USAGE ON EXTERNAL VOLUME {volume} TO ROLE {role};\n"
 
 _LINKED_DATABASE = (
     """\
--- Route linked-database: a database that follows the AWS Glue catalog. No table needs a statement.
+-- Route linked-database: a catalog-linked database on AWS Glue. Snowflake discovers its tables by itself.
 USE ROLE ACCOUNTADMIN;
 
 """
-    + _AWS
+    + _CREATE_VOLUME_AND_INTEGRATION
     + """
--- Its owner (here ACCOUNTADMIN) must keep USAGE on integration and volume.
--- Snowflake's reference does not list IF NOT EXISTS for this statement: if it is refused, leave these words out.
+-- The owner of the database (here ACCOUNTADMIN) must keep USAGE on the integration and the volume.
+-- Snowflake's reference does not list IF NOT EXISTS for this statement; if it is rejected, remove the clause.
 CREATE DATABASE IF NOT EXISTS {database}
   LINKED_CATALOG = (
     CATALOG = {integration_text},
@@ -114,7 +116,7 @@ CREATE DATABASE IF NOT EXISTS {database}
 
 _TABLES = (
     """\
--- Route tables: a table for each of ours, which the materializations create and refresh.
+-- Route tables: one externally managed Iceberg table per asset, created and refreshed by the materializations.
 USE ROLE ACCOUNTADMIN;
 
 CREATE DATABASE IF NOT EXISTS {database};
@@ -123,11 +125,12 @@ CREATE WAREHOUSE IF NOT EXISTS {warehouse}
   WAREHOUSE_SIZE = XSMALL AUTO_SUSPEND = 60 AUTO_RESUME = TRUE INITIALLY_SUSPENDED = TRUE;
 
 """
-    + _AWS
+    + _CREATE_VOLUME_AND_INTEGRATION
     + """
--- Who refreshes: only a table's owner may, with USAGE on volume and integration. So this role creates the tables.
+-- Refresh role. REFRESH requires ownership of the table and USAGE on the volume and the integration, so this role
+-- creates the tables.
 """
-    + _WRITER
+    + _CREATE_WRITER
     + """\
 GRANT USAGE ON DATABASE {database} TO ROLE {role};
 GRANT USAGE, CREATE ICEBERG TABLE ON SCHEMA {database}.{schema} TO ROLE {role};
@@ -137,20 +140,19 @@ GRANT USAGE ON INTEGRATION {integration} TO ROLE {role};
 """
 )
 
-_SNOWFLAKES_OWN = "SNOWFLAKE_MANAGED"
-"""The volume that is Snowflake's own storage."""
+_SNOWFLAKE_STORAGE = "SNOWFLAKE_MANAGED"  # the predefined volume, in Snowflake's own storage
 
-# Of a bucket with a dot in its name Snowflake can make no volume.
+# External volumes do not support bucket names with dots.
 _BUCKET = re.compile(r"s3(?:gov)?://[a-z0-9][a-z0-9-]{1,61}[a-z0-9]/(?:[A-Za-z0-9_.=-]+/)*")
 _ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
 _NAMESPACE = re.compile(r"[a-z0-9_]+")
-_AN_ARN = "arn:aws:iam::123456789012:role/name"
+_EXAMPLE_ARN = "arn:aws:iam::123456789012:role/name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupOptions:
-    """The user's names, as they were given."""
+    """User-supplied names of Snowflake objects and AWS resources, not validated."""
 
     database: str
     schema: str
@@ -167,84 +169,86 @@ class SetupOptions:
     region: str | None = None
 
 
-def setup_sql(route: Route, names: SetupOptions) -> str:
-    """Give the statements that prepare Snowflake for a route.
+def setup_sql(route: Route, options: SetupOptions) -> str:
+    """Return the statements that prepare Snowflake for a route.
 
     Raises:
-        ConfigurationError: a name or an address is missing or cannot be; the sentence says which option gives it.
+        ConfigurationError: An option is missing or invalid; the message names it.
     """
     match route:
         case Route.HORIZON:
-            volume = unquoted_name(names.volume or _SNOWFLAKES_OWN, "--volume")
-            sql, values = _HORIZON, _identifiers(names, volume)
-            if volume != _SNOWFLAKES_OWN:
-                sql += _OWN_VOLUME
+            volume = unquoted_name(options.volume or _SNOWFLAKE_STORAGE, "--volume")
+            sql, values = _HORIZON, _identifiers(options, volume)
+            if volume != _SNOWFLAKE_STORAGE:
+                sql += _GRANT_VOLUME
         case Route.LINKED_DATABASE:
-            sql, values = _LINKED_DATABASE, _identifiers(names, _volume(names)) | _aws_values(names)
+            sql, values = _LINKED_DATABASE, _identifiers(options, _volume(options)) | _aws_values(options)
         case Route.TABLES:
-            sql, values = _TABLES, _identifiers(names, _volume(names)) | _aws_values(names)
-    if names.reader_role:
-        values["reader"] = quoted_identifier(names.reader_role, "--reader-role")
-        sql += _READER_OF_ALL if route is Route.LINKED_DATABASE else _READER
+            sql, values = _TABLES, _identifiers(options, _volume(options)) | _aws_values(options)
+    if options.reader_role:
+        values["reader"] = quoted_identifier(options.reader_role, "--reader-role")
+        sql += _CREATE_READER_OF_DATABASE if route is Route.LINKED_DATABASE else _CREATE_READER_OF_SCHEMA
     return sql.format_map(values)
 
 
-def create_tables(names: SetupOptions, tables: Iterable[str]) -> str:
-    """Give the statements with which the materializations of route `tables` create what is missing.
+def create_tables_sql(options: SetupOptions, tables: Iterable[str]) -> str:
+    """Return the statements with which the materializations of route `tables` create missing tables.
 
     Raises:
-        ConfigurationError: as `setup`.
+        ConfigurationError: An option is missing or invalid; the message names it.
     """
-    values = _identifiers(names, _volume(names))
-    following = ExternallyManagedTables(
+    values = _identifiers(options, _volume(options))
+    managed_tables = ExternallyManagedTables(
         qualified_schema=f"{values['database']}.{values['schema']}",
-        external_volume=unquoted_name(_volume(names), "--volume"),
-        catalog_integration=unquoted_name(names.integration, "--integration"),
-        namespace=_validated(_NAMESPACE, names.namespace, "--namespace", "asana"),
+        external_volume=unquoted_name(_volume(options), "--volume"),
+        catalog_integration=unquoted_name(options.integration, "--integration"),
+        namespace=_validated(_NAMESPACE, options.namespace, "--namespace", "asana"),
     )
-    statements = [f"USE ROLE {values['role']};", *(f"{following.create(table)};" for table in tables)]
+    statements = [f"USE ROLE {values['role']};", *(f"{managed_tables.create_statement(table)};" for table in tables)]
     return "\n".join(statements) + "\n"
 
 
-def _volume(names: SetupOptions) -> str:
-    return unquoted_name(names.volume or "LAKE_VOLUME", "--volume")
+def _volume(options: SetupOptions) -> str:
+    return unquoted_name(options.volume or "LAKE_VOLUME", "--volume")
 
 
-def _identifiers(names: SetupOptions, volume: str) -> dict[str, str]:
+def _identifiers(options: SetupOptions, volume: str) -> dict[str, str]:
     return {
-        "database": quoted_identifier(names.database, "--database"),
-        "schema": quoted_identifier(names.schema, "--schema"),
-        "role": quoted_identifier(names.role, "--role"),
-        "user": quoted_identifier(names.user, "--user"),
-        "warehouse": quoted_identifier(names.warehouse, "--warehouse"),
+        "database": quoted_identifier(options.database, "--database"),
+        "schema": quoted_identifier(options.schema, "--schema"),
+        "role": quoted_identifier(options.role, "--role"),
+        "user": quoted_identifier(options.user, "--user"),
+        "warehouse": quoted_identifier(options.warehouse, "--warehouse"),
         "volume": quoted_identifier(volume, "--volume"),
         "volume_text": string_literal(volume),
     }
 
 
-def _aws_values(names: SetupOptions) -> dict[str, str]:
-    bucket = f"{names.bucket.rstrip('/')}/" if names.bucket else None
-    bucket = _validated(_BUCKET, bucket, "--bucket", "s3://bucket/folder/, without a dot in the bucket's name")
-    glue_role = _validated(_ARN, names.glue_role_arn, "--glue-role-arn", _AN_ARN)
-    region = _validated(_REGION, names.region, "--region", "eu-central-1")
-    integration = unquoted_name(names.integration, "--integration")
+def _aws_values(options: SetupOptions) -> dict[str, str]:
+    bucket = f"{options.bucket.rstrip('/')}/" if options.bucket else None
+    bucket = _validated(_BUCKET, bucket, "--bucket", "s3://bucket/folder/, without a dot in the bucket name")
+    glue_role = _validated(_ARN, options.glue_role_arn, "--glue-role-arn", _EXAMPLE_ARN)
+    region = _validated(_REGION, options.region, "--region", "eu-central-1")
+    integration = unquoted_name(options.integration, "--integration")
     return {
         "integration": quoted_identifier(integration, "--integration"),
         "integration_text": string_literal(integration),
         "provider_text": string_literal(bucket.partition(":")[0].upper()),
         "bucket_text": string_literal(bucket),
-        "storage_role_text": string_literal(_validated(_ARN, names.storage_role_arn, "--storage-role-arn", _AN_ARN)),
+        "storage_role_text": string_literal(
+            _validated(_ARN, options.storage_role_arn, "--storage-role-arn", _EXAMPLE_ARN)
+        ),
         "glue_role_text": string_literal(glue_role),
         "glue_url_text": string_literal(f"https://glue.{region}.amazonaws.com/iceberg"),
         "account_text": string_literal(glue_role.split(":")[4]),
         "region_text": string_literal(region),
-        "namespace_text": string_literal(_validated(_NAMESPACE, names.namespace, "--namespace", "asana")),
+        "namespace_text": string_literal(_validated(_NAMESPACE, options.namespace, "--namespace", "asana")),
     }
 
 
 def _validated(pattern: re.Pattern[str], value: str | None, option: str, example: str) -> str:
     if not value:
-        raise ConfigurationError(f"{option} is missing; it looks like {example}")
+        raise ConfigurationError(f"{option} is missing; it should look like {example}")
     if not pattern.fullmatch(value):
         raise ConfigurationError(f"{option} is {value!r}, but should look like {example}")
     return value

@@ -1,6 +1,6 @@
-"""The SQL of route `tables`, and names made safe for it. Only text: nothing here connects.
+"""The SQL of route `tables`, and quoting for names and text. Only builds statements: nothing here connects.
 
-A value stands in a statement as a quoted identifier, as an escaped literal, or not at all.
+Every value is interpolated as a quoted identifier or as an escaped literal.
 """
 
 import re
@@ -13,9 +13,10 @@ from asana_assets.asana.errors import ConfigurationError
 class Route(StrEnum):
     """How Snowflake learns of a commit.
 
-    HORIZON: the commit is made in Snowflake's own Iceberg catalog.
-    LINKED_DATABASE: a database follows the AWS Glue catalog; Snowflake asks it every so often.
-    TABLES: a table for each of ours follows AWS Glue when it is told to, which the materialization does.
+    Attributes:
+        HORIZON: The sync commits to Snowflake's own Iceberg catalog.
+        LINKED_DATABASE: A catalog-linked database on AWS Glue, which Snowflake polls.
+        TABLES: One externally managed Iceberg table per asset on AWS Glue, refreshed by the materialization.
     """
 
     HORIZON = "horizon"
@@ -23,53 +24,65 @@ class Route(StrEnum):
     TABLES = "tables"
 
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
+_UNQUOTED = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 _QUOTED = re.compile(r'"(?:[^"\x00-\x1f\x7f]|"")+"')
-_LONGEST = 255  # https://docs.snowflake.com/en/sql-reference/identifiers-syntax
+_MAX_LENGTH = 255  # https://docs.snowflake.com/en/sql-reference/identifiers-syntax
 
 
 def quoted_identifier(name: str, setting: str) -> str:
-    """Quote a name. One without quotes means what it means in SQL: its letters are upper-case.
+    """Quote an identifier. Unquoted names are upper-cased, as in SQL.
+
+    Args:
+        name: The identifier, with or without double quotes.
+        setting: The setting or option that holds the name, for the error message.
 
     Raises:
-        ConfigurationError: Snowflake can have no such name; the sentence says which setting gave it.
+        ConfigurationError: The name is not a valid Snowflake identifier.
     """
-    if _PLAIN.fullmatch(name) and len(name) <= _LONGEST:
+    if _UNQUOTED.fullmatch(name) and len(name) <= _MAX_LENGTH:
         return f'"{name.upper()}"'
-    if _QUOTED.fullmatch(name) and len(name) <= _LONGEST:
+    if _QUOTED.fullmatch(name) and len(name) <= _MAX_LENGTH:
         return name
     raise ConfigurationError(
-        f"{setting} is {name[:_LONGEST]!r}, which is no name in Snowflake: letters, digits, _ and $, no digit first, "
-        f'at most {_LONGEST}; or anything in "double quotes"'
+        f"{setting} is {name[:_MAX_LENGTH]!r}, which is not a valid Snowflake identifier: use at most {_MAX_LENGTH} "
+        'letters, digits, _ and $, not starting with a digit; or any printable characters in "double quotes"'
     )
 
 
 def unquoted_name(name: str, setting: str) -> str:
-    """Give a name as it stands in a literal, where quotes would belong to it.
+    """Validate an unquoted identifier and return it upper-cased, for use in a string literal.
+
+    Quotes are rejected because they would become part of the name there.
+
+    Args:
+        name: The identifier, without quotes.
+        setting: The setting or option that holds the name, for the error message.
 
     Raises:
-        ConfigurationError: it is not made of letters, digits, _ and $.
+        ConfigurationError: The name does not consist of letters, digits, _ and $.
     """
-    if not _PLAIN.fullmatch(name) or len(name) > _LONGEST:
+    if not _UNQUOTED.fullmatch(name) or len(name) > _MAX_LENGTH:
         raise ConfigurationError(
-            f"{setting} is {name[:_LONGEST]!r}, but must be a name of letters, digits, _ and $, no digit first"
+            f"{setting} is {name[:_MAX_LENGTH]!r}, which is not a valid unquoted Snowflake identifier: use at most "
+            f"{_MAX_LENGTH} letters, digits, _ and $, not starting with a digit"
         )
     return name.upper()
 
 
 def string_literal(text: str) -> str:
-    """Write text as SQL does: in quotes, with quotes and backslashes in it escaped."""
+    """Quote `text` as a SQL string literal."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternallyManagedTables:
-    """The tables of route `tables`: where they are, and which Iceberg tables they follow.
+    """Builds the statements for the Snowflake tables of route `tables`, each backed by an Iceberg table in AWS Glue.
 
     Attributes:
-        place: Database and schema, quoted.
-        external_volume, catalog_integration: Plain names.
-        namespace: The Iceberg namespace.
+        qualified_schema: Database and schema, quoted.
+        external_volume: Name of the external volume, unquoted.
+        catalog_integration: Name of the catalog integration, unquoted.
+        namespace: Iceberg namespace of the tables.
     """
 
     qualified_schema: str
@@ -78,13 +91,13 @@ class ExternallyManagedTables:
     namespace: str
 
     @classmethod
-    def build(
+    def from_settings(
         cls, *, database: str, schema: str, external_volume: str, catalog_integration: str, namespace: str
     ) -> "ExternallyManagedTables":
-        """Check the names, as the settings give them.
+        """Validate and quote the names given by `SNOWFLAKE_*` settings.
 
         Raises:
-            ConfigurationError: one cannot be; the sentence says which.
+            ConfigurationError: A name is invalid; the message names its setting.
         """
         return cls(
             qualified_schema=".".join(
@@ -95,22 +108,27 @@ class ExternallyManagedTables:
             namespace=namespace,
         )
 
-    def name(self, table: str) -> str:
+    def qualified_name(self, table: str) -> str:
+        """Return database, schema and table, quoted."""
         return f"{self.qualified_schema}.{quoted_identifier(table, 'the table')}"
 
-    def create(self, table: str) -> str:
-        """Make what follows an Iceberg table, which must be there. It does not refresh itself: that would be billed."""
+    def create_statement(self, table: str) -> str:
+        """Return the CREATE statement for a table backed by an existing Iceberg table.
+
+        Auto-refresh stays off: it is billed.
+        """
         return (
-            f"CREATE ICEBERG TABLE IF NOT EXISTS {self.name(table)} "
+            f"CREATE ICEBERG TABLE IF NOT EXISTS {self.qualified_name(table)} "
             f"EXTERNAL_VOLUME = {string_literal(self.external_volume)} "
             f"CATALOG = {string_literal(self.catalog_integration)} "
             f"CATALOG_NAMESPACE = {string_literal(self.namespace)} CATALOG_TABLE_NAME = {string_literal(table)} "
             "AUTO_REFRESH = FALSE"
         )
 
-    def refresh(self, table: str) -> str:
-        """Take over the newest commit, and columns that it added."""
-        return f"ALTER ICEBERG TABLE {self.name(table)} REFRESH"
+    def refresh_statement(self, table: str) -> str:
+        """Return the REFRESH statement, which picks up the latest snapshot and new columns."""
+        return f"ALTER ICEBERG TABLE {self.qualified_name(table)} REFRESH"
 
-    def count(self, table: str) -> str:
-        return f"SELECT COUNT(*) FROM {self.name(table)}"  # noqa: S608 # the name is quoted
+    def count_statement(self, table: str) -> str:
+        """Return the statement that counts the rows Snowflake sees."""
+        return f"SELECT COUNT(*) FROM {self.qualified_name(table)}"  # noqa: S608 - the name is quoted

@@ -1,4 +1,4 @@
-"""A sandbox, `dagster dev` and a browser for the whole session; a page for each test; pictures if they are wanted."""
+"""A sandbox, `dagster dev` and a browser for the session, a page for each test, and screenshots on request."""
 
 import os
 import shutil
@@ -9,17 +9,17 @@ from playwright.sync_api import Browser, FloatRect, Locator, Page, expect, sync_
 
 from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.dagster_dev import PROJECT, DagsterDev
-from asana_assets_tests.support.dagster_ui import TIMEOUT_SECONDS, Shoot
-from asana_assets_tests.support.requirements import installed
+from asana_assets_tests.support.dagster_ui import TIMEOUT_SECONDS, TakeScreenshot
+from asana_assets_tests.support.requirements import require_installed
 
 _MARGIN = 16.0
-"""Around what a picture is of."""
+"""Pixels around the subject of a screenshot."""
 
 _FLAGS = [
-    "--no-sandbox",  # Chromium's own sandbox refuses to be root's
+    "--no-sandbox",  # Chromium's own sandbox does not run as root
     "--disable-gpu",
     "--disable-quic",
-    "--disable-background-networking",  # it looks for updates at hosts that tests have no business with
+    "--disable-background-networking",  # would contact update servers
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
@@ -33,32 +33,32 @@ def asana() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(autouse=True)
-def no_faults_stay(asana: Sandbox) -> Iterator[None]:
+def _clear_faults(asana: Sandbox) -> Iterator[None]:
     yield
     asana.faults.clear()
 
 
 @pytest.fixture(scope="session")
 def paid(asana: Sandbox) -> str:
-    """Give the gid of the large workspace, which is on a paid plan."""
+    """The gid of the large workspace, which is on a paid plan."""
     return asana.organization.traps["paid_organization"]
 
 
 @pytest.fixture(scope="session")
 def free(asana: Sandbox) -> str:
-    """Give the gid of the small workspace, which is on a free plan."""
+    """The gid of the small workspace, which is on a free plan."""
     return asana.organization.traps["free_organization"]
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Give the path of Debian's Chromium; Playwright's own would be a download."""
-    return installed(shutil.which("chromium"), "Chromium (Debian's package `chromium`)")
+    """The path of Debian's Chromium; Playwright's own would have to be downloaded."""
+    return require_installed(shutil.which("chromium"), "Chromium (Debian's package `chromium`)")
 
 
 @pytest.fixture(scope="session")
 def dev(
-    chromium: str,  # noqa: ARG001 # without it nothing needs to start
+    chromium: str,  # noqa: ARG001 - skips before anything is started
     asana: Sandbox,
     paid: str,
     free: str,
@@ -67,25 +67,25 @@ def dev(
     settings = {
         "ASANA_WORKSPACES": f"{paid},{free}",
         "ASANA_REQUESTS_PER_SECOND": "200",
-        "ASANA_MAX_IN_FLIGHT": "4",  # so that little is read ahead of its step
+        "ASANA_MAX_IN_FLIGHT": "4",  # limits how much is prefetched
     }
     directory = tmp_path_factory.mktemp("dagster_dev")
-    # The sensor would sync everything by itself before anybody can click.
+    # The sensor would sync everything before a test can click.
     with DagsterDev(asana, directory, settings, stopped_sensors=["watch_workspaces"]) as dev:
         yield dev
 
 
 @pytest.fixture
 def registered(dev: DagsterDev) -> None:
-    """Have the workspaces registered, should no test have done it before."""
-    if not dev.partitions():
+    """Register the workspaces unless an earlier test has done so."""
+    if not dev.partition_keys():
         dev.run("asana-assets", "sync", "--select", "workspaces")
 
 
 @pytest.fixture
 def synced(dev: DagsterDev) -> None:
-    """Have everything synced, should no test have done it before."""
-    if not dev.partitions() or dev.missing():
+    """Sync everything unless an earlier test has done so."""
+    if not dev.partition_keys() or dev.unmaterialized_assets():
         dev.run("asana-assets", "sync")
 
 
@@ -98,7 +98,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, dev: DagsterDev) -> Iterator[Page]:
-    """Give a page as high as the whole lineage: what is outside is not drawn."""
+    """A page as high as the whole lineage: the UI does not draw what is outside."""
     with browser.new_context(
         base_url=dev.url, viewport={"width": 1700, "height": 1850}, locale="en-US", timezone_id="UTC"
     ) as context:
@@ -107,11 +107,11 @@ def page(browser: Browser, dev: DagsterDev) -> Iterator[Page]:
 
 
 @pytest.fixture
-def shoot() -> Shoot:
-    """Give a function that takes pictures into the directory that SCREENSHOTS names; without it, none."""
-    wanted = os.environ.get("SCREENSHOTS")
+def take_screenshot() -> TakeScreenshot:
+    """A function that saves screenshots in the directory that SCREENSHOTS names; without that, it does nothing."""
+    directory = os.environ.get("SCREENSHOTS")
 
-    def shoot(
+    def take(
         page: Page,
         name: str,
         size: tuple[int, int] | None = None,
@@ -120,14 +120,14 @@ def shoot() -> Shoot:
         above: Locator | None = None,
         below: Locator | None = None,
     ) -> None:
-        if not wanted:
+        if not directory:
             return
         before = page.viewport_size or {"width": 0, "height": 0}
         width, height = size or (before["width"], before["height"])
         page.set_viewport_size({"width": width, "height": height})
         if below:
-            below.evaluate("it => it.scrollIntoView({block: 'start'})")
-        page.wait_for_timeout(1500)  # charts are drawn anew and move, and tell nobody when they are done
+            below.evaluate("element => element.scrollIntoView({block: 'start'})")
+        page.wait_for_timeout(1500)  # charts are redrawn with an animation that has no end event
         clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": height}
         if above and (box := above.bounding_box()):
             clip["height"] = box["y"]
@@ -137,7 +137,7 @@ def shoot() -> Shoot:
             clip["y"] = min(box["y"] for box in boxes) - _MARGIN
             clip["width"] = max(box["x"] + box["width"] for box in boxes) + _MARGIN - clip["x"]
             clip["height"] = max(box["y"] + box["height"] for box in boxes) + _MARGIN - clip["y"]
-        page.screenshot(path=PROJECT / wanted / f"{name}.png", clip=clip)
+        page.screenshot(path=PROJECT / directory / f"{name}.png", clip=clip)
         page.set_viewport_size(before)
 
-    return shoot
+    return take

@@ -1,7 +1,7 @@
-"""The UI as its user sees it: what the README promises of it, by clicking.
+"""What the README promises about the UI, tested by clicking.
 
-The tests are chapters of one story, told in this order on one instance. Run alone, one brings about by the command line
-what it needs; what it tells of is done by clicks.
+The tests share one instance and build on one another in this order. A test that is run alone sets up its preconditions
+by the command line; what it is about is done by clicks.
 """
 
 import dagster as dg
@@ -13,16 +13,16 @@ from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.dagster_dev import DagsterDev
 from asana_assets_tests.support.dagster_ui import (
     ASSETS,
-    READ_BY,
+    DOWNSTREAM,
     RUN_SECONDS,
-    Shoot,
-    edges,
-    eventually,
-    green,
-    launch,
+    TakeScreenshot,
+    count_drawn_plots,
+    green_assets,
+    launch_run,
+    lineage_edges,
     open_lineage,
-    plots,
     wait_for_status,
+    wait_until_equal,
 )
 from asana_assets_tests.support.sync_harness import Warehouse
 
@@ -34,21 +34,25 @@ def warehouse(dev: DagsterDev) -> Warehouse:
 
 
 def parents_fetched(dev: DagsterDev, workspace_gid: str) -> set[str]:
-    """Give those whose stories need not be asked for again."""
+    """Return the gids of the tasks whose stories are up to date in the sync state."""
     state = warehouse(dev).rows("sync_state", workspace_gid)
     return {str(row["parent_gid"]) for row in state if row["endpoint"] == "stories"} - {workspace_gid}
 
 
-def parents_asked(asana: Sandbox, since: int) -> set[str]:
-    """Give those whose stories were asked for after so many requests."""
+def parents_requested(asana: Sandbox, since: int) -> set[str]:
+    """Return the gids of the tasks whose stories were requested, from the log entry `since` on."""
     paths = [entry.path.split("/") for entry in asana.log[since:]]
     return {path[-2] for path in paths if path[-1] == "stories"}
 
 
-def test_the_lineage_shows_15_assets_and_what_each_is_read_by(page: Page) -> None:
+def test_the_lineage_shows_15_assets_and_their_dependencies(page: Page) -> None:
     open_lineage(page)
     assert len(ASSETS) == 15
-    eventually(page, lambda: edges(page), {(name, below) for name, names in READ_BY.items() for below in names})
+    wait_until_equal(
+        page,
+        lambda: lineage_edges(page),
+        {(name, downstream) for name, names in DOWNSTREAM.items() for downstream in names},
+    )
 
 
 def test_materializing_workspaces_registers_each_as_a_partition(
@@ -56,63 +60,65 @@ def test_materializing_workspaces_registers_each_as_a_partition(
 ) -> None:
     open_lineage(page)
     page.locator("foreignObject").get_by_text("workspaces", exact=True).click()
-    launch(page, "Materialize selected")
+    launch_run(page, "Materialize selected")
     wait_for_status(page, "Success")
-    assert dev.partitions() == [paid, free]
+    assert dev.partition_keys() == [paid, free]
     open_lineage(page)
-    eventually(page, lambda: green(page), {"workspaces"})
+    wait_until_equal(page, lambda: green_assets(page), {"workspaces"})
 
 
 @pytest.mark.usefixtures("registered")
-def test_one_workspace_is_materialized_from_the_lineage(page: Page, dev: DagsterDev, free: str, shoot: Shoot) -> None:
+def test_one_workspace_is_materialized_from_the_lineage(
+    page: Page, dev: DagsterDev, free: str, take_screenshot: TakeScreenshot
+) -> None:
     open_lineage(page)
-    launch(page, "Materialize all…", free, shoot)
+    launch_run(page, "Materialize all…", free, take_screenshot)
     wait_for_status(page, "Success")
-    warehouse(dev).assert_true(free)
+    warehouse(dev).assert_matches_asana(free)
     page.goto("/assets/tasks?view=partitions")
     expect(page.get_by_text("Materialized (1)")).to_be_visible()
     expect(page.get_by_text("Missing (1)")).to_be_visible()
 
 
 @pytest.mark.usefixtures("registered")
-def test_a_terminated_run_is_gone_on_with_by_the_next(page: Page, dev: DagsterDev, asana: Sandbox, paid: str) -> None:
-    silence = asana.fault("/tasks/{gid}/stories", "hang", skip=60, hang_seconds=2)
+def test_a_terminated_run_is_resumed_by_the_next(page: Page, dev: DagsterDev, asana: Sandbox, paid: str) -> None:
+    hang = asana.fault("/tasks/{gid}/stories", "hang", skip=60, hang_seconds=2)
     open_lineage(page)
-    launch(page, "Materialize all…", paid)
-    eventually(page, lambda: silence.hits > 0, wanted=True, seconds=RUN_SECONDS)
+    launch_run(page, "Materialize all…", paid)
+    wait_until_equal(page, lambda: hang.hits > 0, expected=True, seconds=RUN_SECONDS)
     expect(page.get_by_text("Succeeded (14)")).to_be_visible()
     page.get_by_role("button", name="Terminate").click()
     page.get_by_role("dialog").get_by_role("button", name="Terminate 1 run").click()
     wait_for_status(page, "Canceled")
-    silence.cancel()
-    kept = parents_fetched(dev, paid)
-    assert len(kept) > 30
+    hang.cancel()
+    fetched = parents_fetched(dev, paid)
+    assert len(fetched) > 30
 
     since = len(asana.log)
     page.goto("/assets/stories")
-    launch(page, "Materialize…", paid)
+    launch_run(page, "Materialize…", paid)
     wait_for_status(page, "Success")
-    asked = parents_asked(asana, since)
-    assert asked
-    assert not asked & kept
-    assert asked | kept == parents_fetched(dev, paid)
+    requested = parents_requested(asana, since)
+    assert requested
+    assert not requested & fetched
+    assert requested | fetched == parents_fetched(dev, paid)
     page.goto("/assets/stories")
-    expect(page.get_by_role("row", name="parents_unchanged")).to_contain_text(str(len(kept)))
+    expect(page.get_by_role("row", name="parents_unchanged")).to_contain_text(str(len(fetched)))
 
 
 @pytest.mark.usefixtures("synced")
-def test_everything_is_green_and_as_asana_has_it(
-    page: Page, dev: DagsterDev, paid: str, free: str, shoot: Shoot
+def test_every_asset_is_green_and_matches_asana(
+    page: Page, dev: DagsterDev, paid: str, free: str, take_screenshot: TakeScreenshot
 ) -> None:
     open_lineage(page)
-    eventually(page, lambda: green(page), ASSETS)
-    shoot(page, "lineage", around=page.locator("foreignObject"))
-    warehouse(dev).assert_true(paid, free)
+    wait_until_equal(page, lambda: green_assets(page), ASSETS)
+    take_screenshot(page, "lineage", around=page.locator("foreignObject"))
+    warehouse(dev).assert_matches_asana(paid, free)
 
 
 @pytest.mark.usefixtures("synced")
 def test_an_asset_shows_its_description_columns_plots_and_checks(
-    page: Page, dev: DagsterDev, asana: Sandbox, paid: str, shoot: Shoot
+    page: Page, dev: DagsterDev, asana: Sandbox, paid: str, take_screenshot: TakeScreenshot
 ) -> None:
     for number in range(20):
         asana.organization.add_task(asana.organization.traps["main_project"], f"Task {number} of a new week")
@@ -123,25 +129,27 @@ def test_an_asset_shows_its_description_columns_plots_and_checks(
     expect(page.get_by_text("One row is one task of a visible project")).to_be_visible()
     expect(page.get_by_text("Row count", exact=True).locator("..")).to_contain_text(str(tasks.num_rows))
     columns = page.get_by_role("table").first.locator("tr td:first-child")
-    eventually(page, lambda: set(tasks.schema.names).difference(columns.all_inner_texts()), set())
-    shoot(page, "asset-tasks", (1800, 1000))
+    wait_until_equal(page, lambda: set(tasks.schema.names).difference(columns.all_inner_texts()), set())
+    take_screenshot(page, "asset-tasks", (1800, 1000))
 
     page.get_by_role("button", name="Plots").click()
     page.get_by_role("button", name="Events").click()
     expect(page.get_by_text("rows_fetched", exact=True).first).to_be_visible()
-    eventually(page, lambda: plots(page) > 10, wanted=True)
-    shoot(page, "plots", (1700, 900), below=page.get_by_role("button", name="Plots"))
+    wait_until_equal(page, lambda: count_drawn_plots(page) > 10, expected=True)
+    take_screenshot(page, "plots", (1700, 900), below=page.get_by_role("button", name="Plots"))
 
     page.get_by_role("tab", name="Checks").click()
     expect(page.get_by_text(f"Checks ({len(CHECKS)})")).to_be_visible()
     for check in CHECKS:
         expect(page.get_by_text(check.name, exact=True).first).to_be_visible()
     expect(page.get_by_text("Succeeded", exact=True)).to_have_count(len(CHECKS))
-    shoot(page, "checks", (1500, 750))
+    take_screenshot(page, "checks", (1500, 750))
 
 
 @pytest.mark.usefixtures("registered")
-def test_the_schedule_is_switched_on_and_asks_for_a_run_of_each_workspace(page: Page, shoot: Shoot) -> None:
+def test_the_schedule_is_switched_on_and_requests_a_run_for_each_workspace(
+    page: Page, take_screenshot: TakeScreenshot
+) -> None:
     page.goto("/automation")
     page.get_by_role("link", name="daily").click()
     switch = page.get_by_role("row", name="Running")
@@ -149,7 +157,7 @@ def test_the_schedule_is_switched_on_and_asks_for_a_run_of_each_workspace(page: 
     expect(page.get_by_role("row", name="Next tick")).to_contain_text("3:00:00 AM UTC")
     page.reload()
     expect(switch.get_by_role("checkbox")).to_be_checked()
-    shoot(page, "schedule", (1500, 500))
+    take_screenshot(page, "schedule", (1500, 500))
 
     page.get_by_role("button", name="Preview tick result").click()
     page.get_by_role("dialog").get_by_role("button", name="Continue").click()
@@ -159,17 +167,17 @@ def test_the_schedule_is_switched_on_and_asks_for_a_run_of_each_workspace(page: 
     expect(switch.get_by_role("checkbox")).not_to_be_checked()
 
 
-def test_a_token_that_is_refused_is_told_once_and_with_the_setting_to_check(
-    page: Page, asana: Sandbox, shoot: Shoot
+def test_a_rejected_token_is_reported_once_with_the_setting_to_check(
+    page: Page, asana: Sandbox, take_screenshot: TakeScreenshot
 ) -> None:
-    refusal = asana.fault("*", 401)
+    fault = asana.fault("*", 401)
     since = len(asana.log)
     page.goto("/assets/workspaces")
-    launch(page, "Materialize")
+    launch_run(page, "Materialize")
     wait_for_status(page, "Failure")
-    refusal.cancel()
+    fault.cancel()
     expect(page.get_by_text("returned 401: Not Authorized. Check the token in ASANA_").first).to_be_visible()
     assert [entry.status for entry in asana.log[since:]] == [401]
     assert asana.token not in page.content()
     page.get_by_placeholder("Filter…").fill("type:STEP_FAILURE")
-    shoot(page, "failure", (1500, 900), above=page.get_by_role("button", name="View full message").first)
+    take_screenshot(page, "failure", (1500, 900), above=page.get_by_role("button", name="View full message").first)

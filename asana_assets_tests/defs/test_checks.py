@@ -10,7 +10,7 @@ import pytest
 from asana_assets.asana.endpoints import ENDPOINTS, PROJECTS, STORIES
 from asana_assets.defs.checks import CHECKS, CheckInputs, evaluate_checks
 from asana_assets.sync.full_extract import ExtractStats
-from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, complaints, failures
+from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failed_checks, failures
 
 FINE = CheckInputs(
     stats=ExtractStats(), rows=1_000, rows_before=1_000, accepted=False, duplicate_keys=0, orphans=[], new_columns=[]
@@ -74,7 +74,7 @@ def test_after_a_whole_sync_every_check_of_every_asset_passes_or_is_known_to_war
     assert warehouse.run("refresh_workspaces").success
     result = warehouse.run("sync_workspace", paid(warehouse))
     assert result.success
-    assert complaints(result) == {}
+    assert failed_checks(result) == {}
     evaluated = {(one.asset_key.path[-1], one.check_name) for one in result.get_asset_check_evaluations()}
     names = {endpoint.name for endpoint in ENDPOINTS} - {"workspaces"}
     assert evaluated == {(name, check.name) for name in names for check in CHECKS}
@@ -88,10 +88,12 @@ def test_a_row_twice_under_two_parents_is_found(make_warehouse: MakeWarehouse) -
     assert warehouse.run("sync_workspace", paid(warehouse)).success
     row = warehouse.rows("stories", paid(warehouse))[0]
     task = str(warehouse.rows("tasks", paid(warehouse))[-1]["gid"])
-    table = warehouse.iceberg("stories")
+    table = warehouse.iceberg_table("stories")
     table.append(pa.Table.from_pylist([{**row, "parent_gid": task}], schema=warehouse.table("stories").schema))
     result = warehouse.run("sync_workspace", paid(warehouse), ["stories"])
-    assert complaints(result) == {("stories", "unique_key"): "1 rows have a gid that is missing or not theirs alone."}
+    assert failed_checks(result) == {
+        ("stories", "unique_key"): "1 rows have a gid that is missing or not theirs alone."
+    }
 
 
 def test_a_row_of_an_unknown_project_is_found(make_warehouse: MakeWarehouse) -> None:
@@ -101,7 +103,7 @@ def test_a_row_of_an_unknown_project_is_found(make_warehouse: MakeWarehouse) -> 
     body = {"data": [{"gid": "77", "name": "Odd", "project": {"gid": "999"}}], "next_page": None}
     warehouse.asana.fault("/projects/{project_gid}/sections", 200, times=1, body=body)
     result = warehouse.run("sync_workspace", paid(warehouse), ["sections"])
-    assert complaints(result) == {("sections", "no_orphaned_rows"): "Not in the tables above: 77."}
+    assert failed_checks(result) == {("sections", "no_orphaned_rows"): "Not in the tables above: 77."}
 
 
 @pytest.mark.slow
@@ -117,7 +119,7 @@ def test_a_collapse_leaves_what_is_below_until_somebody_accepts_it(make_warehous
     warehouse.asana.fault("/tasks/{task_gid}", 404)
     for _ in range(2):  # the next sync is as doubtful as the first
         result = warehouse.run("sync_workspace", paid(warehouse), chain)
-        assert f" rows, and {tasks:,} before." in complaints(result)["tasks", "row_count_not_dropped"]
+        assert f" rows, and {tasks:,} before." in failed_checks(result)["tasks", "row_count_not_dropped"]
         assert "row_count_not_dropped" in failures(result)["tasks"]
         assert len(warehouse.rows("stories", paid(warehouse))) == stories
     result = warehouse.run("sync_workspace", paid(warehouse), chain, accept_row_count_drop=True)
@@ -130,10 +132,10 @@ def test_a_column_that_is_new_is_named(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     assert warehouse.run("refresh_workspaces").success
     assert warehouse.run("sync_workspace", paid(warehouse), ["projects"]).success
-    with warehouse.iceberg("projects").update_schema() as update:
+    with warehouse.iceberg_table("projects").update_schema() as update:
         update.delete_column("notes")
     result = warehouse.run("sync_workspace", paid(warehouse), ["projects"])
-    assert complaints(result)["projects", "schema_unchanged"].startswith("New: notes.")
+    assert failed_checks(result)["projects", "schema_unchanged"].startswith("New: notes.")
     assert (
         PROJECTS.schema.names == warehouse.table("projects").column_names
         or "notes" in warehouse.table("projects").column_names

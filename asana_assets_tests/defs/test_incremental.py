@@ -22,7 +22,7 @@ def test_after_every_kind_of_change_the_tables_are_the_truth_on_a_paid_plan(make
     new = warehouse.asana.organization.add_workspace("New", organization=True, paid=True)
     warehouse.settings["ASANA_WORKSPACES"] += f",{new}"
     warehouse.sync()
-    warehouse.assert_true(paid(warehouse), new)
+    warehouse.assert_matches_asana(paid(warehouse), new)
 
 
 @pytest.mark.slow
@@ -35,12 +35,12 @@ def test_on_a_free_plan_they_are_too_but_for_what_is_out_of_sight_which_comes_by
     warehouse.sync()
     mutate(warehouse)
     warehouse.sync()
-    warehouse.assert_true(paid(warehouse))
+    warehouse.assert_matches_asana(paid(warehouse))
     mutate_out_of_sight(warehouse)
     everything = ["projects", "users", "tasks", *CHILDREN]
     result = warehouse.run("sync_workspace", paid(warehouse), everything, refresh_after_days=1e-9)
     assert result.success, failures(result)
-    warehouse.assert_true(paid(warehouse))
+    warehouse.assert_matches_asana(paid(warehouse))
 
 
 @pytest.mark.slow
@@ -61,7 +61,7 @@ def test_changed_tasks_cost_their_own_requests_and_no_others(make_warehouse: Mak
     assert paths.count("/attachments") == 5
     with_subtasks = sum(path.endswith("/subtasks") for path in paths)
     assert len(paths) == nothing_changed + 10 + with_subtasks
-    warehouse.assert_true(paid(warehouse))
+    warehouse.assert_matches_asana(paid(warehouse))
 
 
 @pytest.mark.slow
@@ -69,7 +69,7 @@ def test_full_refresh_repairs_a_row_deleted_by_hand(make_warehouse: MakeWarehous
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
     warehouse.sync()
-    table = warehouse.iceberg("stories")
+    table = warehouse.iceberg_table("stories")
     gid = warehouse.rows("stories")[0]["gid"]
     table.delete(f"gid == '{gid}'")
     warehouse.sync()
@@ -77,7 +77,7 @@ def test_full_refresh_repairs_a_row_deleted_by_hand(make_warehouse: MakeWarehous
     result = warehouse.run("sync_workspace", paid(warehouse), ["stories"], full_refresh=True)
     assert result.success, failures(result)
     assert metadata(result, "stories")["requests_saved"] == 0
-    warehouse.assert_true(paid(warehouse))
+    warehouse.assert_matches_asana(paid(warehouse))
 
 
 @pytest.mark.slow
@@ -86,10 +86,10 @@ def test_without_its_memory_a_sync_reads_everything_and_loses_nothing(make_wareh
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
     warehouse.sync()
     first = len(warehouse.asana.log)
-    warehouse.drop("sync_state")
+    warehouse.drop_table("sync_state")
     warehouse.sync()
     assert len(warehouse.asana.log) == 2 * first
-    warehouse.assert_true(paid(warehouse))
+    warehouse.assert_matches_asana(paid(warehouse))
 
 
 @pytest.mark.slow

@@ -88,7 +88,7 @@ def test_a_long_reading_is_nearly_done_before_the_next_one_begins(make_warehouse
     first, following = (endpoint.name for endpoint in STEP_ORDER[-2:])
     assert kinds.count(first) > 40
     assert kinds[: kinds.index(following)].count(first) >= kinds.count(first) - 4
-    warehouse.assert_true(paid(warehouse))
+    warehouse.assert_matches_asana(paid(warehouse))
 
 
 def test_what_most_depends_on_comes_first_and_the_deepest_last() -> None:

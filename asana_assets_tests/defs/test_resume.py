@@ -75,7 +75,7 @@ def test_a_sync_killed_twenty_times_ends_with_the_truth_and_repeats_no_more_than
     paid = warehouse.asana.organization.traps["paid_organization"]
     warehouse.settings["ASANA_WORKSPACES"] = paid
     killed = kill_at_random(warehouse, 20, seed)
-    warehouse.assert_true(paid)
+    warehouse.assert_matches_asana(paid)
     assert killed > 10
     undisturbed = 1 + sum(warehouse.asana.minimal_requests(paid).values())
     # Each start asks for the list of workspaces. What a kill can lose is a checkpoint's parents, those on their way and
@@ -106,7 +106,7 @@ def test_a_killed_sync_is_gone_on_with(make_warehouse: MakeWarehouse) -> None:
     paths = [entry.path for entry in warehouse.asana.log[before:]]
     assert "/projects" not in paths
     assert "/users" not in paths
-    warehouse.assert_true(paid)
+    warehouse.assert_matches_asana(paid)
     undisturbed = 1 + sum(warehouse.asana.minimal_requests(paid).values())
     assert len(warehouse.asana.log) <= undisturbed + 1 + ROWS + 4 * IN_FLIGHT
 
@@ -215,7 +215,7 @@ def test_a_full_refresh_that_dagster_retries_goes_on_and_does_not_begin_anew(
     assert again.success, failures(again)
     parents = len(warehouse.rows("tasks", paid)) + len(warehouse.rows("subtasks", paid))
     assert 0 < len(warehouse.asana.log) - before <= parents - 15
-    warehouse.assert_true(paid)
+    warehouse.assert_matches_asana(paid)
 
 
 @pytest.mark.slow
@@ -231,7 +231,7 @@ def test_two_syncs_of_one_workspace_at_once_lose_and_double_nothing(make_warehou
     assert warehouse.run("refresh_workspaces").success
     result = warehouse.run("sync_workspace", paid)
     assert result.success, failures(result)
-    warehouse.assert_true(paid)
+    warehouse.assert_matches_asana(paid)
 
 
 @pytest.mark.slow
@@ -246,4 +246,4 @@ def test_syncs_of_different_workspaces_at_once_both_succeed_always(make_warehous
     assert warehouse.run("refresh_workspaces").success
     for gid in small:
         assert warehouse.run("sync_workspace", gid).success
-    warehouse.assert_true(*small)
+    warehouse.assert_matches_asana(*small)

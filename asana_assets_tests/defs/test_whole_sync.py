@@ -36,7 +36,7 @@ def test_every_table_is_the_truth_for_the_fewest_requests_and_a_second_sync_chan
 ) -> None:
     warehouse = make_warehouse()
     warehouse.sync()
-    warehouse.assert_true()
+    warehouse.assert_matches_asana()
     asked = Counter((entry.path, tuple(sorted(entry.query.items()))) for entry in warehouse.asana.log)
     assert max(asked.values()) == 1
     assert len(warehouse.asana.log) == fewest(warehouse.asana)
@@ -60,21 +60,21 @@ def test_every_table_is_the_truth_for_the_fewest_requests_and_a_second_sync_chan
 def test_rows_are_right_when_a_fifth_of_the_first_attempts_fail(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse(faults=FaultPlan(fraction=0.2, hang_seconds=2))
     warehouse.asana_fields["read_timeout_seconds"] = 1.0
-    warehouse.assert_true(paid_alone(warehouse))
+    warehouse.assert_matches_asana(paid_alone(warehouse))
     assert len({entry.status for entry in warehouse.asana.log} & {429, 500, 502, 503, 504}) == 5
 
 
 def test_a_limit_above_the_configured_rate_is_never_met(make_warehouse: MakeWarehouse) -> None:
     """150 a minute with 1.25/s configured, in proportion: 50 times as fast."""
     warehouse = make_warehouse({"ASANA_REQUESTS_PER_SECOND": "62.5"}, requests_per_minute=150, window_seconds=1.2)
-    warehouse.assert_true(paid_alone(warehouse))
+    warehouse.assert_matches_asana(paid_alone(warehouse))
     assert warehouse.asana.rejected == 0
 
 
 @pytest.mark.slow
 def test_a_limit_below_the_configured_rate_is_found_and_no_pause_is_cut_short(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse({"ASANA_REQUESTS_PER_SECOND": "100"}, requests_per_minute=60, window_seconds=3)
-    warehouse.assert_true(paid_alone(warehouse))
+    warehouse.assert_matches_asana(paid_alone(warehouse))
     assert 0 < warehouse.asana.rejected < len(warehouse.asana.log) / 5
 
 

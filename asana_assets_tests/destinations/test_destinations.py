@@ -1,4 +1,4 @@
-"""Each destination takes the same suite: a whole sync, one without changes, one after every kind of change."""
+"""The same test for every destination: a full sync, a sync without changes, a sync after every kind of change."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.utils.config import Config
 
 from asana_assets.asana.endpoints import ENDPOINTS
-from asana_assets_tests.support.destination import HORIZON, Landed
+from asana_assets_tests.support.destination import HORIZON, DestinationWarehouse
 from asana_assets_tests.support.horizon import Horizon
 from asana_assets_tests.support.moto_server import Aws
 from asana_assets_tests.support.mutations import mutate, mutate_out_of_sight, paid
@@ -24,8 +24,8 @@ from asana_assets_tests.support.sync_harness import MakeWarehouse
 
 pytestmark = [
     pytest.mark.destinations,
-    pytest.mark.timeout(900),  # seconds; a tenth of it on a machine that has nothing else to do
-    # boto3 and psycopg close a connection when it is forgotten.
+    pytest.mark.timeout(900),  # seconds; ten times what it takes on an idle machine
+    # boto3 and psycopg close connections only when they are garbage-collected.
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore:.*while still open:ResourceWarning"),
 ]
 
@@ -33,10 +33,10 @@ Environment: TypeAlias = dict[str, str]
 
 
 @pytest.fixture
-def configured(
+def configure(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[str], Environment]]:
-    """Give a function that starts a destination and configures its catalog; it gives our own settings."""
+    """A function that starts a destination, configures its catalog and returns the settings of this package."""
     with ExitStack() as stack:
 
         def sqlite() -> Environment:
@@ -62,64 +62,66 @@ def configured(
             server = stack.enter_context(Horizon(request.getfixturevalue("seaweed"), "horizon"))
             return {**server.environment(), **HORIZON}
 
-        starts = {start.__name__: start for start in (sqlite, postgresql, glue, rest, horizon)}
+        destinations = {function.__name__: function for function in (sqlite, postgresql, glue, rest, horizon)}
 
-        def configure(name: str) -> Environment:
-            settings = starts[name]()
+        def configure_destination(name: str) -> Environment:
+            settings = destinations[name]()
             for key, value in settings.items():
                 monkeypatch.setenv(key, value)
             return {key: value for key, value in settings.items() if key.startswith("ICEBERG_")}
 
-        yield configure
+        yield configure_destination
 
 
 @pytest.mark.parametrize("name", ["sqlite", "postgresql", "glue", "rest", "horizon"])
-def test_tables_are_the_truth_after_a_whole_sync_unchanged_by_a_second_and_true_again_after_changes(
-    name: str, make_warehouse: MakeWarehouse, configured: Callable[[str], Environment]
+def test_tables_match_asana_after_a_full_sync_a_sync_without_changes_and_a_sync_with_changes(
+    name: str, make_warehouse: MakeWarehouse, configure: Callable[[str], Environment]
 ) -> None:
-    landed = Landed.of(make_warehouse(), configured(name))
-    landed.sync()
-    landed.assert_true()
+    warehouse = DestinationWarehouse.from_warehouse(make_warehouse(), configure(name))
+    warehouse.sync()
+    warehouse.assert_matches_asana()
 
-    landed.settings["ASANA_WORKSPACES"] = paid(landed)
-    first = {endpoint.name: of_workspace(landed.table(endpoint.name), paid(landed)) for endpoint in ENDPOINTS}
-    landed.sync()
+    warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
+    first_rows = {
+        endpoint.name: of_workspace(warehouse.table(endpoint.name), paid(warehouse)) for endpoint in ENDPOINTS
+    }
+    warehouse.sync()
     order: list[tuple[str, Literal["ascending", "descending"]]] = [("workspace_gid", "ascending"), ("gid", "ascending")]
-    for table, before in first.items():
-        same = [column for column in before.schema.names if column != "_synced_at"]
-        after = of_workspace(landed.table(table), paid(landed))
-        assert after.sort_by(order).select(same).equals(before.sort_by(order).select(same)), table
+    for table, before in first_rows.items():
+        compared = [column for column in before.schema.names if column != "_synced_at"]
+        after = of_workspace(warehouse.table(table), paid(warehouse))
+        assert after.sort_by(order).select(compared).equals(before.sort_by(order).select(compared)), table
 
-    mutate(landed)
-    mutate_out_of_sight(landed)
-    landed.sync()
-    landed.assert_true(paid(landed))
-    if name != "sqlite":  # whose catalog is ours alone to find
+    mutate(warehouse)
+    mutate_out_of_sight(warehouse)
+    warehouse.sync()
+    warehouse.assert_matches_asana(paid(warehouse))
+    if name != "sqlite":  # PyIceberg alone does not know our default catalog
         catalog = load_catalog("asana", **cast("dict[str, str | None]", Config().get_catalog_config("asana")))
-        assert_read_by_others(catalog, landed)
+        assert_readable_by_pyiceberg(catalog, warehouse)
 
 
 def of_workspace(rows: pa.Table, workspace_gid: str) -> pa.Table:
     return rows.filter(pc.equal(rows["workspace_gid"], pa.scalar(workspace_gid)))
 
 
-def assert_read_by_others(catalog: Catalog, landed: Landed) -> None:
-    """PyIceberg alone, configured by the environment alone, reads the same rows under the names of that case."""
-    upper = landed.name_case == "upper"
+def assert_readable_by_pyiceberg(catalog: Catalog, warehouse: DestinationWarehouse) -> None:
+    """Assert that PyIceberg, configured by the environment only, reads the same rows, under names in the right case."""
+    upper = warehouse.name_case == "upper"
     namespace = "ASANA" if upper else "asana"
     names = {endpoint.name for endpoint in ENDPOINTS} | {"sync_state"}
-    if not upper:  # the server behind Horizon has no upper-case names to list
+    if not upper:  # the backend of Horizon lists lower-case names
         assert {table for _, table in catalog.list_tables(namespace)} == names
     for name in names:
         rows = catalog.load_table((namespace, name.upper() if upper else name)).scan().to_arrow()
-        ours = landed.table(name)
-        assert rows.schema.names == [column.upper() if upper else column for column in ours.schema.names]
-        mine = sorted(map(str, ours["gid"].to_pylist()))
-        assert sorted(map(str, rows["GID" if upper else "gid"].to_pylist())) == mine
+        expected = warehouse.table(name)
+        assert rows.schema.names == [column.upper() if upper else column for column in expected.schema.names]
+        gids = sorted(map(str, rows["GID" if upper else "gid"].to_pylist()))
+        assert gids == sorted(map(str, expected["gid"].to_pylist()))
 
 
 @pytest.mark.parametrize(
-    ("heading", "name", "emulated"),
+    ("heading", "name", "emulator_settings"),
     [
         ("PostgreSQL and files", "postgresql", set[str]()),
         (
@@ -131,13 +133,14 @@ def assert_read_by_others(catalog: Catalog, landed: Landed) -> None:
         ("Snowflake", "horizon", set[str]()),
     ],
 )
-def test_the_page_has_a_user_set_what_is_set_here(
-    heading: str, name: str, emulated: set[str], configured: Callable[[str], Environment]
+def test_the_documentation_lists_exactly_the_settings_of_these_tests(
+    heading: str, name: str, emulator_settings: set[str], configure: Callable[[str], Environment]
 ) -> None:
-    """The emulators alone need more: where they are, and keys that AWS's own tools would find."""
-    ours = configured(name)
+    """Only emulators need more settings: their address, and access keys that AWS tools would find by themselves."""
+    settings = configure(name)
     page = (Path(__file__).parents[2] / "docs" / "destinations.md").read_text()
     block = page.partition(f"\n## {heading}\n")[2].partition("```sh\n")[2].partition("```")[0]
-    told = set(re.findall(r"^export (\w+)=", block, re.MULTILINE))
+    documented = set(re.findall(r"^export (\w+)=", block, re.MULTILINE))
     catalog = {key for key in os.environ if key.startswith("PYICEBERG_CATALOG__ASANA__")}
-    assert told - {"ICEBERG_NAMESPACE"} == {*ours, *catalog} - {f"PYICEBERG_CATALOG__ASANA__{end}" for end in emulated}
+    needless = {f"PYICEBERG_CATALOG__ASANA__{name}" for name in emulator_settings}
+    assert documented - {"ICEBERG_NAMESPACE"} == {*settings, *catalog} - needless

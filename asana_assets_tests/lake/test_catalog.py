@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from pyiceberg.catalog import Catalog
 
+from asana_assets.asana.redaction import redacted
 from asana_assets.lake.catalog import open_catalog
-from asana_assets.lake.errors import CatalogUnavailableError, redacted
+from asana_assets.lake.errors import CatalogUnavailableError
 
 
 def test_without_configuration_the_catalog_lives_in_the_data_directory(data_dir: Path, catalog: Catalog) -> None:

@@ -1,7 +1,7 @@
-"""Several machines as far as one can show them: processes that share nothing but servers.
+"""A cluster simulated on one machine: processes that share servers but no directories.
 
-Each has a home, a working directory and a `dagster.yaml` of its own. They all read `deploy/dagster.yaml` as it is
-shipped, with shorter waits, and get the rest from the environment.
+Each process has its own home, working directory and `dagster.yaml`. The latter is `deploy/dagster.yaml` as shipped, but
+with shorter waits; all other settings come from the environment.
 """
 
 import json
@@ -30,24 +30,24 @@ from asana_assets_tests.support.postgres_server import Postgres
 REPOSITORY = Path(__file__).parents[2]
 DEPLOY = REPOSITORY / "deploy"
 BIN = Path(sys.executable).parent
-WAITS = {
+SHORT_WAITS = {
     "run_launcher": {"config": {"worker_timeout_seconds": 8}},
     "run_monitoring": {"poll_interval_seconds": 2},
 }
-"""In the place of minutes."""
+"""Overrides of settings that are minutes in `deploy/dagster.yaml`."""
 
-_ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+_FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
 @contextmanager
 def run_redis(directory: Path) -> Generator[str]:
-    """Give the URL of a Redis server on loopback, without the number of a database."""
+    """Run a Redis server on the loopback interface; yield its URL without a database number."""
     port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    process = subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL)  # noqa: S603 # Debian's
+    process = subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL)  # noqa: S603 - a fixed program
     try:
         client = redis.Redis(port=port)
-        wait_until(lambda: _answers(client), 30, "Redis answers")
+        wait_until(lambda: _responds(client), 30, "Redis to respond")
         client.close()
         yield f"redis://127.0.0.1:{port}"
     finally:
@@ -55,7 +55,7 @@ def run_redis(directory: Path) -> Generator[str]:
         process.wait(30)
 
 
-def _answers(client: redis.Redis) -> bool:
+def _responds(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())
     except redis.ConnectionError:
@@ -64,7 +64,7 @@ def _answers(client: redis.Redis) -> bool:
 
 @dataclass
 class Machine:
-    """A process that runs, and all that is its own."""
+    """A running process and its directory, which stand for a machine."""
 
     name: str
     directory: Path
@@ -75,7 +75,7 @@ class Machine:
         return (self.directory / "log").read_text()
 
     def kill(self) -> None:
-        """End it and all its children at once, as when the power goes."""
+        """Kill the process and all its children at once, as a power failure would."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(30)
 
@@ -85,11 +85,11 @@ class Machine:
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(5)
         with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # and children that are left
+            os.killpg(self.process.pid, signal.SIGKILL)  # remaining children
         self.process.wait(30)
 
     def files(self) -> set[str]:
-        """Give what lies in its home, its working directory and Dagster's home."""
+        """Return the relative paths of all files in its directories, except the log."""
         return {
             str(path.relative_to(self.directory))
             for path in self.directory.rglob("*")
@@ -98,7 +98,7 @@ class Machine:
 
 
 class Cluster:
-    """A code server, a daemon and workers, while it is entered."""
+    """A code server, a daemon and two Celery workers, as a context manager."""
 
     def __init__(self, directory: Path, postgres: Postgres, settings: Mapping[str, str]) -> None:
         self._directory = directory
@@ -125,9 +125,9 @@ class Cluster:
                 "CODE_SERVER_PORT": str(self.port),
                 **self._settings,
             }
-            patch = stack.enter_context(_environment())
+            setenv = stack.enter_context(_patched_environment())
             for name, value in self.environment.items():
-                patch(name, value)
+                setenv(name, value)
             self._write_yaml(self._directory)
             self.instance = stack.enter_context(dg.DagsterInstance.from_config(str(self._directory)))
             stack.callback(self._stop_all)
@@ -141,21 +141,21 @@ class Cluster:
         """Start a code server, a daemon and two workers."""
         modules = ("-m", "asana_assets.definitions")
         self.run("code", "dagster", "api", "grpc", *modules, "--host", "127.0.0.1", "--port", str(self.port))
-        wait_until(self._code_server_listens, 90, "the code server listens")
+        wait_until(self._code_server_listens, 90, "the code server to listen")
         self.start_worker("one")
         self.start_worker("two")
         for name in ("one", "two"):
-            wait_until(lambda: " ready." in self.machines[name].log, 90, f"worker {name} is ready")  # noqa: B023 # at once
+            wait_until(lambda: " ready." in self.machines[name].log, 90, f"worker {name} to be ready")  # noqa: B023 - called before the next iteration
         self.run("daemon", "dagster-daemon", "run", "-w", str(DEPLOY / "workspace.yaml"))
 
     def start_worker(self, name: str) -> Machine:
-        """Start a worker, whose name is its host's too."""
+        """Start a worker; its name is also its hostname."""
         return self.run(
             name, "celery", "--app=dagster_celery.app", "worker", f"--hostname={name}", "--queues=dagster", "-l", "INFO"
         )
 
     def run(self, name: str, program: str, *arguments: str) -> Machine:
-        """Start a program on a machine of its own."""
+        """Start a program on a new machine."""
         directory = self._directory / name
         for part in ("home", "work", "dagster"):
             (directory / part).mkdir(parents=True)
@@ -166,7 +166,7 @@ class Cluster:
             "DAGSTER_HOME": str(directory / "dagster"),
         }
         with (directory / "log").open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 # our own
+            process = subprocess.Popen(  # noqa: S603 - fixed programs
                 [BIN / program, *arguments],
                 cwd=directory / "work",
                 env=environment,
@@ -178,7 +178,7 @@ class Cluster:
         return self.machines[name]
 
     def launch(self, job: str, workspace_gid: str, config: Mapping[str, object]) -> dg.DagsterRun:
-        """Put a run into the queue, from a machine of its own."""
+        """Launch a run from a new machine and return it; it may still be queued."""
         before = {run.run_id for run in self.instance.get_runs()}
         machine = self.run(
             f"launch-{len(self.machines)}",
@@ -192,19 +192,19 @@ class Cluster:
         return run
 
     def runs(self, **tags: str) -> list[dg.DagsterRun]:
-        """Give the runs that have these tags (`partition`: Dagster's own), the oldest first."""
-        wanted = {f"dagster/{name}": value for name, value in tags.items()}
-        return list(reversed(self.instance.get_runs(dg.RunsFilter(tags=wanted))))
+        """Return the runs that have these tags, the oldest first; names are prefixed with `dagster/`."""
+        dagster_tags = {f"dagster/{name}": value for name, value in tags.items()}
+        return list(reversed(self.instance.get_runs(dg.RunsFilter(tags=dagster_tags))))
 
     def status(self, run: dg.DagsterRun) -> dg.DagsterRunStatus:
         found = self.instance.get_run_by_id(run.run_id)
         assert found
         return found.status
 
-    def worker(self, run: dg.DagsterRun) -> str | None:
-        """Give the worker that a run is on; None before it started and when it has ended."""
+    def find_worker(self, run: dg.DagsterRun) -> str | None:
+        """Return the name of the worker that executes a run, or None before it started and after it finished."""
         found = self.instance.get_run_by_id(run.run_id)
-        if found is None or found.status != dg.DagsterRunStatus.STARTED:  # till then a retry has its parent's tags
+        if found is None or found.status != dg.DagsterRunStatus.STARTED:  # until then, a retry has its parent's tags
             return None
         task_id = found.tags[DAGSTER_CELERY_TASK_ID_TAG]
         launcher = cast("CeleryRunLauncher", self.instance.run_launcher)
@@ -212,17 +212,21 @@ class Cluster:
         return str(info["hostname"]).removeprefix("celery@") if isinstance(info, Mapping) else None
 
     def wait_for_worker(self, run: dg.DagsterRun, seconds: float) -> str:
-        wait_until(lambda: self.worker(run) is not None or self.status(run) in _ENDED, seconds, f"{run.run_id} begins")
-        worker = self.worker(run)
+        wait_until(
+            lambda: self.find_worker(run) is not None or self.status(run) in _FINISHED,
+            seconds,
+            f"run {run.run_id} to start",
+        )
+        worker = self.find_worker(run)
         assert worker, self.status(run)
         return worker
 
-    def wait_for_end(self, run: dg.DagsterRun, seconds: float) -> dg.DagsterRunStatus:
-        wait_until(lambda: self.status(run) in _ENDED, seconds, f"run {run.run_id} ends")
+    def wait_until_finished(self, run: dg.DagsterRun, seconds: float) -> dg.DagsterRunStatus:
+        wait_until(lambda: self.status(run) in _FINISHED, seconds, f"run {run.run_id} to finish")
         return self.status(run)
 
-    def events(self, run: dg.DagsterRun, kind: dg.DagsterEventType) -> list[dg.DagsterEvent]:
-        records = self.instance.all_logs(run.run_id, of_type=kind)
+    def events(self, run: dg.DagsterRun, event_type: dg.DagsterEventType) -> list[dg.DagsterEvent]:
+        records = self.instance.all_logs(run.run_id, of_type=event_type)
         return [entry.dagster_event for entry in records if entry.dagster_event]
 
     def _code_server_listens(self) -> bool:
@@ -235,8 +239,8 @@ class Cluster:
 
     def _write_yaml(self, directory: Path) -> None:
         settings = yaml.safe_load((DEPLOY / "dagster.yaml").read_text())
-        settings["run_launcher"]["config"] |= WAITS["run_launcher"]["config"]
-        settings["run_monitoring"] |= WAITS["run_monitoring"]
+        settings["run_launcher"]["config"] |= SHORT_WAITS["run_launcher"]["config"]
+        settings["run_monitoring"] |= SHORT_WAITS["run_monitoring"]
         (directory / "dagster.yaml").write_text(yaml.safe_dump(settings))
 
     def _stop_all(self) -> None:
@@ -245,14 +249,15 @@ class Cluster:
 
 
 @contextmanager
-def _environment() -> Generator[Callable[[str, str], None]]:
+def _patched_environment() -> Generator[Callable[[str, str], None]]:
+    """Yield a function that sets environment variables inside the `with` block, where `deploy/python` is importable."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(DEPLOY / "python"))
         yield patch.setenv
 
 
 def find_redis() -> str | None:
-    """Give the Redis server's program, None if this machine has none."""
+    """Return the path of the Redis server, or None if it is not installed."""
     return shutil.which("redis-server")
 
 
@@ -261,14 +266,19 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def wait_until(done: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for something to become true.
+def wait_until(condition: Callable[[], bool], seconds: float, awaited: str) -> None:
+    """Wait until `condition()` is true.
+
+    Args:
+        condition: Called repeatedly.
+        seconds: Maximum wait.
+        awaited: What is awaited, for the error message, such as "the worker to start".
 
     Raises:
-        TimeoutError: it did not.
+        TimeoutError: The condition is still false after `seconds`.
     """
-    give_up_at = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > give_up_at:
-            raise TimeoutError(f"not within {seconds:g} s: {what}")
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:g} s for {awaited}")
         time.sleep(0.3)

@@ -1,4 +1,4 @@
-"""`dagster dev` as a user starts it, with a home of its own, against a sandbox; everything of it ends with it."""
+"""`dagster dev` as a user starts it, against a sandbox, with its own `DAGSTER_HOME`; stopped with all its children."""
 
 import json
 import os
@@ -23,24 +23,24 @@ POLL_SECONDS = 0.2
 
 
 class DagsterDev:
-    """The UI and the daemon, while it is entered.
+    """The UI and the daemon, as a context manager.
 
     Attributes:
-        asana: What it syncs.
-        data_dir: Where the tables are.
-        url: Of the UI.
+        asana: The sandbox that is synced.
+        data_dir: Directory of the tables.
+        url: Address of the UI.
     """
 
     def __init__(
         self, asana: Sandbox, directory: Path, settings: Mapping[str, str], *, stopped_sensors: Sequence[str] = ()
     ) -> None:
-        """Prepare it.
+        """Prepare the processes without starting them.
 
         Args:
-            asana: What to sync.
-            directory: For all it writes.
-            settings: Beside those that name the sandbox.
-            stopped_sensors: Of those that run by default, which do not.
+            asana: The sandbox to sync.
+            directory: Directory for everything that is written.
+            settings: Environment variables besides those that point to the sandbox.
+            stopped_sensors: Sensors that run by default but are to be stopped.
         """
         self.asana = asana
         self.data_dir = directory / "asana_data"
@@ -66,7 +66,7 @@ class DagsterDev:
         for name in self._stopped_sensors:
             self.run("dagster", "sensor", "stop", name)
         with self._log.open("wb") as output:
-            self._process = subprocess.Popen(  # noqa: S603 # Dagster's own command
+            self._process = subprocess.Popen(  # noqa: S603 - Dagster's own command
                 [_command("dagster"), "dev", "--host", "127.0.0.1", "--port", str(self._port)],
                 cwd=PROJECT,
                 env=self._environment,
@@ -82,23 +82,23 @@ class DagsterDev:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the whole group: the webserver, the daemon, the code server and the runs."""
+        """Stop the whole process group: the webserver, the daemon, the code server and the runs."""
         process, self._process = self._process, None
         if process is None:
             return
-        for number in (signal.SIGINT, signal.SIGKILL):  # who was started ignoring the first does not ignore the second
+        for number in (signal.SIGINT, signal.SIGKILL):  # a process may have been started with SIGINT ignored
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_SECONDS)
 
     def run(self, command: str, *arguments: str) -> None:
-        """Run one of this environment's commands beside it, with the same settings.
+        """Run a command of this environment with the same settings.
 
         Raises:
-            RuntimeError: it failed.
+            RuntimeError: The command failed.
         """
-        done = subprocess.run(  # noqa: S603 # Dagster's own command, or ours
+        done = subprocess.run(  # noqa: S603 - Dagster's command or ours
             [_command(command), *arguments],
             cwd=PROJECT,
             env=self._environment,
@@ -110,42 +110,42 @@ class DagsterDev:
             raise RuntimeError(f"{command} {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
 
     def query(self, query: str, **variables: object) -> dict[str, Any]:
-        """Ask the GraphQL of the UI, to find out how things are; what a user does is done by clicking.
+        """Query the GraphQL API of the UI. Only to inspect state: the actions of a user are performed by clicks.
 
         Raises:
-            RuntimeError: the answer has errors.
-            OSError: there is no answer.
+            RuntimeError: The response has errors.
+            OSError: There is no response.
         """
-        request = urllib.request.Request(  # noqa: S310 # loopback
+        request = urllib.request.Request(  # noqa: S310 - loopback
             f"{self.url}/graphql",
             json.dumps({"query": query, "variables": variables}).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 # as above
-            answer = json.load(response)
-        if "errors" in answer:
-            raise RuntimeError(answer["errors"])
-        return answer["data"]
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - loopback
+            result = json.load(response)
+        if "errors" in result:
+            raise RuntimeError(result["errors"])
+        return result["data"]
 
-    def partitions(self) -> list[str]:
-        """Give the workspaces that are registered."""
-        answer = self.query("{ assetNodes { assetKey { path } partitionKeys } }")
-        return next(node["partitionKeys"] for node in answer["assetNodes"] if node["assetKey"]["path"] == ["tasks"])
+    def partition_keys(self) -> list[str]:
+        """Return the gids of the workspaces that are registered as partitions."""
+        data = self.query("{ assetNodes { assetKey { path } partitionKeys } }")
+        return next(node["partitionKeys"] for node in data["assetNodes"] if node["assetKey"]["path"] == ["tasks"])
 
-    def missing(self) -> list[str]:
-        """Give the assets of which some registered workspace is not materialized."""
-        answer = self.query("{ assetNodes { assetKey { path } partitionStats { numPartitions numMaterialized } } }")
-        stats = {node["assetKey"]["path"][-1]: node["partitionStats"] for node in answer["assetNodes"]}
+    def unmaterialized_assets(self) -> list[str]:
+        """Return the assets that are not materialized for every registered workspace."""
+        data = self.query("{ assetNodes { assetKey { path } partitionStats { numPartitions numMaterialized } } }")
+        stats = {node["assetKey"]["path"][-1]: node["partitionStats"] for node in data["assetNodes"]}
         return [name for name, one in stats.items() if one and one["numMaterialized"] < one["numPartitions"]]
 
     def _wait_until_loaded(self, process: "subprocess.Popen[bytes]") -> None:
-        give_up_at = time.monotonic() + START_SECONDS
-        while process.poll() is None and time.monotonic() < give_up_at:
+        deadline = time.monotonic() + START_SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
             with suppress(OSError):
                 if self.query("{ assetNodes { id } }")["assetNodes"]:
                     return
             time.sleep(POLL_SECONDS)
-        raise RuntimeError(f"`dagster dev` does not run:\n{self._log.read_text()}")
+        raise RuntimeError(f"`dagster dev` did not start:\n{self._log.read_text()}")
 
 
 def _command(name: str) -> Path:

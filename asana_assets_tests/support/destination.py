@@ -1,4 +1,4 @@
-"""A destination: the settings that choose it, and a warehouse that reads back what landed there."""
+"""A warehouse whose tables are in a configured destination, for the tests of destinations."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,21 +10,22 @@ from asana_assets.lake.table import load_table
 from asana_assets_tests.support.sync_harness import Warehouse
 
 HORIZON = {"ICEBERG_NAME_CASE": "upper", "ICEBERG_EXPIRE_SNAPSHOTS": "false"}
+"""Settings that Snowflake's Horizon catalog needs besides those of PyIceberg."""
 
 
 @dataclass
-class Landed(Warehouse):
-    """Reads tables in the case that its settings name."""
+class DestinationWarehouse(Warehouse):
+    """Reads tables in the name case of its settings."""
 
     name_case: Literal["lower", "upper"] = field(default="lower", kw_only=True)
 
-    def iceberg(self, name: str) -> Table:
+    def iceberg_table(self, name: str) -> Table:
         table = load_table(open_catalog(data_dir=self.data_dir, name_case=self.name_case), "asana", name)
-        assert table is not None, f"there is no table {name}"
+        assert table is not None, f"table {name} does not exist"
         return table
 
     @classmethod
-    def of(cls, warehouse: Warehouse, settings: dict[str, str]) -> "Landed":
+    def from_warehouse(cls, warehouse: Warehouse, settings: dict[str, str]) -> "DestinationWarehouse":
         return cls(
             warehouse.asana,
             warehouse.data_dir,

@@ -13,7 +13,7 @@ import pytest
 from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.sandbox import ENDPOINTS as SANDBOX_ENDPOINTS
 from asana_assets.sandbox import Sandbox
-from asana_assets_tests.support.sync_harness import expected
+from asana_assets_tests.support.sync_harness import expected_row
 
 Record: TypeAlias = dict[str, Any]
 Row: TypeAlias = tuple[Any, ...]
@@ -24,7 +24,7 @@ def tables(asana: Sandbox) -> dict[str, pa.Table]:
     return {
         endpoint.name: pa.Table.from_pylist(
             [
-                {**expected(record, endpoint.schema), "workspace_gid": gid}
+                {**expected_row(record, endpoint.schema), "workspace_gid": gid}
                 for gid in gids(asana)
                 for record in asana.truth(endpoint.name, gid)
             ],

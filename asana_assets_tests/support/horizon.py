@@ -1,8 +1,8 @@
-"""A stand-in for Snowflake's Horizon catalog: its address, tokens, configuration, prohibitions and case rule.
+"""A fake of Snowflake's Horizon catalog: its paths, tokens, configuration, restrictions and name case.
 
-Written from Snowflake's documentation, not from what PyIceberg sends. Behind it stands a real REST catalog with
-lower-case names that vends real credentials; what is no business of Horizon's own passes through to that. A refusal
-is an answer of 4xx whose message says the rule.
+Written from Snowflake's documentation, not from what PyIceberg sends. Requests that Horizon does not restrict are
+forwarded to a real REST catalog with lower-case names, which vends real credentials. A rejected request gets a 4xx
+response whose message states the rule.
 """
 
 import json
@@ -25,19 +25,22 @@ from asana_assets_tests.support.seaweedfs_server import Seaweed
 ROOT = "/polaris/api/catalog"
 DATABASE = "ASANA"
 ROLE = "ASANA_WRITER"
-_TOKEN_KIND = "urn:ietf:params:oauth:token-type:access_token"  # a kind, no token
+_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"
 
 
 @dataclass
 class Horizon:
-    """The server, while it is entered.
+    """The server, as a context manager.
 
     Attributes:
-        pat: A programmatic access token that is let in, restricted to the role.
-        public_key: Whose key-pair tokens are let in, too.
-        privileges: Of the role; taken one away, what needs it is refused.
-        log: Method and path of each request, as `POST /v1/oauth/tokens`.
-        refused: What was refused, in its own words.
+        backend: Server of the REST catalog that requests are forwarded to.
+        bucket: Bucket of the backend.
+        public_key: Key that verifies key-pair tokens. Without it, they are rejected.
+        pat: Valid programmatic access token, restricted to the role.
+        privileges: Privileges of the role. Requests that need one that is missing are rejected.
+        log: Method and path of each request, such as `POST /v1/oauth/tokens`.
+        rejections: Messages of the rejected requests.
+        tokens: Valid access tokens.
     """
 
     backend: Seaweed
@@ -46,7 +49,7 @@ class Horizon:
     pat: str = field(default_factory=secrets.token_hex)
     privileges: set[str] = field(default_factory=lambda: {"schema", "create", "write", "own"})
     log: list[str] = field(default_factory=list[str])
-    refused: list[str] = field(default_factory=list[str])
+    rejections: list[str] = field(default_factory=list[str])
     tokens: set[str] = field(default_factory=set[str])
 
     def __enter__(self) -> Self:
@@ -68,7 +71,7 @@ class Horizon:
         return f"http://127.0.0.1:{self._server.server_port}{ROOT}"
 
     def environment(self) -> dict[str, str]:
-        """Give what docs/destinations.md has a user set, but for the address."""
+        """Return the environment variables that docs/destinations.md lists, with the address of this server."""
         return {
             "PYICEBERG_CATALOG__ASANA__TYPE": "rest",
             "PYICEBERG_CATALOG__ASANA__URI": self.uri,
@@ -80,51 +83,51 @@ class Horizon:
 
     @contextmanager
     def without(self, *privileges: str) -> Generator[None]:
-        """Take privileges from the role meanwhile."""
+        """Revoke privileges of the role inside the `with` block."""
         self.privileges.difference_update(privileges)
         try:
             yield
         finally:
             self.privileges.update(privileges)
 
-    def answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+    def respond(self, method: str, target: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         url = urlsplit(target)
         path = url.path.removeprefix(ROOT)
         self.log.append(f"{method} {path}")
         try:
             if path == "/v1/oauth/tokens":
-                return 200, json.dumps(self._token(parse_qs(body.decode()))).encode()
+                return 200, json.dumps(self._issue_token(parse_qs(body.decode()))).encode()
             self._check_token(headers)
             if path == "/v1/config":
                 return 200, json.dumps(_config(parse_qs(url.query))).encode()
-            return self._pass_on(method, path, url.query, headers, body)
+            return self._forward(method, path, url.query, headers, body)
         except _OAuthError as error:
-            self.refused.append(error.description)
-            return error.status, json.dumps({"error": error.word, "error_description": error.description}).encode()
-        except _RefusedError as error:
-            self.refused.append(error.sentence)
-            answer = {"message": error.sentence, "type": error.kind, "code": error.status}
-            return error.status, json.dumps({"error": answer}).encode()
+            self.rejections.append(error.description)
+            return error.status, json.dumps({"error": error.code, "error_description": error.description}).encode()
+        except _RejectedError as error:
+            self.rejections.append(str(error))
+            content = {"message": str(error), "type": error.error_type, "code": error.status}
+            return error.status, json.dumps({"error": content}).encode()
 
     def _check_token(self, headers: dict[str, str]) -> None:
         if headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
-            raise _RefusedError(401, "NotAuthorizedException", "the access token is unknown or has expired")
+            raise _RejectedError(401, "NotAuthorizedException", "the access token is unknown or has expired")
 
-    def _token(self, form: dict[str, list[str]]) -> dict[str, object]:
-        given = {name: values[0] for name, values in form.items()}
-        if given.get("grant_type") != "client_credentials" or "client_id" in given:
-            raise _OAuthError(400, "invalid_request", "a client_credentials grant without client_id is wanted")
-        credential = given.get("client_secret", "")
-        if not (secrets.compare_digest(credential, self.pat) or self._signed(credential)):
+    def _issue_token(self, form: dict[str, list[str]]) -> dict[str, object]:
+        fields = {name: values[0] for name, values in form.items()}
+        if fields.get("grant_type") != "client_credentials" or "client_id" in fields:
+            raise _OAuthError(400, "invalid_request", "a client_credentials grant without client_id is required")
+        credential = fields.get("client_secret", "")
+        if not (secrets.compare_digest(credential, self.pat) or self._is_valid_key_pair_token(credential)):
             raise _OAuthError(401, "invalid_client", "the credential is invalid or has expired")
-        if given.get("scope") != f"session:role:{ROLE}":
+        if fields.get("scope") != f"session:role:{ROLE}":
             raise _OAuthError(400, "invalid_scope", "the scope names no role that was granted to the user")
         token = secrets.token_hex()
         self.tokens.add(token)
-        return {"access_token": token, "token_type": "bearer", "issued_token_type": _TOKEN_KIND, "expires_in": 3600}
+        return {"access_token": token, "token_type": "bearer", "issued_token_type": _TOKEN_TYPE, "expires_in": 3600}
 
-    def _signed(self, credential: str) -> bool:
-        """Whether it is a key-pair token: RS256, of at most an hour."""
+    def _is_valid_key_pair_token(self, credential: str) -> bool:
+        """Return whether the credential is a valid key-pair token: RS256, with a lifetime of at most an hour."""
         if self.public_key is None:
             return False
         try:
@@ -135,71 +138,71 @@ class Horizon:
             return False
         return claims["iss"].startswith(f"{claims['sub']}.SHA256:") and claims["exp"] - claims["iat"] <= 3600
 
-    def _pass_on(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+    def _forward(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         parts = path.strip("/").split("/")
         if parts[:2] != ["v1", DATABASE]:
-            raise _RefusedError(404, "NotFoundException", f"there is no database {parts[1]}")
+            raise _RejectedError(404, "NotFoundException", f"database {parts[1]} does not exist")
         names = [part for part in parts[3::2] if part]
         _check_case(names)
         content = json.loads(body) if body else None
         if content is not None:
-            self._check(method, parts, content)
-        lowered = [part.lower() if at >= 3 and at % 2 else part for at, part in enumerate(parts[2:], 2)]
-        answer = self._session.request(
+            self._check_request(method, parts, content)
+        backend_parts = [part.lower() if at >= 3 and at % 2 else part for at, part in enumerate(parts[2:], 2)]
+        response = self._session.request(
             method,
-            f"{self.backend.uri}/v1/{self.bucket}/{'/'.join(lowered)}" + (f"?{query}" if query else ""),
+            f"{self.backend.uri}/v1/{self.bucket}/{'/'.join(backend_parts)}" + (f"?{query}" if query else ""),
             headers={
                 "Authorization": f"Bearer {self._backend_token()}",
                 "Content-Type": "application/json",
                 "X-Iceberg-Access-Delegation": headers.get("x-iceberg-access-delegation", ""),
             },
-            data=json.dumps(_lowered(content)).encode() if content is not None else None,
+            data=json.dumps(_with_lower_case_names(content)).encode() if content is not None else None,
             timeout=30,
         )
-        return answer.status_code, answer.content
+        return response.status_code, response.content
 
-    def _check(self, method: str, parts: list[str], content: dict[str, Any]) -> None:
-        """Refuse what Horizon refuses."""
+    def _check_request(self, method: str, parts: list[str], content: dict[str, Any]) -> None:
+        """Raise for a request that Horizon rejects."""
         if method == "POST" and parts[-1] == "namespaces":
-            self._needs("schema", "CREATE SCHEMA")
+            self._require("schema", "CREATE SCHEMA")
             _check_case(content["namespace"])
         elif method == "POST" and parts[-1] == "tables":
-            self._needs("create", "CREATE ICEBERG TABLE")
+            self._require("create", "CREATE ICEBERG TABLE")
             if "location" in content:
-                raise _RefusedError(400, "BadRequestException", "a location may not be specified")
+                raise _RejectedError(400, "BadRequestException", "a location may not be specified")
             if content.get("stage-create"):
-                raise _RefusedError(400, "BadRequestException", "staged creation is not supported")
+                raise _RejectedError(400, "BadRequestException", "staged creation is not supported")
             if content.get("properties", {}).get("format-version") == "3":
-                raise _RefusedError(400, "BadRequestException", "only version 2 is created here")
-            _check_case([content["name"], *_columns(content["schema"])])
+                raise _RejectedError(400, "BadRequestException", "only format version 2 is supported")
+            _check_case([content["name"], *_column_names(content["schema"])])
         elif method == "POST" and len(parts) == 6 and parts[4] == "tables":
             self._check_commit(content)
         else:
-            raise _RefusedError(400, "BadRequestException", f"{method} {'/'.join(parts[3:])} is not supported")
+            raise _RejectedError(400, "BadRequestException", f"{method} {'/'.join(parts[3:])} is not supported")
 
     def _check_commit(self, content: dict[str, Any]) -> None:
-        self._needs("write", "INSERT, UPDATE, DELETE and TRUNCATE")
+        self._require("write", "INSERT, UPDATE, DELETE and TRUNCATE")
         updates = cast("list[dict[str, Any]]", content["updates"])
         new = {update["snapshot"]["snapshot-id"] for update in updates if update["action"] == "add-snapshot"}
         for update in updates:
             match update["action"]:
                 case "add-schema":
-                    self._needs("own", "OWNERSHIP")
-                    _check_case(_columns(update["schema"]))
+                    self._require("own", "OWNERSHIP")
+                    _check_case(_column_names(update["schema"]))
                 case "set-snapshot-ref" if update["ref-name"] != "main":
-                    raise _RefusedError(400, "BadRequestException", "branches and tags are not supported")
+                    raise _RejectedError(400, "BadRequestException", "branches and tags are not supported")
                 case "set-snapshot-ref" if update["snapshot-id"] not in new:
-                    raise _RefusedError(400, "BadRequestException", "rollback is not supported")
+                    raise _RejectedError(400, "BadRequestException", "rollback is not supported")
                 case "remove-snapshots" | "remove-snapshot-ref":
-                    raise _RefusedError(400, "BadRequestException", "snapshots are maintained by Snowflake")
+                    raise _RejectedError(400, "BadRequestException", "snapshots are maintained by Snowflake")
                 case "set-location" | "upgrade-format-version" | "assign-uuid":
-                    raise _RefusedError(400, "BadRequestException", f"{update['action']} is not supported")
+                    raise _RejectedError(400, "BadRequestException", f"{update['action']} is not supported")
                 case _:
                     pass
 
-    def _needs(self, privilege: str, words: str) -> None:
+    def _require(self, privilege: str, description: str) -> None:
         if privilege not in self.privileges:
-            raise _RefusedError(403, "ForbiddenException", f"the role {ROLE} lacks the privilege {words}")
+            raise _RejectedError(403, "ForbiddenException", f"the role {ROLE} lacks the privilege {description}")
 
     def _backend_token(self) -> str:
         name, secret = self.backend.writer.split(":")
@@ -209,16 +212,16 @@ class Horizon:
         )
 
 
-class _RefusedError(Exception):
-    def __init__(self, status: int, kind: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status, self.kind, self.sentence = status, kind, sentence
+class _RejectedError(Exception):
+    def __init__(self, status: int, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.error_type = status, error_type
 
 
 class _OAuthError(Exception):
-    def __init__(self, status: int, word: str, description: str) -> None:
+    def __init__(self, status: int, code: str, description: str) -> None:
         super().__init__(description)
-        self.status, self.word, self.description = status, word, description
+        self.status, self.code, self.description = status, code, description
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -228,7 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        status, body = self.horizon.answer(self.command, self.path, headers, self.rfile.read(length))
+        status, body = self.horizon.respond(self.command, self.path, headers, self.rfile.read(length))
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         if status != 204:
@@ -237,45 +240,45 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD" and status != 204:
             self.wfile.write(body)
 
-    do_GET = do_HEAD = do_POST = do_DELETE = _serve  # noqa: N815 # what http.server calls
+    do_GET = do_HEAD = do_POST = do_DELETE = _serve  # noqa: N815 - names that http.server calls
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # its name in http.server
-        """Say nothing; `Horizon.log` has it."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in http.server
+        """Print nothing; `Horizon.log` has the request."""
 
 
 def _config(query: dict[str, list[str]]) -> dict[str, object]:
     [warehouse] = query.get("warehouse", [""])
     if warehouse != DATABASE:
-        raise _RefusedError(404, "NotFoundException", f"there is no database {warehouse}")
+        raise _RejectedError(404, "NotFoundException", f"database {warehouse} does not exist")
     return {"defaults": {}, "overrides": {"prefix": DATABASE}}
 
 
 def _check_case(names: Iterable[str]) -> None:
-    """Names of another case exist, but SQL finds them only in quotes: as good as lost."""
+    """Raise for names that are not in upper case: SQL finds them only if they are quoted."""
     for name in names:
         if name != name.upper():
-            raise _RefusedError(400, "BadRequestException", f"the name {name} is not in upper case")
+            raise _RejectedError(400, "BadRequestException", f"the name {name} is not in upper case")
 
 
-def _columns(schema: dict[str, Any]) -> list[str]:
+def _column_names(schema: dict[str, Any]) -> list[str]:
     return [str(column["name"]) for column in schema["fields"]]
 
 
-def _lowered(content: dict[str, Any]) -> dict[str, Any]:
-    """Give a body as the catalog behind has it: names of namespaces and tables in lower case."""
-    lowered = dict(content)
-    if "namespace" in lowered:
-        lowered["namespace"] = [name.lower() for name in lowered["namespace"]]
-    if "name" in lowered:
-        lowered["name"] = lowered["name"].lower()
-    if "identifier" in lowered:
-        lowered["identifier"] = _lowered(lowered["identifier"])
-    return lowered
+def _with_lower_case_names(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a request body with names of namespaces and tables in lower case, as the backend has them."""
+    body = dict(content)
+    if "namespace" in body:
+        body["namespace"] = [name.lower() for name in body["namespace"]]
+    if "name" in body:
+        body["name"] = body["name"].lower()
+    if "identifier" in body:
+        body["identifier"] = _with_lower_case_names(body["identifier"])
+    return body
 
 
 def key_pair_token(private_key: Any, fingerprint: str, *, seconds: int, now: float | None = None) -> str:
-    """Give a token as Snowflake's own tools sign it."""
-    at = int(time.time() if now is None else now)
+    """Sign a key-pair token as Snowflake's own tools do."""
+    issued_at = int(time.time() if now is None else now)
     subject = "ACCOUNT.ASANA_SVC"
-    claims = {"iss": f"{subject}.SHA256:{fingerprint}", "sub": subject, "iat": at, "exp": at + seconds}
+    claims = {"iss": f"{subject}.SHA256:{fingerprint}", "sub": subject, "iat": issued_at, "exp": issued_at + seconds}
     return jwt.encode(claims, private_key, algorithm="RS256")

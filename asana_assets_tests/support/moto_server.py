@@ -1,4 +1,4 @@
-"""AWS for tests: moto's server on loopback, in this process; other processes reach it, too."""
+"""AWS for tests: moto's server on the loopback interface, in this process but reachable by others."""
 
 import secrets
 from typing import Self
@@ -10,7 +10,7 @@ REGION = "eu-central-1"
 
 
 class Aws:
-    """Glue, S3 and the rest of AWS, while it is entered; it believes every key."""
+    """Glue, S3 and the rest of AWS as a context manager. Accepts every access key by default."""
 
     host = "127.0.0.1"
 
@@ -32,7 +32,7 @@ class Aws:
         return f"http://{host}:{port}"
 
     def create_bucket(self) -> str:
-        """Give the name of a new, empty bucket."""
+        """Create an empty bucket and return its name."""
         name = f"bucket-{secrets.token_hex(8)}"
         s3 = boto3.client(
             "s3",
@@ -45,7 +45,7 @@ class Aws:
         return name
 
     def environment(self, bucket: str) -> dict[str, str]:
-        """Give what configures PyIceberg's catalog `asana`: Glue, with its files in the bucket."""
+        """Return the environment variables of PyIceberg's catalog `asana`: Glue, with data files in the bucket."""
         return {
             "PYICEBERG_CATALOG__ASANA__TYPE": "glue",
             "PYICEBERG_CATALOG__ASANA__WAREHOUSE": f"s3://{bucket}/asana",

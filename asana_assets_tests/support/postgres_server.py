@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests: its own directory, port, password and process, all gone afterwards."""
+"""A real PostgreSQL server for tests, with a temporary directory and its own port, password and process."""
 
 import os
 import pwd
@@ -21,7 +21,7 @@ START_SECONDS = 60.0
 
 
 def find_binaries() -> Path | None:
-    """Give the directory of `initdb` and `postgres`, None if this machine has none."""
+    """Return the directory of `initdb` and `postgres`, or None if PostgreSQL is not installed."""
     on_path = shutil.which("postgres")
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     found = [Path(on_path).resolve()] if on_path else debian
@@ -29,11 +29,13 @@ def find_binaries() -> Path | None:
 
 
 class Postgres:
-    """A server on loopback, while it is entered.
+    """A server on the loopback interface as a context manager.
 
     Attributes:
-        host, port: Where it listens.
-        user, password: Its superuser.
+        host: Address that the server listens on.
+        port: Port that the server listens on.
+        user: Name of the superuser.
+        password: Password of the superuser.
     """
 
     host = "127.0.0.1"
@@ -45,7 +47,7 @@ class Postgres:
         self._binaries = binaries
         self._directory = Path(tempfile.mkdtemp(prefix="postgres"))
         self._log = self._directory / "log"
-        self._account = _unprivileged()
+        self._account = _unprivileged_account()
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
 
@@ -71,21 +73,21 @@ class Postgres:
             "full_page_writes": "off",
             "synchronous_commit": "off",
         }
-        assigned = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        self._process = self._run("postgres", "-D", "data", *assigned)
-        give_up_at = time.monotonic() + START_SECONDS
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        self._process = self._run("postgres", "-D", "data", *options)
+        deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 self.execute("SELECT 1")
             except psycopg.OperationalError:
-                if self._process.poll() is not None or time.monotonic() > give_up_at:
-                    raise self._failed() from None
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise self._start_error() from None
                 time.sleep(0.02)
             else:
                 return
 
     def stop(self) -> None:
-        """Stop it; connections are dropped."""
+        """Stop the server and drop its connections."""
         if self._process:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(START_SECONDS)
@@ -93,7 +95,7 @@ class Postgres:
 
     @contextmanager
     def stopped(self) -> Generator[None]:
-        """Have no server meanwhile: connections are refused."""
+        """Stop the server inside the `with` block: connections are refused."""
         self.stop()
         try:
             yield
@@ -102,7 +104,7 @@ class Postgres:
 
     @contextmanager
     def frozen(self) -> Generator[None]:
-        """Have a server meanwhile that does not answer, neither on connections that stand nor on new ones."""
+        """Freeze the server inside the `with` block: it does not respond on open connections nor on new ones."""
         assert self._process
         pids = [self._process.pid]
         pids += [int(pid) for (pid,) in self.execute("SELECT pid FROM pg_stat_activity WHERE datname <> 'postgres'")]
@@ -115,7 +117,7 @@ class Postgres:
                 os.kill(pid, signal.SIGCONT)
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
-        """Give the rows of a statement, none if it is of a kind that gives none."""
+        """Execute a statement and return its rows, an empty list if it produces none."""
         with psycopg.connect(
             host=self.host,
             port=self.port,
@@ -125,18 +127,18 @@ class Postgres:
             autocommit=True,
             connect_timeout=5,
         ) as connection:
-            cursor = connection.execute(statement.encode())  # as text it would have to be a literal, for the types
+            cursor = connection.execute(statement.encode())  # psycopg's types accept only literal strings
             return cursor.fetchall() if cursor.description else []
 
     def create_database(self) -> str:
-        """Give the name of a new, empty database."""
+        """Create an empty database and return its name."""
         self._databases += 1
         name = f"database_{self._databases}"
         self.execute(f"CREATE DATABASE {name}")
         return name
 
     def url(self, database: str, *, user: str | None = None, password: str | None = None) -> str:
-        """Give a database's URL for SQLAlchemy, as the superuser if nobody else is named."""
+        """Return the SQLAlchemy URL of a database, for the superuser by default."""
         url = sa.URL.create(
             "postgresql+psycopg",
             username=user or self.user,
@@ -151,13 +153,15 @@ class Postgres:
         if self._account:
             os.chown(self._directory, self._account.pw_uid, self._account.pw_gid)
         (self._directory / "password").write_text(self.password)
-        access = ("--username", self.user, "--auth", "scram-sha-256", "--pwfile", "password")
-        if self._run("initdb", "--pgdata", "data", *access, "--encoding", "UTF8", "--no-sync").wait(START_SECONDS):
-            raise self._failed()
+        login_options = ("--username", self.user, "--auth", "scram-sha-256", "--pwfile", "password")
+        if self._run("initdb", "--pgdata", "data", *login_options, "--encoding", "UTF8", "--no-sync").wait(
+            START_SECONDS
+        ):
+            raise self._start_error()
 
     def _run(self, program: str, *arguments: str) -> "subprocess.Popen[bytes]":
         with self._log.open("ab") as output:
-            return subprocess.Popen(  # noqa: S603 # PostgreSQL's own
+            return subprocess.Popen(  # noqa: S603 - PostgreSQL's own programs
                 [self._binaries / program, *arguments],
                 cwd=self._directory,
                 env={"PATH": os.defpath, "LC_ALL": "C"},
@@ -168,12 +172,12 @@ class Postgres:
                 extra_groups=[] if self._account else None,
             )
 
-    def _failed(self) -> RuntimeError:
-        return RuntimeError(f"PostgreSQL does not run:\n{self._log.read_text()}")
+    def _start_error(self) -> RuntimeError:
+        return RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}")
 
 
-def _unprivileged() -> pwd.struct_passwd | None:
-    """Give whom to run as, None for whom we are: PostgreSQL refuses to be root."""
+def _unprivileged_account() -> pwd.struct_passwd | None:
+    """Return the account to run as, or None for the current one: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None
     try:

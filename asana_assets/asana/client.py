@@ -6,40 +6,39 @@ records is up to the caller.
 
 import datetime as dt
 import logging
-import random
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final, Self
+from typing import Generic, Self
 
 import msgspec
 
 from asana_assets.asana.errors import (
     CancelledError,
-    ContractError,
-    OffsetExpiredError,
+    PermanentError,
     TransientError,
     UnauthorizedError,
 )
+from asana_assets.asana.paging import PAGE_SIZE, ListingProgress, PageOutcome, PageSizer, page_outcome
+from asana_assets.asana.request_stats import RequestStats
 from asana_assets.asana.response import (
     LIST_DECODER,
     RECORD_DECODER,
     Envelope,
+    ParsedResponse,
     RetryableError,
     deprecation_notices,
     parse_response,
+    parse_retry_after,
 )
+from asana_assets.asana.retry_policy import RetryPolicy
+from asana_assets.asana.server_clock import ACCURACY, ServerClock
 from asana_assets.asana.throttle import Throttle, WaitTooLongError
 from asana_assets.asana.transport import Transport
 
 log = logging.getLogger(__name__)
-
-PAGE_SIZE: Final = 100
-"""Asana's maximum page size (https://developers.asana.com/docs/pagination)."""
-
-_MAX_RESTARTS = 5  # of one listing whose offsets expire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,65 +69,15 @@ class Page:
         body: JSON object with the list of records under `data`.
         count: Number of records.
         requested_at: When the request was sent (UTC); the records are at least as fresh.
+        limit: Maximum number of records requested; smaller than `PAGE_SIZE` if larger pages failed.
+        repairs: Number of strings whose text was repaired because it was not valid Unicode.
     """
 
     body: bytes
     count: int
     requested_at: dt.datetime
-
-
-@dataclass(slots=True)
-class RequestStats:
-    """Counters for a piece of work, shared by its threads.
-
-    Attributes:
-        requests: Requests sent, including failed ones.
-        retries: The part of `requests` that repeated a failed request.
-        throttle_wait_seconds: Time spent waiting for request slots, summed over threads.
-        deprecation_notices: API changes that Asana announced in response headers.
-    """
-
-    requests: int = 0
-    retries: int = 0
-    throttle_wait_seconds: float = 0.0
-    deprecation_notices: set[str] = field(default_factory=set[str])
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def record_request(self, *, is_retry: bool, throttle_wait_seconds: float) -> None:
-        with self._lock:
-            self.requests += 1
-            self.retries += is_retry
-            self.throttle_wait_seconds += throttle_wait_seconds
-
-    def record_deprecations(self, notices: list[str]) -> None:
-        if not self.deprecation_notices.issuperset(notices):
-            with self._lock:
-                self.deprecation_notices.update(notices)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """Limits on the retries of one request.
-
-    The backoff is exponential (1, 2, 4, … seconds) with full jitter, so that threads do not retry in lockstep. A wait
-    that `Retry-After` demands counts towards the seconds, not the attempts.
-
-    Attributes:
-        max_attempts: Maximum number of attempts.
-        attempts_before_first_response: Maximum number of attempts until the client has received its first response;
-            without any response, a wrong setting is likely.
-        budget_seconds: Time from the first failure until the request is given up.
-        max_backoff_seconds: Maximum backoff between two attempts.
-    """
-
-    max_attempts: int = 8
-    attempts_before_first_response: int = 3
-    budget_seconds: float = 900.0
-    max_backoff_seconds: float = 60.0
-
-    def backoff(self, failures: int) -> float:
-        """Return the seconds to wait after this number of failures, at least 1."""
-        return random.uniform(0, min(self.max_backoff_seconds, 2.0 ** (failures - 1)))  # noqa: S311 - jitter, not a secret
+    limit: int = PAGE_SIZE
+    repairs: int = 0
 
 
 class Client:
@@ -138,6 +87,7 @@ class Client:
         self._transport = transport
         self._throttle = throttle
         self._retry = retry or RetryPolicy()
+        self._server_clock = ServerClock()
         self._in_flight = threading.BoundedSemaphore(transport.max_in_flight)
         self._has_response = False
         self._unauthorized: UnauthorizedError | None = None
@@ -159,40 +109,51 @@ class Client:
         """Current rate, in requests per second."""
         return self._throttle.rate
 
+    @property
+    def clock_skew(self) -> dt.timedelta:
+        """Asana's time minus local time, accurate to about a second; zero until it is known."""
+        return self._server_clock.skew
+
     def iter_pages(
         self, request: ApiRequest, *, opt_fields: str, stats: RequestStats, stop: threading.Event
     ) -> Iterator[Page]:
         """Yield the pages of a listing, each fetched when it is consumed.
 
-        The listing restarts if its offset expires: records may then repeat, but none is missed.
+        Pages that the server cannot produce are requested with a smaller `limit`, unless the request has its own.
+
+        The listing restarts if its offset is refused: records may then repeat, but none is missed.
 
         Raises:
             TransientError: The retry budget of a page is spent.
             PermanentError: A page was rejected; the subclasses are listed in `errors`.
-            ContractError: An offset was repeated.
+            TruncatedListingError: The rest of the listing is refused, after the pages that were yielded.
+            ContractError: The listing never ends.
             CancelledError: `stop` was set.
         """
-        params = {"opt_fields": opt_fields, "limit": str(PAGE_SIZE), **request.params}
-        offsets: set[str] = set()
-        restarts = 0
+        params = {"opt_fields": opt_fields, "limit": "", **request.params}
+        page_size = PageSizer(request.template, fixed=request.params.get("limit"))
+        progress = ListingProgress(request.template)
         while True:
             try:
-                body, page, requested_at = self._get_with_retries(request, params, LIST_DECODER, stats, stop)
-            except OffsetExpiredError:
-                if "offset" not in params or restarts == _MAX_RESTARTS:
+                fetched = self._get_with_retries(request, params, LIST_DECODER, stats, stop, page_size=page_size)
+            except PermanentError as error:
+                if "offset" not in params:
                     raise
-                log.info("GET %s: the offset expired; restarting the listing", request.template)
-                restarts += 1
-                offsets.clear()
+                progress.restart(error)
+                page_size.stop_growth()
                 del params["offset"]
                 continue
-            yield Page(body=body, count=len(page.data), requested_at=requested_at)
-            if page.next_page is None:
+            page = fetched.parsed
+            yield Page(
+                body=page.body,
+                count=len(page.envelope.data),
+                requested_at=fetched.requested_at,
+                limit=fetched.limit,
+                repairs=page.repairs,
+            )
+            offset = progress.next_offset(page.envelope)
+            if offset is None:
                 return
-            offset = page.next_page.offset
-            if offset in offsets:
-                raise ContractError(f"GET {request.template} returned the same offset twice; its pages form a loop")
-            offsets.add(offset)
             params["offset"] = offset
 
     def get_record(self, request: ApiRequest, *, opt_fields: str, stats: RequestStats, stop: threading.Event) -> Page:
@@ -204,8 +165,15 @@ class Client:
             CancelledError: `stop` was set.
         """
         params = {**request.params, "opt_fields": opt_fields}
-        _, record, requested_at = self._get_with_retries(request, params, RECORD_DECODER, stats, stop)
-        return Page(body=b'{"data":[%b]}' % bytes(record.data), count=1, requested_at=requested_at)
+        fetched = self._get_with_retries(request, params, RECORD_DECODER, stats, stop)
+        record = fetched.parsed
+        return Page(
+            body=b'{"data":[%b]}' % bytes(record.envelope.data),
+            count=1,
+            requested_at=fetched.requested_at,
+            limit=1,
+            repairs=record.repairs,
+        )
 
     def _get_with_retries(
         self,
@@ -214,23 +182,33 @@ class Client:
         decoder: "msgspec.json.Decoder[Envelope]",
         stats: RequestStats,
         stop: threading.Event,
-    ) -> "tuple[bytes, Envelope, dt.datetime]":
-        """Return the body, its decoded envelope, and when the request was sent (UTC)."""
+        *,
+        page_size: PageSizer | None = None,
+    ) -> "_Fetched[Envelope]":
         failures = attempts = 0
         give_up_at = float("inf")
         while True:
+            limit = page_size.limit if page_size else 1
             with self._in_flight:
                 sent_at = self._acquire_slot(request, stats, stop, is_retry=failures > 0)
+                rate_is_low = self._throttle.rate_is_low
                 requested_at = dt.datetime.now(dt.UTC)
                 try:
-                    body, envelope = self._send_once(request, params, decoder, stats)
+                    attempt = params if page_size is None else {**params, "limit": str(limit)}
+                    parsed = self._send_once(request, attempt, decoder, stats, requested_at)
                 except RetryableError as error:
                     failure = error
                 else:
                     self._throttle.on_success()
-                    return body, envelope, requested_at
+                    if page_size:
+                        page_size.record(PageOutcome.SUCCESS)
+                    return _Fetched(parsed=parsed, requested_at=requested_at, limit=limit)
             if failure.rate_limited:
                 self._throttle.on_rate_limited(sent_at, failure.retry_after)
+            if page_size and (outcome := page_outcome(failure, rate_is_low=rate_is_low)):
+                page_size.record(outcome)
+            if failure.overloaded:  # the server accepted the request, so no setting is likely to be wrong
+                self._has_response = True
             failures += 1
             attempts += not failure.retry_after
             now = time.monotonic()
@@ -273,23 +251,40 @@ class Client:
         params: Mapping[str, str],
         decoder: "msgspec.json.Decoder[Envelope]",
         stats: RequestStats,
-    ) -> "tuple[bytes, Envelope]":
+        sent_at: dt.datetime,
+    ) -> "ParsedResponse[Envelope]":
         response = self._transport.get(request.path, params)
+        received_at = dt.datetime.now(dt.UTC)
+        self._server_clock.record(response.headers.get("Date"), sent_at=sent_at, received_at=received_at)
         stats.record_deprecations(deprecation_notices(response.headers))
+        retry_after = 0.0
+        if "Retry-After" in response.headers:
+            server_time = received_at + self.clock_skew - ACCURACY  # early, so that waiting is sufficient
+            retry_after = parse_retry_after(response.headers["Retry-After"], now=server_time)
+        if retry_after and response.status != HTTPStatus.TOO_MANY_REQUESTS:  # a 429 also cuts the rate
+            self._throttle.pause(retry_after)
         if response.status != HTTPStatus.OK:
             self._has_response = True
         if response.token_replaced:
             raise RetryableError("the token was replaced")
         try:
-            envelope = parse_response(
+            parsed = parse_response(
                 status=response.status,
                 headers=response.headers,
                 body=response.body,
                 template=request.template,
                 decoder=decoder,
+                retry_after=retry_after,
             )
         except UnauthorizedError as error:
             self._unauthorized = error  # no other request is sent with this token
             raise
         self._has_response = True  # a 200 counts only if it is Asana's: it may be a proxy's
-        return response.body, envelope
+        return parsed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fetched(Generic[Envelope]):
+    parsed: ParsedResponse[Envelope]
+    requested_at: dt.datetime
+    limit: int

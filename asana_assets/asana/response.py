@@ -7,23 +7,25 @@ Asana wraps results in `{"data": …, "next_page": …}` and errors in `{"errors
 import datetime as dt
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from math import ceil
-from typing import Final, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
-from asana_assets.asana.errors import permanent_error
+from asana_assets.asana.errors import REDIRECTS, permanent_error
+from asana_assets.asana.text_repair import repair_text
 
-TRANSIENT_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
-"""Statuses that may be retried."""
+_TRANSIENT_CLIENT_ERRORS: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 class NextPage(msgspec.Struct):
     """Pagination token of the next page."""
 
-    offset: str
+    offset: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class ListEnvelope(msgspec.Struct):
@@ -58,48 +60,88 @@ _ERROR_DECODER = msgspec.json.Decoder(_ErrorEnvelope)
 Envelope = TypeVar("Envelope", ListEnvelope, RecordEnvelope)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedResponse(Generic[Envelope]):
+    """A successful response.
+
+    Attributes:
+        envelope: The decoded body, with records as raw JSON.
+        body: The body as sent or, if `repairs` is not 0, with valid text.
+        repairs: Number of strings whose text was repaired.
+    """
+
+    envelope: Envelope
+    body: bytes
+    repairs: int = 0
+
+
 class RetryableError(Exception):
     """A failed attempt that may be retried.
 
     Attributes:
         reason: What failed, as a clause for the message of the final error.
         rate_limited: Whether the status was 429.
+        overloaded: Whether the server took too long or failed (a timeout or a 5xx), so that a smaller page may succeed.
         retry_after: Seconds to wait according to `Retry-After`, 0 without it.
     """
 
-    def __init__(self, reason: str, *, rate_limited: bool = False, retry_after: float = 0.0) -> None:
+    def __init__(
+        self, reason: str, *, rate_limited: bool = False, overloaded: bool = False, retry_after: float = 0.0
+    ) -> None:
         self.reason = reason
         self.rate_limited = rate_limited
+        self.overloaded = overloaded
         self.retry_after = retry_after
         super().__init__(reason)
 
 
 class MalformedResponseError(RetryableError):
-    """A 200 with a truncated, empty or non-Asana body, such as a proxy's login page."""
+    """A 2xx without a complete body of Asana's: truncated, empty, partial, or such as a proxy's login page."""
+
+
+def is_final(status: int) -> bool:
+    """Return whether sending the request again would not help.
+
+    Redirects and client errors are final. Every other status but 200 is transient: 408, 429, every 5xx (proxies add
+    some of their own, such as 520 to 530, 598 and 599), other 2xx, and those that HTTP does not define.
+    """
+    return HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR and (
+        status not in _TRANSIENT_CLIENT_ERRORS
+    )
 
 
 def parse_response(
-    *, status: int, headers: Mapping[str, str], body: bytes, template: str, decoder: "msgspec.json.Decoder[Envelope]"
-) -> Envelope:
+    *,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    template: str,
+    decoder: "msgspec.json.Decoder[Envelope]",
+    retry_after: float = 0.0,
+) -> ParsedResponse[Envelope]:
     """Decode a successful response.
 
     Raises:
-        RetryableError: The request may be sent again.
+        RetryableError: The request may be sent again, after `retry_after` seconds.
         PermanentError: Sending the request again would not help.
     """
-    if status in TRANSIENT_STATUSES:
-        rate_limited = status == HTTPStatus.TOO_MANY_REQUESTS
-        retry_after = (
-            parse_retry_after(headers.get("Retry-After"), now=dt.datetime.now(dt.UTC)) if rate_limited else 0.0
-        )
-        raise RetryableError(f"Asana returned {status}", rate_limited=rate_limited, retry_after=retry_after)
-    if status != HTTPStatus.OK:
-        raise permanent_error(status=status, template=template, reason=_error_message(body))
-    try:
-        body.decode()  # msgspec does not validate the UTF-8 of raw records
-        return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise MalformedResponseError("the response body is truncated, empty or not Asana's") from None
+    if status == HTTPStatus.OK:
+        if parsed := _decode(body, decoder) or _decode_repaired(body, decoder):
+            return parsed
+        description = _describe_malformed(body, decoder)
+        raise MalformedResponseError(f"Asana returned 200 with {description}", retry_after=retry_after)
+    if is_final(status):
+        reason = _redirect_reason(headers.get("Location")) if status in REDIRECTS else _error_message(body)
+        raise permanent_error(status=status, template=template, reason=reason)
+    if HTTPStatus.OK < status < HTTPStatus.MULTIPLE_CHOICES:
+        description = "" if _decode(body, decoder) else f", with {_describe_malformed(body, decoder)}"
+        raise MalformedResponseError(f"Asana returned {status} instead of 200{description}", retry_after=retry_after)
+    raise RetryableError(
+        f"Asana returned {status}",
+        rate_limited=status == HTTPStatus.TOO_MANY_REQUESTS,
+        overloaded=status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR,
+        retry_after=retry_after,
+    )
 
 
 def parse_retry_after(value: str | None, *, now: dt.datetime) -> float:
@@ -108,6 +150,8 @@ def parse_retry_after(value: str | None, *, now: dt.datetime) -> float:
     Seconds and HTTP dates are both rounded up, so that waiting is sufficient.
     """
     stripped = (value or "").strip()
+    if not stripped:
+        return 0.0
     try:
         if re.fullmatch(r"\d+(\.\d*)?", stripped):
             return float(ceil(float(stripped)))
@@ -125,6 +169,65 @@ def deprecation_notices(headers: Mapping[str, str]) -> list[str]:
     """
     value = headers.get("Asana-Change", "")
     return [notice.strip() for notice in re.split(r",\s*(?=name=)", value) if notice.strip()]
+
+
+def _decode(body: bytes, decoder: "msgspec.json.Decoder[Envelope]") -> ParsedResponse[Envelope] | None:
+    try:
+        body.decode()  # msgspec does not validate the UTF-8 of raw records
+        envelope = decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if isinstance(envelope, RecordEnvelope) and not bytes(envelope.data).startswith(b"{"):
+        return None
+    return ParsedResponse(envelope=envelope, body=body)
+
+
+def _decode_repaired(body: bytes, decoder: "msgspec.json.Decoder[Envelope]") -> ParsedResponse[Envelope] | None:
+    repaired, repairs = repair_text(body)
+    parsed = _decode(repaired, decoder) if repaired != body else None
+    return replace(parsed, repairs=repairs) if parsed else None
+
+
+def _describe_malformed(body: bytes, decoder: "msgspec.json.Decoder[Envelope]") -> str:
+    """Describe a body that cannot be decoded, as a noun phrase that quotes nothing but Asana's own error message."""
+    start = body[:1024].lstrip().lower()
+    if not start:
+        return "an empty body"
+    if start.startswith(b"<"):
+        return "an HTML page" if b"<html" in start or b"<!doctype html" in start else "an XML document"
+    try:
+        decoded = msgspec.json.decode(repair_text(body)[0])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if not start.startswith((b"{", b"[")):
+            return "text that is not JSON"
+        return "truncated JSON" if "truncated" in str(error) else "invalid JSON"
+    message = _error_message(body)
+    return f"an error instead of data: {message}" if message else _describe_shape(decoded, decoder)
+
+
+def _describe_shape(decoded: object, decoder: "msgspec.json.Decoder[Envelope]") -> str:
+    if decoder.type is RecordEnvelope:
+        return "JSON that has no `data` object"
+    match decoded:
+        case {"data": list()}:
+            return "a `next_page` that has no `offset`"
+        case _:
+            return "JSON that has no `data` list"
+
+
+def _redirect_reason(location: str | None) -> str:
+    """Describe a redirect by its target host; the rest of the URL may hold secrets."""
+    target = "an unknown host"
+    try:
+        parsed = urlsplit((location or "").strip())
+        host = (parsed.hostname or "") + (f":{parsed.port}" if parsed.port else "")
+        if re.fullmatch(r"[a-z0-9._:-]+", host):
+            target = host
+        elif parsed.path.startswith("/") and not parsed.netloc:
+            target = "another path"
+    except ValueError:
+        pass
+    return f"a redirect to {target}; check ASANA_BASE_URL"
 
 
 def _error_message(body: bytes) -> str:

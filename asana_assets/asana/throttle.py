@@ -33,6 +33,15 @@ Without it, each further 429 would double the distance to the next slot, and no 
 Asana has recovered.
 """
 
+LOW_RATE = 1.25
+"""Requests per second that no plan's request limit rejects: half of the smallest limit, 150 a minute."""
+
+MAX_PAUSE_SECONDS = 3600.0
+"""Longest pause of the token, so that an absurd `Retry-After` does not block it for good.
+
+A request whose own budget is shorter than its `Retry-After` fails in any case.
+"""
+
 _STEADY_GAP_SLOTS = 4  # longest gap between successes that is not idle time; >1, as other processes take slots, too
 _POLL_SECONDS = 0.2  # how often a wait checks whether it was cancelled
 
@@ -67,6 +76,7 @@ class Throttle:
     _rate: float = field(init=False)
     _last_cut_at: float = field(default=float("-inf"), init=False)
     _last_increase_at: float = field(default=float("-inf"), init=False)
+    _paused_until: float = field(default=float("-inf"), init=False)
     _acquire_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _rate_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -77,6 +87,11 @@ class Throttle:
     def rate(self) -> float:
         """Current rate, in requests per second."""
         return self._rate
+
+    @property
+    def rate_is_low(self) -> bool:
+        """Whether too many requests are an unlikely reason for a 429."""
+        return self._rate <= max(LOW_RATE, self.ceiling / 2)
 
     def acquire(self, stop: threading.Event, *, max_wait_seconds: float = float("inf")) -> float | None:
         """Wait for a slot and return when it started, by `clock`; None if `stop` was set first.
@@ -113,6 +128,17 @@ class Throttle:
             self._rate = min(self.ceiling, self._rate + self.ceiling / RECOVERY_SECONDS * seconds)
             self._last_increase_at = max(self._last_increase_at, now)
 
+    def pause(self, seconds: float) -> None:
+        """Pause the token for the seconds of a `Retry-After`; the rate does not change."""
+        seconds = min(seconds, MAX_PAUSE_SECONDS)
+        self.pacer.pause(seconds)
+        with self._rate_lock:
+            paused_until = self.clock() + seconds
+            is_extension = paused_until > self._paused_until + 1  # the responses to requests in flight repeat it
+            self._paused_until = max(self._paused_until, paused_until)
+        if is_extension:
+            log.warning("Asana requested a pause (Retry-After): no request is sent for %.0f s", seconds)
+
     def on_rate_limited(self, sent_at: float, retry_after: float | None) -> None:
         """Halve the rate after a 429, and pause the token for `retry_after` seconds, if given.
 
@@ -122,17 +148,18 @@ class Throttle:
             sent_at: When the rejected request was sent, by `clock`.
             retry_after: Seconds to pause according to Asana.
         """
+        retry_after = min(retry_after or 0.0, MAX_PAUSE_SECONDS)
         if retry_after:
             self.pacer.pause(retry_after)
         with self._rate_lock:
             if sent_at <= self._last_cut_at:
                 return
             self._last_cut_at = self.clock()
-            self._last_increase_at = self._last_cut_at + (retry_after or 0)
+            self._last_increase_at = self._last_cut_at + retry_after
             self._rate = max(self._rate / 2, self.ceiling * MIN_RATE_FRACTION)
             log.warning(
                 "Asana returned 429: pausing for %.0f s, then continuing at %.2f requests/s",
-                retry_after or 0,
+                retry_after,
                 self._rate,
             )
 

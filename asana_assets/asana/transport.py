@@ -112,9 +112,14 @@ class Transport:
                 allow_redirects=False,  # the API does not redirect, and the token must not be forwarded
                 **self._settings,
             ) as response:
+                if response.status_code < HTTPStatus.OK:
+                    # An interim response; the final one must not become that of the connection's next request.
+                    response.raw.close()
+                    raise RetryableError(f"Asana returned {response.status_code}")
                 body = _read_body(response, deadline=time.monotonic() + self._timeout[1])
         except (requests.RequestException, HTTPError) as error:
-            raise RetryableError(_describe(error)) from None
+            is_slow = isinstance(error, requests.ReadTimeout | ReadTimeoutError)
+            raise RetryableError(_describe(error), overloaded=is_slow) from None
         return Response(
             status=response.status_code,
             headers=response.headers,

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from asana_assets.asana.client import Client, RequestStats
+from asana_assets.asana.client import Client
 from asana_assets.asana.errors import CancelledError
+from asana_assets.asana.request_stats import RequestStats
 from asana_assets.sandbox import Request as SandboxRequest
 from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.client_harness import SOON_SECONDS, client_of, pages

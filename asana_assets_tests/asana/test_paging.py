@@ -1,19 +1,17 @@
-"""Laws of paging: a listing is fetched to its end, once, whatever happens to its offsets."""
+"""Laws of paging: a listing is fetched to its end, once. What happens when it goes wrong is in other modules."""
 
 import datetime as dt
 import json
 import threading
-from collections import Counter
-from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from asana_assets.asana.client import ApiRequest, RequestStats
-from asana_assets.asana.errors import ContractError, OffsetExpiredError
+from asana_assets.asana.client import ApiRequest
+from asana_assets.asana.request_stats import RequestStats
 from asana_assets.sandbox import Request as SandboxRequest
 from asana_assets.sandbox import Sandbox
-from asana_assets_tests.support.client_harness import WORKSPACES, LargeProject, client_at, client_of, gids, pages
-from asana_assets_tests.support.scripted_server import respond_with, serve
+from asana_assets_tests.support.client_harness import LargeProject, client_at, client_of, gids, page_body, pages
+from asana_assets_tests.support.scripted_server import respond_in_turn, respond_with, serve
 
 
 def test_a_listing_is_fetched_to_its_end_in_pages_of_100(sandbox: Sandbox, large_project: LargeProject) -> None:
@@ -75,74 +73,24 @@ def test_a_single_record_is_a_page_of_one(sandbox: Sandbox, large_project: Large
     assert sandbox.log[0].query == {"opt_fields": "name,completed"}
 
 
-def test_a_repeated_offset_is_a_contract_error(sandbox: Sandbox, large_project: LargeProject) -> None:
-    sandbox.fault("/tasks", "repeated_offset")
-    with (
-        client_of(sandbox) as client,
-        pytest.raises(ContractError, match=r"^GET /tasks returned the same offset twice"),
-    ):
-        list(pages(client, large_project.request))
-    assert len(sandbox.log) == 2
-
-
-def test_offsets_that_form_a_loop_are_a_contract_error() -> None:
-    def respond(handler: BaseHTTPRequestHandler) -> None:
-        offset = "a" if "offset=b" in handler.path else "b"
-        respond_with(200, json.dumps({"data": [], "next_page": {"offset": offset}}).encode())(handler)
-
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_listing_continues_after_empty_pages_that_have_a_next_page(count: int) -> None:
+    empty = [respond_with(200, page_body(offset=f"empty {at}")) for at in range(count)]
+    respond = respond_in_turn(
+        respond_with(200, page_body("1", offset="a")),
+        *empty,
+        respond_with(200, page_body("2", offset="b")),
+        *[respond_with(200, page_body(offset=f"more {at}")) for at in range(count)],
+        respond_with(200, page_body("3")),
+    )
     with serve(respond) as server, client_at(server.url) as client:
-        with pytest.raises(ContractError):
-            list(pages(client))
-        assert len(server.requests) == 3
+        assert gids(pages(client)) == ["1", "2", "3"]
 
 
-def test_an_expired_offset_restarts_only_its_listing_and_loses_no_record(
-    sandbox: Sandbox, large_project: LargeProject
-) -> None:
+def test_a_limit_of_the_request_is_kept(sandbox: Sandbox, large_project: LargeProject) -> None:
+    request = ApiRequest(template="/tasks", params={**large_project.request.params, "limit": "7"})
+    sandbox.fault("/tasks", 503, times=3)
     with client_of(sandbox) as client:
-        tasks, workspaces = pages(client, large_project.request), pages(client, WORKSPACES)
-        fetched = gids(iter([next(tasks)]))
-        gids(workspaces)
-        sandbox.expire_offsets()
-        fetched += gids(tasks)
-    assert Counter(fetched) == Counter(large_project.task_gids) + Counter(large_project.task_gids[:100])
-    requests = Counter((entry.path, entry.status) for entry in sandbox.log)
-    assert requests == {("/tasks", 200): 4, ("/tasks", 400): 1, ("/workspaces", 200): 1}
-
-
-def test_an_offset_may_expire_on_any_page_and_repeatedly(sandbox: Sandbox, large_project: LargeProject) -> None:
-    sandbox.fault("/tasks", "expired_offset", skip=1, times=1)
-    sandbox.fault("/tasks", "expired_offset", skip=2, times=1)
-    with client_of(sandbox) as client:
-        assert set(gids(pages(client, large_project.request))) == set(large_project.task_gids)
-    assert [entry.status for entry in sandbox.log].count(400) == 2
-
-
-def test_offsets_repeated_after_a_restart_are_not_a_loop() -> None:
-    expired = json.dumps({"errors": [{"message": "offset: Your pagination token has expired."}]}).encode()
-
-    def respond(handler: BaseHTTPRequestHandler) -> None:
-        """Serve pages a, b and c; the offset of c has expired when it is first requested."""
-        page = handler.path.partition("offset=")[2][:1]
-        if page == "c" and len(server.requests) == 3:
-            respond_with(400, expired)(handler)
-            return
-        next_page = {"": {"offset": "b"}, "b": {"offset": "c"}}.get(page)
-        respond_with(200, json.dumps({"data": [{"gid": page}], "next_page": next_page}).encode())(handler)
-
-    with serve(respond) as server, client_at(server.url) as client:
-        assert gids(pages(client)) == ["", "b", "", "b", "c"]
-
-
-def test_a_listing_whose_offsets_always_expire_fails(sandbox: Sandbox, large_project: LargeProject) -> None:
-    sandbox.fault("/tasks", "expired_offset")
-    with client_of(sandbox) as client, pytest.raises(OffsetExpiredError):
-        list(pages(client, large_project.request))
-    assert len(sandbox.log) < 20
-
-
-def test_an_expired_offset_error_without_an_offset_is_not_retried(sandbox: Sandbox) -> None:
-    sandbox.fault("*", 400, message="offset: Your pagination token has expired.")
-    with client_of(sandbox) as client, pytest.raises(OffsetExpiredError):
-        list(pages(client))
-    assert len(sandbox.log) == 1
+        page = next(pages(client, request))
+    assert (page.count, page.limit) == (7, 7)
+    assert [entry.query["limit"] for entry in sandbox.log] == ["7"] * 4

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from asana_assets.asana.client import ApiRequest, RetryPolicy
+from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.errors import (
     AsanaError,
     BadRequestError,
@@ -14,6 +14,7 @@ from asana_assets.asana.errors import (
     PlanLimitError,
     UnauthorizedError,
 )
+from asana_assets.asana.retry_policy import RetryPolicy
 from asana_assets.sandbox import Kind, Sandbox
 from asana_assets_tests.support.client_harness import WORKSPACES, LargeProject, client_of, error_texts, pages
 
@@ -28,7 +29,10 @@ from asana_assets_tests.support.client_harness import WORKSPACES, LargeProject, 
         (404, NotFoundError),
         (412, PermanentError),
         (418, PermanentError),
-        (451, PermanentError),
+        (409, PermanentError),
+        (410, NotFoundError),
+        (422, PermanentError),
+        (451, ForbiddenError),
     ],
 )
 def test_a_permanent_status_is_not_retried(sandbox: Sandbox, status: int, error_class: type[PermanentError]) -> None:

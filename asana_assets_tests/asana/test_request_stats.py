@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from asana_assets.asana.client import RequestStats
 from asana_assets.asana.errors import NotFoundError
+from asana_assets.asana.request_stats import RequestStats
 from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.client_harness import LargeProject, client_of, gids, pages
 

@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from asana_assets.asana.client import Client, RetryPolicy
+from asana_assets.asana.client import Client
 from asana_assets.asana.errors import AsanaError
+from asana_assets.asana.retry_policy import RetryPolicy
 from asana_assets.asana.throttle import Throttle
 from asana_assets.asana.transport import Transport
 from asana_assets.sandbox import Kind, Sandbox

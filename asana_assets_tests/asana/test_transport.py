@@ -1,14 +1,16 @@
 """Laws of the transport: bodies, connections, the token, and the settings it accepts."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
-from asana_assets.asana.client import Client, RetryPolicy
-from asana_assets.asana.errors import ConfigurationError, PermanentError, TransientError
+from asana_assets.asana.client import Client
+from asana_assets.asana.errors import ConfigurationError, RedirectError, TransientError
+from asana_assets.asana.retry_policy import RetryPolicy
 from asana_assets.asana.throttle import Throttle
 from asana_assets.asana.transport import Transport
 from asana_assets.sandbox import Sandbox
@@ -21,6 +23,7 @@ from asana_assets_tests.support.client_harness import (
     client_of,
     error_texts,
     gids,
+    page_body,
     pages,
 )
 from asana_assets_tests.support.scripted_server import respond_with, serve
@@ -80,6 +83,23 @@ def test_successive_requests_use_one_connection() -> None:
         assert (len(server.requests), server.connections) == (5, 1)
 
 
+def test_the_response_after_an_interim_one_is_not_taken_for_that_of_another_request() -> None:
+    """The client does not wait for the final response to the first request, which arrives late."""
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        if len(server.requests) == 1:
+            handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
+            time.sleep(0.3)
+            respond_with(200, page_body("late"))(handler)
+        else:
+            respond_with(200, page_body("right"))(handler)
+
+    with serve(respond) as server, client_at(server.url) as client:
+        assert gids(pages(client)) == ["right"]
+        assert gids(pages(client)) == ["right"]
+        assert server.connections == 2
+
+
 def test_no_more_than_max_in_flight_requests_are_concurrent(large_project: LargeProject) -> None:
     with (
         Sandbox(organization=large_project.organization, latency=0.1) as sandbox,
@@ -102,10 +122,13 @@ def test_the_token_is_sent_as_a_bearer_token() -> None:
 
 def test_a_redirect_is_not_followed_so_that_the_token_is_not_forwarded(sandbox: Sandbox) -> None:
     with serve(respond_with(302, Location=f"{sandbox.url}/workspaces")) as server, client_at(server.url) as client:
-        with pytest.raises(PermanentError, match=r"^GET /workspaces returned 302$"):
+        with pytest.raises(RedirectError) as caught:
             list(pages(client))
         assert len(server.requests) == 1
     assert sandbox.log == []
+    host = sandbox.url.split("/")[2]
+    assert str(caught.value) == f"GET /workspaces returned 302: a redirect to {host}; check ASANA_BASE_URL"
+    assert sandbox.url not in error_texts(caught.value)
 
 
 def test_a_netrc_file_does_not_replace_the_token(

@@ -5,8 +5,11 @@ import threading
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
 
-from asana_assets.asana.client import ApiRequest, Client, Page, RequestStats, RetryPolicy
+from asana_assets.asana.client import ApiRequest, Client, Page
+from asana_assets.asana.request_stats import RequestStats
+from asana_assets.asana.retry_policy import RetryPolicy
 from asana_assets.asana.throttle import Throttle
 from asana_assets.asana.transport import Transport
 from asana_assets.sandbox import Organization, Sandbox
@@ -68,6 +71,21 @@ def pages(
 
 def gids(fetched: Iterator[Page]) -> list[str]:
     return [record["gid"] for page in fetched for record in json.loads(page.body)["data"]]
+
+
+def page_body(*gids: str, offset: str | None = None) -> bytes:
+    """Return the body of a page of records that have only a gid."""
+    next_page = offset if offset is None else {"offset": offset}
+    return json.dumps({"data": [{"gid": gid} for gid in gids], "next_page": next_page}).encode()
+
+
+def error_body(message: str) -> bytes:
+    return json.dumps({"errors": [{"message": message}]}).encode()
+
+
+def query_of(path: str) -> dict[str, str]:
+    """Return the query parameters of a request."""
+    return dict(parse_qsl(urlsplit(path).query))
 
 
 def error_texts(error: BaseException) -> str:

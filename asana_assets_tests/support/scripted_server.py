@@ -60,12 +60,25 @@ def serve(respond: Respond) -> Generator[ScriptedServer]:
 
 
 def respond_with(status: int, body: bytes = b"", **headers: str) -> Respond:
+    """Return a response with the headers, whose names have underscores for hyphens."""
+
     def respond(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        for name, value in {**fields, "Content-Length": str(len(body))}.items():
             handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(body)
+
+    return respond
+
+
+def respond_in_turn(*responses: Respond) -> Respond:
+    """Return a response for each request; the last one is repeated."""
+    remaining = list(responses)
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        (remaining.pop(0) if len(remaining) > 1 else remaining[0])(handler)
 
     return respond
 

@@ -94,7 +94,7 @@ class _KeysetSearch:
         while True:
             page = self._page("modified_at", since)
             yield page
-            if page.count < PAGE_SIZE:
+            if page.count < page.limit:
                 return
             last = _last_value(page, "modified_at")
             if last - since < _MILLISECOND:
@@ -108,7 +108,7 @@ class _KeysetSearch:
         while True:
             page = self._page("created_at", instant, until=instant + _MILLISECOND, created_since=since)
             yield page
-            if page.count < PAGE_SIZE:
+            if page.count < page.limit:
                 return
             last = _last_value(page, "created_at")
             if last - since < _MILLISECOND:

@@ -317,7 +317,7 @@ class SyncEstimator:
         for endpoint in lists:
             pages = found[endpoint.name]
             rows = self._build(endpoint, pages)
-            if waiting and pages and pages[-1].count == PAGE_SIZE:
+            if waiting and pages and pages[-1].count == pages[-1].limit:
                 self._estimate.truncated[endpoint.name] = rows.num_rows
                 rows = _upsert(self._known(endpoint), rows)
             self._rows[endpoint.name] = rows
@@ -342,7 +342,8 @@ class SyncEstimator:
         found: list[Page] = []
         for page in pages:
             found.append(page)
-            if page.count == PAGE_SIZE and (len(found) == _SEARCH or self._estimate.request_stats.requests >= REQUESTS):
+            is_last = len(found) == _SEARCH or self._estimate.request_stats.requests >= REQUESTS
+            if page.count == page.limit and is_last:
                 self._estimate.search_truncated.append(endpoint.name)
                 break
         new = self._build(endpoint, found)
@@ -431,7 +432,7 @@ class SyncEstimator:
         return answers
 
     def _count_records(self, listing: Listing, parent_gid: str, page: Page) -> int:
-        if page.count < PAGE_SIZE or listing.count_field is None:
+        if page.count < page.limit or listing.count_field is None:
             return page.count
         path, name = listing.count_field
         request = ApiRequest(template=path, values={"parent": parent_gid})

@@ -12,6 +12,7 @@ from asana_assets.asana.model import Listing
 from asana_assets.asana.throttle import Throttle
 from asana_assets.asana.transport import Transport
 from asana_assets.sandbox import SCALES, Sandbox
+from asana_assets.sandbox import Request as SandboxRequest
 from asana_assets.sync.change_search import ChangeSearch
 
 LISTING = Listing(path="/workspaces/{workspace}/tasks/search")
@@ -88,6 +89,21 @@ def test_more_tasks_of_one_instant_than_fit_a_page_are_told_apart_by_their_creat
     for gid in tasks:
         organization.get(gid, "task").fields["modified_at"] = instant
     organization.touch()
+    gids = found(asana, workspace, dt.datetime.now(dt.UTC))
+    assert gids is not None
+    assert set(tasks) <= set(gids)
+
+
+def test_a_search_whose_large_pages_fail_misses_nothing(asana: Sandbox) -> None:
+    organization = asana.organization
+    workspace = organization.traps["paid_organization"]
+    project = organization.add_project(workspace, "Many")
+    tasks = [organization.add_task(project, f"Task {number}") for number in range(120)]
+
+    def is_too_large(request: SandboxRequest) -> bool:
+        return int(request.query["limit"]) > 50
+
+    asana.fault(is_too_large, 504)
     gids = found(asana, workspace, dt.datetime.now(dt.UTC))
     assert gids is not None
     assert set(tasks) <= set(gids)

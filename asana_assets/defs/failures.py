@@ -13,7 +13,7 @@ _REMEDIES: tuple[tuple[type[errors.AsanaError], str], ...] = (
         errors.UnauthorizedError,
         "Check the token in ASANA_ACCESS_TOKEN, or in the secret that ASANA_TOKEN_SECRET_ID names.",
     ),
-    (errors.NotFoundError, "Check ASANA_BASE_URL and whether the token's user still belongs to the workspace."),
+    (errors.NotFoundError, "Check ASANA_BASE_URL, and whether the token's user still belongs to the workspace."),
     (
         errors.ForbiddenError,
         "The token's user has no access. Ask an admin of the workspace for it, or do not materialize this asset.",

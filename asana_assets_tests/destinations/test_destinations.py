@@ -17,7 +17,7 @@ from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets_tests.support.destination import HORIZON, Landed
 from asana_assets_tests.support.horizon import Horizon
 from asana_assets_tests.support.moto_server import Aws
-from asana_assets_tests.support.mutations import mutate, mutate_out_of_sight, paid
+from asana_assets_tests.support.mutations import mutate, mutate_hidden, paid
 from asana_assets_tests.support.postgres_server import Postgres
 from asana_assets_tests.support.seaweedfs_server import Seaweed
 from asana_assets_tests.support.sync_harness import MakeWarehouse
@@ -91,7 +91,7 @@ def test_tables_are_the_truth_after_a_whole_sync_unchanged_by_a_second_and_true_
         assert after.sort_by(order).select(same).equals(before.sort_by(order).select(same)), table
 
     mutate(landed)
-    mutate_out_of_sight(landed)
+    mutate_hidden(landed)
     landed.sync()
     landed.assert_true(paid(landed))
     if name != "sqlite":  # whose catalog is ours alone to find

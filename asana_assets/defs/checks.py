@@ -120,8 +120,8 @@ def _duplicate_keys_message(inputs: CheckInputs) -> str:
     if not inputs.duplicate_keys:
         return ""
     return (
-        f"The gid is null or not unique in {inputs.duplicate_keys:,} of the workspace's {inputs.rows:,} rows. Run a full "
-        "refresh (asana-assets sync --full-refresh); if this check still fails, report a bug."
+        f"The gid is null or not unique in {inputs.duplicate_keys:,} of the workspace's {inputs.rows:,} rows. Run a "
+        "full refresh (asana-assets sync --full-refresh); if this check still fails, report a bug."
     )
 
 
@@ -156,8 +156,8 @@ def _unmapped_values_message(inputs: CheckInputs) -> str:
     if not inputs.stats.unmapped:
         return ""
     return (
-        f"Values did not fit their columns in {inputs.stats.unmapped:,} of {inputs.stats.rows:,} fetched rows. They are "
-        "null there and kept as JSON in `_unmapped`; if Asana changed a type, report it."
+        f"Values did not fit their columns in {inputs.stats.unmapped:,} of {inputs.stats.rows:,} fetched rows. They "
+        "are null there and kept as JSON in `_unmapped`; if Asana changed a type, report it."
     )
 
 

@@ -25,13 +25,13 @@ from asana_assets.cli.diagnostics import diagnose
 from asana_assets.cli.estimate_report import EstimateReport, InterruptedSync
 from asana_assets.defs import automation
 from asana_assets.defs.partitions import workspace_partitions
-from asana_assets.defs.prefetch import RESUME_WINDOW, SYNC_TAG
 from asana_assets.defs.progress import RequestRate, TrackedExtract, format_eta
 from asana_assets.defs.resources import LakeResource
 from asana_assets.lake.errors import LakeError
 from asana_assets.snowflake.setup import SetupOptions, create_tables_sql, setup_sql
 from asana_assets.snowflake.sql import Route
 from asana_assets.sync.change_detection import Sync, SyncState
+from asana_assets.sync.resume import RESUME_WINDOW, SYNC_TAG
 
 _NAMES = [endpoint.name for endpoint in ENDPOINTS]
 _UNFINISHED = "sync"

@@ -50,19 +50,21 @@ class ChangeSearch:
         *,
         opt_fields: str,
         usage: RequestStats,
+        stop: threading.Event | None = None,
     ) -> Iterator[Page] | None:
         """Give what was modified since the last sync began; some of it twice.
 
         `opt_fields` names `created_at` and `modified_at`. None if there was no last sync, or the plan has no search.
+        `stop`, once set, ends the search.
 
         Raises:
             AsanaError: as `Client.pages`.
         """
         if last_sync is None or workspace_gid in self._without:
             return None
-        pages = _KeysetSearch(self.client, self.seconds_each, listing, workspace_gid, opt_fields, usage).pages(
-            last_sync - OVERLAP
-        )
+        stop = stop or threading.Event()
+        search = _KeysetSearch(self.client, self.seconds_each, listing, workspace_gid, opt_fields, usage, stop)
+        pages = search.pages(last_sync - OVERLAP)
         try:
             first = next(pages)
         except (PlanLimitError, ForbiddenError, NotFoundError) as error:
@@ -83,7 +85,7 @@ class _KeysetSearch:
     workspace_gid: str
     opt_fields: str
     usage: RequestStats
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event
     asked: int = 0
 
     def pages(self, since: dt.datetime) -> Iterator[Page]:

@@ -6,8 +6,9 @@ again, whatever happens to the run. The rows of parents that are not due stay wh
 
 import datetime as dt
 import hashlib
+import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -112,13 +113,17 @@ class ChildExtract:
         self._changed: set[str] = set()
         self._asked: set[str] = set()
         self._fetcher: Fetcher | None = None
+        self._stop_search = threading.Event()
         self.data_version = ""
 
-    def start(self) -> Fetcher:
-        """Find out who is due and start asking, a bounded number of pages ahead; call `close` if nobody reads them.
+    def start(self, on_all_sent: Callable[[], None] = lambda: None) -> Fetcher:
+        """Choose the stale parents and start fetching, a bounded number of pages ahead of the consumer.
+
+        Call `close` if there is no consumer. `on_all_sent` is called when `all_sent` may have become true.
 
         Raises:
-            AsanaError: what changed could not be searched.
+            CancelledError: `close` was called meanwhile.
+            AsanaError: The search for changes failed.
         """
         if self._fetcher:
             return self._fetcher
@@ -135,7 +140,10 @@ class ChildExtract:
         self.stats.resumed = self._source.state.count_fetched_since(self._source.sync.started_at)
         self.data_version = self._version(parents)
         self._fetcher = Fetcher(
-            self._source.client, opt_fields=self.endpoint.opt_fields, usage=self.stats.request_stats
+            self._source.client,
+            opt_fields=self.endpoint.opt_fields,
+            usage=self.stats.request_stats,
+            on_all_sent=on_all_sent,
         )
         self._fetcher.start(Parents(self.workspace_gid, ((self._listing, due),)).requests())
         return self._fetcher
@@ -155,7 +163,8 @@ class ChildExtract:
         return self._fetcher is None or self._fetcher.all_sent
 
     def close(self) -> None:
-        """Stop asking."""
+        """Stop fetching; safe while another thread is in `start`, but close again when that has returned."""
+        self._stop_search.set()
         if self._fetcher:
             self._fetcher.close()
 
@@ -240,6 +249,7 @@ class ChildExtract:
             self._source.state.last_sync_started_at,
             opt_fields="created_at,modified_at,parent",
             usage=self.stats.request_stats,
+            stop=self._stop_search,
         )
         hits = [hit for page in pages or () for hit in msgspec.json.decode(page.body, type=_Hits).data]
         gids = pa.array([hit.gid for hit in hits], pa.string())

@@ -8,7 +8,7 @@ not yet taken stays bounded. What order pages come in does not matter to a table
 import queue
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
@@ -61,8 +61,25 @@ def decide_outcome(error: AsanaError, asked: FetchRequest) -> Outcome | None:
 class Fetcher:
     """Asks from `begin` on, a bounded number ahead of who reads `answers`; may be given more while it is read."""
 
-    def __init__(self, client: Client, *, opt_fields: str, usage: RequestStats) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        opt_fields: str,
+        usage: RequestStats,
+        on_all_sent: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Send nothing yet.
+
+        Args:
+            client: Sends the requests.
+            opt_fields: The fields to request of each record.
+            usage: Receives the number of requests and retries.
+            on_all_sent: Called after `all_sent` has become true, once or more often, by the thread that called `start`
+                or consumes `events`.
+        """
         self._client = client
+        self._on_all_sent = on_all_sent
         self._opt_fields = opt_fields
         self._usage = usage
         self._ahead = 2 * client.max_in_flight
@@ -86,7 +103,7 @@ class Fetcher:
     @property
     def all_sent(self) -> bool:
         """Whether nobody waits to be asked, as far as is known."""
-        return self._exhausted and self._unanswered <= self._client.max_in_flight
+        return self._exhausted and not self._more and self._unanswered <= self._client.max_in_flight
 
     @property
     def drained(self) -> bool:
@@ -120,9 +137,11 @@ class Fetcher:
             asked = self._more.popleft() if self._more else next(self._asks, None)
             self._exhausted = asked is None
             if asked is None:
-                return
+                break
             self._pool.submit(self._ask, asked)
             self._unanswered += 1
+        if self.all_sent:
+            self._on_all_sent()
 
     def _ask(self, asked: FetchRequest) -> None:
         try:

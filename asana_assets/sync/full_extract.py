@@ -146,9 +146,12 @@ class FullExtract:
         self.stats.parents_stale = len(self._stale)
         self._fetcher: Fetcher | None = None
 
-    def start(self) -> None:
-        """Start asking, a bounded number of pages ahead of who iterates; call `close` if nobody does."""
-        self._fetcher = self._fetcher or self._ask(self._stale.requests())
+    def start(self, on_all_sent: Callable[[], None] = lambda: None) -> None:
+        """Start fetching, a bounded number of pages ahead of the consumer; call `close` if there is none.
+
+        `on_all_sent` is called when `all_sent` may have become true.
+        """
+        self._fetcher = self._fetcher or self._ask(self._stale.requests(), on_all_sent)
 
     @property
     def all_sent(self) -> bool:
@@ -214,8 +217,13 @@ class FullExtract:
             return pa.repeat(pa.scalar(value=True), rows.num_rows)
         return self._source.state.stale(rows, sync=self._source.sync)
 
-    def _ask(self, asks: Iterator[FetchRequest]) -> Fetcher:
-        fan = Fetcher(self._source.client, opt_fields=self.endpoint.opt_fields, usage=self.stats.request_stats)
+    def _ask(self, asks: Iterator[FetchRequest], on_all_sent: Callable[[], None] = lambda: None) -> Fetcher:
+        fan = Fetcher(
+            self._source.client,
+            opt_fields=self.endpoint.opt_fields,
+            usage=self.stats.request_stats,
+            on_all_sent=on_all_sent,
+        )
         fan.start(asks)
         return fan
 

@@ -20,7 +20,7 @@ from asana_assets.defs.resources import LakeResource
 from asana_assets.sandbox import ENDPOINTS, SCALES, Sandbox
 from asana_assets.sync.change_detection import Sync, SyncState
 from asana_assets.sync.estimate import REQUESTS
-from asana_assets_tests.support.mutations import mutate, mutate_out_of_sight
+from asana_assets_tests.support.mutations import mutate, mutate_hidden
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures, metadata
 
 pytestmark = pytest.mark.slow
@@ -128,7 +128,7 @@ def test_after_every_kind_of_change_only_what_was_deleted_comes_on_top(make_ware
     assert took.pop("tasks") == planned.requests.pop("tasks") + 1  # a deleted task, asked for by its gid
     assert planned.requests == took
     assert planned.certainty.endswith("of tasks and subtasks, each that was deleted costs one more.")
-    mutate_out_of_sight(warehouse)
+    mutate_hidden(warehouse)
     assert plan(warehouse, gid).requests == synced(warehouse, gid)
 
 

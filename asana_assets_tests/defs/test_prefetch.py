@@ -30,7 +30,7 @@ def test_what_does_not_depend_on_one_another_is_asked_for_side_by_side(
 ) -> None:
     warehouse = make_warehouse(latency=0.3)
     assert warehouse.run("refresh_workspaces").success
-    warehouse.read_ahead = ahead
+    warehouse.prefetch = ahead
     assert run(warehouse, *ALONE) == {}
     assert (warehouse.asana.max_in_flight > len(ALONE) / 2) is ahead
     for name in ALONE:

@@ -25,7 +25,14 @@ from asana_assets.lake.catalog import open_catalog
 from asana_assets.lake.table import ensure_table
 from asana_assets.sandbox import ENDPOINTS
 from asana_assets_tests.support.snowflake_emulator import Emulator, emulating, refusing
-from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, complaints, failures, metadata
+from asana_assets_tests.support.sync_harness import (
+    MakeWarehouse,
+    Warehouse,
+    complaints,
+    failures,
+    metadata,
+    settings_from,
+)
 
 PASSWORD = "c0ffee"
 LOGIN: dict[str, Any] = {"account": "organization-account", "user": "LAKE_SERVICE", "password": PASSWORD}
@@ -273,13 +280,13 @@ def test_where_nobody_answers_it_is_tried_again_and_told() -> None:
 
 @pytest.mark.parametrize("route", ["", "horizon", "linked-database"])
 def test_the_other_routes_have_no_check_and_tell_snowflake_nothing(route: str) -> None:
-    definitions = build_definitions(SETTINGS | {"SNOWFLAKE_ROUTE": route})
+    definitions = build_definitions(settings_from(SETTINGS | {"SNOWFLAKE_ROUTE": route}))
     assert definitions.asset_checks is None
     assert "snowflake" not in (definitions.resources or {})
 
 
 def test_on_this_route_every_asset_has_the_check() -> None:
-    graph = build_definitions(SETTINGS).resolve_asset_graph()
+    graph = build_definitions(settings_from(SETTINGS)).resolve_asset_graph()
     checked = [key.asset_key.to_user_string() for key in graph.asset_check_keys if key.name == "snowflake_row_count"]
     assert sorted(checked) == sorted(ENDPOINTS)
 
@@ -305,11 +312,11 @@ def test_a_setting_that_cannot_be_used_is_named_when_the_definitions_load(
     changes: dict[str, str], sentence: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(sentence)):
-        build_definitions(SETTINGS | changes)
+        build_definitions(settings_from(SETTINGS | changes))
 
 
 def test_secrets_are_shown_by_their_settings_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNOWFLAKE_PASSWORD", PASSWORD)
-    shown = repr((build_definitions(SETTINGS).resources or {})["snowflake"])
+    shown = repr((build_definitions(settings_from(SETTINGS)).resources or {})["snowflake"])
     assert PASSWORD not in shown
     assert "organization-account" in shown

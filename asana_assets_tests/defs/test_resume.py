@@ -102,7 +102,7 @@ def test_a_killed_sync_is_gone_on_with(make_warehouse: MakeWarehouse) -> None:
     running = start(warehouse)
     _, errors = running.communicate(timeout=120)
     assert running.returncode == 0
-    assert errors.startswith(f"Going on with the sync of {paid} that began at ")
+    assert errors.startswith(f"Resuming the sync of {paid} that started at ")
     paths = [entry.path for entry in warehouse.asana.log[before:]]
     assert "/projects" not in paths
     assert "/users" not in paths
@@ -186,7 +186,7 @@ def test_a_spent_budget_keeps_what_was_read_before(make_warehouse: MakeWarehouse
 
 
 def sync_of_the_environment() -> dg.JobDefinition:
-    return build_definitions(os.environ).resolve_job_def("sync_workspace")
+    return build_definitions().resolve_job_def("sync_workspace")
 
 
 @pytest.mark.slow

@@ -152,7 +152,7 @@ def test_of_a_volume_of_ones_own_the_writer_gets_the_usage() -> None:
 
 
 def test_the_tables_can_be_printed_as_the_materializations_create_them() -> None:
-    lines = printed("tables", "--tables").splitlines()
+    lines = printed("tables", "--create-tables").splitlines()
     assert lines[0] == 'USE ROLE "LAKE_WRITER";'
     assert len(lines) == 16
     assert lines[1] == (

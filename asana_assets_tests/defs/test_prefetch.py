@@ -37,7 +37,7 @@ def test_independent_assets_are_fetched_concurrently_only_when_prefetching(
 ) -> None:
     warehouse = make_warehouse(latency=0.3)
     assert warehouse.run("refresh_workspaces").success
-    warehouse.read_ahead = prefetching
+    warehouse.prefetch = prefetching
     assert sync(warehouse, *SINGLE_REQUEST_ASSETS) == {}
     assert (warehouse.asana.max_in_flight > len(SINGLE_REQUEST_ASSETS) / 2) is prefetching
     for name in SINGLE_REQUEST_ASSETS:

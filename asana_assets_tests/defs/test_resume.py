@@ -101,7 +101,7 @@ def test_a_killed_sync_is_resumed(make_warehouse: MakeWarehouse) -> None:
     running = start(warehouse)
     _, errors = running.communicate(timeout=120)
     assert running.returncode == 0
-    assert errors.startswith(f"Going on with the sync of {gid} that began at ")
+    assert errors.startswith(f"Resuming the sync of {gid} that started at ")
     paths = [entry.path for entry in warehouse.asana.log[before:]]
     assert "/projects" not in paths
     assert "/users" not in paths
@@ -186,7 +186,7 @@ def test_rows_fetched_before_the_retry_budget_is_spent_are_stored(make_warehouse
 
 def sync_workspace_from_environment() -> dg.JobDefinition:
     """Return the job for `reconstructable`, which takes functions without arguments only."""
-    return build_definitions(os.environ).resolve_job_def("sync_workspace")
+    return build_definitions().resolve_job_def("sync_workspace")
 
 
 @pytest.mark.slow

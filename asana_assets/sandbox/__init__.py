@@ -7,7 +7,7 @@ It imports nothing of the rest of the project, and nothing of the rest imports i
 """
 
 from asana_assets.sandbox.context import TOKEN, Sandbox
-from asana_assets.sandbox.faults import FIRST_ATTEMPT_KINDS, Fault, FaultPlan, Kind, Request
+from asana_assets.sandbox.faults import FIRST_ATTEMPT_KINDS, Fault, FaultPlan, FaultKind, ReceivedRequest
 from asana_assets.sandbox.fields import ALL_FIELDS, ENDPOINTS
 from asana_assets.sandbox.organization import Organization
 from asana_assets.sandbox.scenario import SCALES, Scale, build_organization
@@ -21,10 +21,10 @@ __all__ = [
     "TOKEN",
     "Fault",
     "FaultPlan",
-    "Kind",
+    "FaultKind",
     "LogEntry",
     "Organization",
-    "Request",
+    "ReceivedRequest",
     "Sandbox",
     "Scale",
     "build_organization",

@@ -10,7 +10,7 @@ import pytest
 
 from asana_assets.asana.client import ApiRequest, RequestStats
 from asana_assets.asana.errors import ContractError, OffsetExpiredError
-from asana_assets.sandbox import Request as SandboxRequest
+from asana_assets.sandbox import ReceivedRequest as SandboxRequest
 from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.client_harness import WORKSPACES, LargeProject, client_at, client_of, gids, pages
 from asana_assets_tests.support.scripted_server import respond_with, serve
@@ -35,7 +35,7 @@ def test_a_listing_is_fetched_to_its_end_in_pages_of_100(sandbox: Sandbox, large
 def test_a_listing_of_one_page_is_one_request(count: int) -> None:
     with Sandbox() as sandbox, client_of(sandbox) as client:
         organization = sandbox.organization
-        project = organization.add_project(organization.traps["paid_organization"], "Few")
+        project = organization.add_project(organization.edge_cases["paid_organization"], "Few")
         tasks = [organization.add_task(project, f"Task {at}") for at in range(count)]
         fetched = list(pages(client, ApiRequest(template="/tasks", params={"project": project})))
         assert [page.count for page in fetched] == [count]
@@ -58,7 +58,7 @@ def test_requested_at_is_the_time_of_the_successful_attempt(sandbox: Sandbox) ->
         failed_at.append(dt.datetime.now(dt.UTC))
         return True
 
-    sandbox.fault(matches, 503, times=1)
+    sandbox.add_fault(matches, 503, times=1)
     with client_of(sandbox) as client:
         [page] = pages(client)
     assert failed_at[0] < page.requested_at <= dt.datetime.now(dt.UTC)
@@ -76,7 +76,7 @@ def test_a_single_record_is_a_page_of_one(sandbox: Sandbox, large_project: Large
 
 
 def test_a_repeated_offset_is_a_contract_error(sandbox: Sandbox, large_project: LargeProject) -> None:
-    sandbox.fault("/tasks", "repeated_offset")
+    sandbox.add_fault("/tasks", "repeated_offset")
     with (
         client_of(sandbox) as client,
         pytest.raises(ContractError, match=r"^GET /tasks returned the same offset twice"),
@@ -111,8 +111,8 @@ def test_an_expired_offset_restarts_only_its_listing_and_loses_no_record(
 
 
 def test_an_offset_may_expire_on_any_page_and_repeatedly(sandbox: Sandbox, large_project: LargeProject) -> None:
-    sandbox.fault("/tasks", "expired_offset", skip=1, times=1)
-    sandbox.fault("/tasks", "expired_offset", skip=2, times=1)
+    sandbox.add_fault("/tasks", "expired_offset", skip=1, times=1)
+    sandbox.add_fault("/tasks", "expired_offset", skip=2, times=1)
     with client_of(sandbox) as client:
         assert set(gids(pages(client, large_project.request))) == set(large_project.task_gids)
     assert [entry.status for entry in sandbox.log].count(400) == 2
@@ -135,14 +135,14 @@ def test_offsets_repeated_after_a_restart_are_not_a_loop() -> None:
 
 
 def test_a_listing_whose_offsets_always_expire_fails(sandbox: Sandbox, large_project: LargeProject) -> None:
-    sandbox.fault("/tasks", "expired_offset")
+    sandbox.add_fault("/tasks", "expired_offset")
     with client_of(sandbox) as client, pytest.raises(OffsetExpiredError):
         list(pages(client, large_project.request))
     assert len(sandbox.log) < 20
 
 
 def test_an_expired_offset_error_without_an_offset_is_not_retried(sandbox: Sandbox) -> None:
-    sandbox.fault("*", 400, message="offset: Your pagination token has expired.")
+    sandbox.add_fault("*", 400, message="offset: Your pagination token has expired.")
     with client_of(sandbox) as client, pytest.raises(OffsetExpiredError):
         list(pages(client))
     assert len(sandbox.log) == 1

@@ -46,7 +46,7 @@ def test_connect_prints_what_the_token_can_access_and_saves_it_readable_by_its_o
     with Sandbox() as asana:
         connected = run(tmp_path, asana, "connect", typed=f"{asana.token}\n")
         assert connected.returncode == 0, connected.stderr
-        traps = asana.organization.traps
+        traps = asana.organization.edge_cases
         lines = connected.stdout.splitlines()
         paid, free = (
             next(line for line in lines if traps[name] in line) for name in ("paid_organization", "free_organization")
@@ -126,7 +126,7 @@ def test_the_token_is_saved_in_the_configured_secret_whose_other_keys_are_kept(
 def test_doctor_reports_each_problem_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "not_a_directory").write_text("")
     with Sandbox() as asana:
-        asana.fault("/tags", 403)
+        asana.add_fault("/tags", 403)
         diagnosed = run(
             tmp_path,
             asana,

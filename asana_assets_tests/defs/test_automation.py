@@ -129,7 +129,7 @@ def test_the_jobs_select_the_assets_that_their_descriptions_name() -> None:
 def warehouse_with_two_workspaces(make_warehouse: MakeWarehouse) -> tuple[Warehouse, str, str]:
     """Return a warehouse with two registered workspaces, and the gids of these: one on a paid, one on a free plan."""
     warehouse = make_warehouse()
-    traps = warehouse.asana.organization.traps
+    traps = warehouse.asana.organization.edge_cases
     paid, free = traps["paid_organization"], traps["free_organization"]
     warehouse.instance.add_dynamic_partitions("asana_workspaces", [paid, free])
     return warehouse, paid, free
@@ -179,7 +179,7 @@ def test_watch_changes_skips_without_a_workspace_or_a_token_and_says_why(make_wa
 
 def test_the_failure_sensor_notifies_of_a_failed_run_with_asanas_message(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    warehouse.asana.revoke()
+    warehouse.asana.revoke_token()
     result = warehouse.run("refresh_workspaces")
     notifications: list[str] = []
     sensor = build_run_failure_sensor(notifications.append)
@@ -206,7 +206,7 @@ def test_declarative_automation_is_off_by_default() -> None:
 @pytest.mark.slow
 def test_declarative_automation_requests_all_assets_of_a_new_partition_once(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    gid = warehouse.asana.organization.traps["personal_workspace"]
+    gid = warehouse.asana.organization.edge_cases["personal_workspace"]
     warehouse.settings["ASANA_WORKSPACES"] = gid
     evaluate = partial(
         dg.evaluate_automation_conditions, defs, warehouse.instance, asset_selection=dg.AssetSelection.all()

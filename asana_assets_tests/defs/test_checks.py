@@ -113,7 +113,7 @@ def test_a_row_of_an_unknown_project_fails_no_orphaned_rows(make_warehouse: Make
     assert warehouse.run("refresh_workspaces").success
     assert warehouse.run("sync_workspace", paid(warehouse), ["projects"]).success
     body = {"data": [{"gid": "77", "name": "Odd", "project": {"gid": "999"}}], "next_page": None}
-    warehouse.asana.fault("/projects/{project_gid}/sections", 200, times=1, body=body)
+    warehouse.asana.add_fault("/projects/{project_gid}/sections", 200, times=1, body=body)
     result = warehouse.run("sync_workspace", paid(warehouse), ["sections"])
     assert failed_checks(result) == {
         ("sections", "no_orphaned_rows"): "Some rows have parents that are missing from the upstream tables (gids of "
@@ -130,8 +130,8 @@ def test_a_row_count_drop_blocks_downstream_assets_until_it_is_accepted(make_war
     tasks, stories = len(warehouse.rows("tasks", paid(warehouse))), len(warehouse.rows("stories", paid(warehouse)))
     assert tasks >= 100
     nothing = {"data": [], "next_page": None}
-    warehouse.asana.fault("/tasks", 200, body=nothing)
-    warehouse.asana.fault("/tasks/{task_gid}", 404)
+    warehouse.asana.add_fault("/tasks", 200, body=nothing)
+    warehouse.asana.add_fault("/tasks/{task_gid}", 404)
     for _ in range(2):  # the next sync does not take the dropped count for granted
         result = warehouse.run("sync_workspace", paid(warehouse), chain)
         assert f" rows, down from {tasks:,}." in failed_checks(result)["tasks", "row_count_not_dropped"]

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from asana_assets.sandbox import Request
+from asana_assets.sandbox import ReceivedRequest
 from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failed_checks, failures, metadata
 
@@ -34,7 +34,7 @@ def gids(warehouse: Warehouse, name: str) -> set[str]:
 def test_401_fails_the_run_after_one_request_and_names_the_setting_to_check(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.run("refresh_workspaces")
-    warehouse.asana.revoke()
+    warehouse.asana.revoke_token()
     before = len(warehouse.asana.log)
     result = warehouse.run("sync_workspace", paid(warehouse))
     assert set(failures(result)) == set(WORKSPACE_LISTINGS)
@@ -47,7 +47,7 @@ def test_401_fails_the_run_after_one_request_and_names_the_setting_to_check(make
 def test_400_fails_the_asset_with_method_path_and_asanas_message(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.run("refresh_workspaces")
-    warehouse.asana.fault("/projects/{project_gid}/sections", 400, message="project: Not a Long: x")
+    warehouse.asana.add_fault("/projects/{project_gid}/sections", 400, message="project: Not a Long: x")
     result = warehouse.run("sync_workspace", paid(warehouse), ["projects", "sections"])
     assert failures(result) == {
         "sections": f"sections of workspace {paid(warehouse)}: "
@@ -58,7 +58,7 @@ def test_400_fails_the_asset_with_method_path_and_asanas_message(make_warehouse:
 def test_402_stores_an_empty_partition_and_fails_available_on_plan(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.run("refresh_workspaces")
-    warehouse.asana.fault("/project_templates", 402)
+    warehouse.asana.add_fault("/project_templates", 402)
     result = warehouse.run("sync_workspace", paid(warehouse), ["project_templates"])
     assert result.success
     assert warehouse.rows("project_templates") == []
@@ -76,7 +76,7 @@ def test_a_rejected_workspace_listing_fails_its_own_asset_only_and_keeps_its_row
     warehouse = make_warehouse()
     sync(warehouse, "tags", "webhooks")
     before = warehouse.rows("tags")
-    warehouse.asana.fault("/tags", status, message="No.")
+    warehouse.asana.add_fault("/tags", status, message="No.")
     result = warehouse.run("sync_workspace", paid(warehouse), ["tags", "webhooks"])
     assert set(failures(result)) == {"tags"}
     assert f"GET /tags returned {status}: No." in failures(result)["tags"]
@@ -92,7 +92,7 @@ def test_rows_of_a_parent_that_became_private_are_kept_and_the_parent_is_named(m
     task = next(row for row in warehouse.rows("tasks", paid(warehouse)) if row["num_subtasks"] and row["project_gids"])
     project = task["project_gids"][0]
     for path in (f"/projects/{project}/sections", f"/tasks?project={project}", f"/tasks/{task['gid']}/subtasks"):
-        warehouse.asana.fault(path, 403, message="You do not have access to this.")
+        warehouse.asana.add_fault(path, 403, message="You do not have access to this.")
     result = warehouse.run("sync_workspace", paid(warehouse), assets, full_refresh=True)
     assert result.success
     assert {name: gids(warehouse, name) for name in before} == before
@@ -107,7 +107,7 @@ def test_rows_of_a_deleted_parent_are_deleted(make_warehouse: MakeWarehouse) -> 
     warehouse = make_warehouse()
     sync(warehouse, "projects", "sections")
     project = warehouse.rows("sections", paid(warehouse))[0]["project_gid"]
-    warehouse.asana.fault(f"/projects/{project}/sections", 404)
+    warehouse.asana.add_fault(f"/projects/{project}/sections", 404)
     result = warehouse.run("sync_workspace", paid(warehouse), ["sections"])
     assert result.success
     assert project not in {row["project_gid"] for row in warehouse.rows("sections")}
@@ -121,7 +121,7 @@ def test_a_spent_retry_budget_fails_the_asset_and_keeps_its_rows_until_the_next_
     warehouse = make_warehouse()
     sync(warehouse, "webhooks")
     before = warehouse.rows("webhooks")
-    fault = warehouse.asana.fault("/webhooks", 503)
+    fault = warehouse.asana.add_fault("/webhooks", 503)
     warehouse.asana_fields["max_attempts"] = 2
     result = warehouse.run("sync_workspace", paid(warehouse), ["webhooks"])
     assert set(failures(result)) == {"webhooks"}
@@ -137,7 +137,7 @@ def test_a_value_that_does_not_fit_its_column_is_kept_in_unmapped_and_counted(ma
     organization = warehouse.asana.organization
     tag = str(warehouse.asana.truth("tags", paid(warehouse))[0]["gid"])
     organization.get(tag, "tag").fields["created_at"] = "soon"
-    organization.touch()
+    organization.mark_changed()
     result = warehouse.run("sync_workspace", paid(warehouse), ["tags"])
     assert failed_checks(result)["tags", "no_unmapped_values"].startswith("Values did not fit their columns in 1 of ")
     [row] = [row for row in warehouse.rows("tags") if row["gid"] == tag]
@@ -152,13 +152,13 @@ def test_a_task_that_its_listing_skipped_is_fetched_by_gid_and_kept(make_warehou
     sync(warehouse, "projects", "users", "tasks")
     section = organization.sections[project][0].gid
 
-    def move(request: Request) -> bool:
+    def move(request: ReceivedRequest) -> bool:
         """Move the last task to the top just before the second page is requested."""
         if request.query.get("project") == project and "offset" in request.query:
             organization.move_task(tasks[-1], section, first=True)
         return False
 
-    warehouse.asana.fault(move, 500)
+    warehouse.asana.add_fault(move, 500)
     before = len(warehouse.asana.log)
     assert warehouse.run("sync_workspace", paid(warehouse), ["tasks"], full_refresh=True).success
     assert [entry.path for entry in warehouse.asana.log[before:] if entry.path.startswith("/tasks/")] == [
@@ -232,7 +232,7 @@ def test_an_extract_that_fails_halfway_leaves_no_fetching_threads(make_warehouse
     warehouse = make_warehouse(latency=0.02)
     sync(warehouse, "projects", "users", "tasks")
     for path, name in (("/projects/{gid}/sections", "sections"), ("/tasks/{gid}/stories", "stories")):
-        warehouse.asana.fault(path, 200, times=1, body={"data": [{"name": "no gid"}]})
+        warehouse.asana.add_fault(path, 200, times=1, body={"data": [{"name": "no gid"}]})
         if name == "stories":
             assert warehouse.run("sync_workspace", paid(warehouse), ["subtasks"]).success
         result = warehouse.run("sync_workspace", paid(warehouse), [name])

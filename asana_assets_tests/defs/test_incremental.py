@@ -30,7 +30,7 @@ def test_without_search_hidden_changes_are_found_by_age(
     make_warehouse: MakeWarehouse,
 ) -> None:
     warehouse = make_warehouse()
-    warehouse.asana.fault("/workspaces/{gid}/tasks/search", 402)
+    warehouse.asana.add_fault("/workspaces/{gid}/tasks/search", 402)
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
     warehouse.sync()
     mutate(warehouse)
@@ -109,7 +109,7 @@ def test_upstream_that_was_never_synced_in_this_workspace_is_an_error_and_not_em
 ) -> None:
     warehouse = make_warehouse()
     assert warehouse.run("refresh_workspaces").success
-    other = warehouse.asana.organization.traps["free_organization"]
+    other = warehouse.asana.organization.edge_cases["free_organization"]
     assert warehouse.run("sync_workspace", other, ["projects"]).success
     result = warehouse.run("sync_workspace", paid(warehouse), ["sections"])
     assert failures(result) == {

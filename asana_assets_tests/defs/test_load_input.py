@@ -32,7 +32,7 @@ def materialize_project_names(warehouse: Warehouse) -> dg.ExecuteInProcessResult
 def test_a_downstream_asset_receives_the_columns_it_names_of_its_workspace(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     assert warehouse.run("refresh_workspaces").success
-    for gid in (paid(warehouse), warehouse.asana.organization.traps["free_organization"]):
+    for gid in (paid(warehouse), warehouse.asana.organization.edge_cases["free_organization"]):
         assert warehouse.run("sync_workspace", gid, ["projects"]).success
     assert materialize_project_names(warehouse).success
     stored = {row["gid"]: row["name"] for row in warehouse.rows("projects", paid(warehouse))}

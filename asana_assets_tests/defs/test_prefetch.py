@@ -47,7 +47,7 @@ def test_independent_assets_are_fetched_concurrently_only_when_prefetching(
 def test_nothing_downstream_of_a_failed_asset_is_fetched(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     assert warehouse.run("refresh_workspaces").success
-    warehouse.asana.fault("/projects", 403)
+    warehouse.asana.add_fault("/projects", 403)
     assert set(sync(warehouse)) == {"projects"}
     collections = {entry.path.rsplit("/", 1)[-1] for entry in warehouse.asana.log}
     assert "users" in collections
@@ -79,7 +79,7 @@ def test_prefetched_extracts_whose_step_never_runs_are_stopped(make_warehouse: M
     """Steps run in a fixed order; when one ends the run, the extracts of those after it are closed."""
     warehouse = make_warehouse(latency=0.05)
     assert warehouse.run("refresh_workspaces").success
-    warehouse.asana.fault("/users", 401)
+    warehouse.asana.add_fault("/users", 401)
     assert "users" in sync(warehouse, *SINGLE_REQUEST_ASSETS)
     assert fetching_threads() == []
 

@@ -113,7 +113,7 @@ def test_a_killed_sync_is_resumed(make_warehouse: MakeWarehouse) -> None:
 @pytest.mark.slow
 def test_a_sync_that_is_killed_after_its_last_asset_has_nothing_left_to_fetch(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    gid = warehouse.asana.organization.traps["personal_workspace"]
+    gid = warehouse.asana.organization.edge_cases["personal_workspace"]
     warehouse.settings["ASANA_WORKSPACES"] = gid
     finish(start(warehouse))
     lake = LakeResource(data_dir=str(warehouse.data_dir))
@@ -171,7 +171,7 @@ def test_rows_fetched_before_the_retry_budget_is_spent_are_stored(make_warehouse
     gid = paid(warehouse)
     assert warehouse.run("refresh_workspaces").success
     assert warehouse.run("sync_workspace", gid, ["projects", "users", "tasks", "subtasks"]).success
-    fault = warehouse.asana.fault("/tasks/{gid}/stories", 503, skip=20)
+    fault = warehouse.asana.add_fault("/tasks/{gid}/stories", 503, skip=20)
     warehouse.asana_fields["max_attempts"] = 1
     result = warehouse.run("sync_workspace", gid, ["stories"])
     assert "failed once: Asana returned 503" in failures(result)["stories"]
@@ -195,7 +195,7 @@ def test_a_retried_full_refresh_resumes(make_warehouse: MakeWarehouse, monkeypat
     gid = paid(warehouse)
     warehouse.settings["ASANA_WORKSPACES"] = gid
     warehouse.sync()
-    fault = warehouse.asana.fault("/tasks/{gid}/stories", 503, skip=20)
+    fault = warehouse.asana.add_fault("/tasks/{gid}/stories", 503, skip=20)
     warehouse.asana_fields["max_attempts"] = 1
     first = warehouse.run("sync_workspace", gid, ["stories"], full_refresh=True)
     assert set(failures(first)) == {"stories"}
@@ -235,7 +235,7 @@ def test_concurrent_syncs_of_one_workspace_neither_lose_nor_duplicate_rows(make_
 @pytest.mark.slow
 def test_concurrent_syncs_of_different_workspaces_all_succeed(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    gids = [warehouse.asana.organization.traps[name] for name in ("free_organization", "personal_workspace")]
+    gids = [warehouse.asana.organization.edge_cases[name] for name in ("free_organization", "personal_workspace")]
     select = [word for name in ("users", "projects", "tasks", "status_updates") for word in ("--select", name)]
     for _ in range(20):
         both = [start(warehouse, "--workspace", gid, *select) for gid in gids]

@@ -12,7 +12,7 @@ from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 
 def sync_paid_organization(warehouse: Warehouse) -> str:
     """Sync the paid organization only and return its gid."""
-    gid = warehouse.asana.organization.traps["paid_organization"]
+    gid = warehouse.asana.organization.edge_cases["paid_organization"]
     warehouse.settings["ASANA_WORKSPACES"] = gid
     warehouse.sync()
     return gid
@@ -49,7 +49,7 @@ def test_a_first_sync_is_complete_with_the_fewest_requests_and_a_second_fetches_
     assert not [path for path in paths if path.endswith(("/stories", "/subtasks")) or path == "/attachments"]
     searches = Counter(path.split("/")[2] for path in paths if path.endswith("/search"))
     assert sorted(searches.values()) == [1, 1, 2]  # one request each is rejected where the plan has no search
-    assert searches[warehouse.asana.organization.traps["paid_organization"]] == 2
+    assert searches[warehouse.asana.organization.edge_cases["paid_organization"]] == 2
     for name, before in first.items():
         after = warehouse.table(name)
         order: list[tuple[str, Order]] = [("workspace_gid", "ascending"), ("gid", "ascending")]
@@ -69,19 +69,19 @@ def test_the_configured_rate_stays_below_the_limit_of_the_free_plan(make_warehou
     """150 requests a minute with 1.25/s configured, 50 times as fast."""
     warehouse = make_warehouse({"ASANA_REQUESTS_PER_SECOND": "62.5"}, requests_per_minute=150, window_seconds=1.2)
     warehouse.assert_matches_asana(sync_paid_organization(warehouse))
-    assert warehouse.asana.rejected == 0
+    assert warehouse.asana.rejection_count == 0
 
 
 @pytest.mark.slow
 def test_the_rate_adapts_to_a_limit_below_the_configured_rate(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse({"ASANA_REQUESTS_PER_SECOND": "100"}, requests_per_minute=60, window_seconds=3)
     warehouse.assert_matches_asana(sync_paid_organization(warehouse))
-    assert 0 < warehouse.asana.rejected < len(warehouse.asana.log) / 5
+    assert 0 < warehouse.asana.rejection_count < len(warehouse.asana.log) / 5
 
 
 def test_paging_neither_loses_nor_duplicates_rows(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    gid = warehouse.asana.organization.traps["paid_organization"]
+    gid = warehouse.asana.organization.edge_cases["paid_organization"]
     organization = warehouse.asana.organization
     project = organization.add_project(gid, "Many")
     for at in range(250):

@@ -74,8 +74,8 @@ def rejections() -> list[Figure]:
         return [
             Figure(name="used of 99 % of the limit", value=share, at_least=SHARE_USED, digits=3),
             Figure(name="requests", value=len(sandbox.log), digits=0),
-            Figure(name="most in any 60 s", value=sandbox.busiest(60), at_most=LIMIT, digits=0),
-            Figure(name="rejected (429)", value=sandbox.rejected, at_most=REJECTED, digits=0),
+            Figure(name="most in any 60 s", value=sandbox.max_requests_within(60), at_most=LIMIT, digits=0),
+            Figure(name="rejected (429)", value=sandbox.rejection_count, at_most=REJECTED, digits=0),
         ]
 
 
@@ -129,7 +129,7 @@ def recovery() -> list[Figure]:
         for sandbox in sandboxes[:-1]:
             sandbox.lower_limit(400, lowered)
         ended = time.monotonic() + lowered
-        burst = sandboxes[-1].fault("*", _TOO_MANY, times=15, retry_after=3)
+        burst = sandboxes[-1].add_fault("*", _TOO_MANY, times=15, retry_after=3)
         for load in chain.from_iterable(loads):
             load.read()
         if burst.hits < (burst.times or 0):
@@ -194,7 +194,7 @@ def processes() -> list[Figure]:
         alone = time.monotonic()
         third = start("third", 18)
         time.sleep(3)
-        sandbox.fault("*", _TOO_MANY, times=1, retry_after=pause)
+        sandbox.add_fault("*", _TOO_MANY, times=1, retry_after=pause)
         third.read()
         ended = time.monotonic()
         other.process.kill()
@@ -222,9 +222,9 @@ def processes() -> list[Figure]:
         ),
         Figure(name="sent during a pause", value=during, at_most=0, digits=0),
         Figure(name="processes that went on after it", value=len(afterwards), at_least=2, digits=0),
-        Figure(name="most in any 60 s", value=sandbox.busiest(60), at_most=LIMIT, digits=0),
+        Figure(name="most in any 60 s", value=sandbox.max_requests_within(60), at_most=LIMIT, digits=0),
         Figure(name="most in flight", value=sandbox.max_in_flight, at_most=IN_FLIGHT, digits=0),
-        Figure(name="rejected (429)", value=sandbox.rejected, at_most=REJECTED, digits=0),
+        Figure(name="rejected (429)", value=sandbox.rejection_count, at_most=REJECTED, digits=0),
     ]
 
 

@@ -75,7 +75,7 @@ def measure(plan: Plan) -> list[Figure]:
             Figure(name="first request to last", value=asking, unit="s", digits=1),
             Figure(name="CPU of the command", value=run.cpu_seconds, unit="s", digits=1),
             Figure(name="most in flight", value=sandbox.max_in_flight, at_most=IN_FLIGHT, digits=0),
-            Figure(name="rejected (429)", value=sandbox.rejected, at_most=REJECTED, digits=0),
+            Figure(name="rejected (429)", value=sandbox.rejection_count, at_most=REJECTED, digits=0),
         ]
 
 

@@ -7,7 +7,7 @@ It imports nothing of the rest of the project, and nothing of the rest imports i
 """
 
 from asana_assets.sandbox.context import TOKEN, Sandbox
-from asana_assets.sandbox.faults import FIRST_ATTEMPT_KINDS, Fault, FaultPlan, Kind, Request
+from asana_assets.sandbox.faults import FIRST_ATTEMPT_KINDS, Fault, FaultKind, FaultPlan, ReceivedRequest
 from asana_assets.sandbox.fields import ALL_FIELDS, ENDPOINTS
 from asana_assets.sandbox.organization import Organization
 from asana_assets.sandbox.scenario import SCALES, Scale, build_organization
@@ -20,11 +20,11 @@ __all__ = [
     "SCALES",
     "TOKEN",
     "Fault",
+    "FaultKind",
     "FaultPlan",
-    "Kind",
     "LogEntry",
     "Organization",
-    "Request",
+    "ReceivedRequest",
     "Sandbox",
     "Scale",
     "build_organization",

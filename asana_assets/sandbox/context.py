@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from asana_assets.sandbox.faults import Kind, Match, RetryAfter
+    from asana_assets.sandbox.faults import FaultKind, Match, RetryAfter
     from asana_assets.sandbox.model import JSON
     from asana_assets.sandbox.organization import Organization
 
@@ -148,10 +148,10 @@ class Sandbox:
 
     # -- disturbing
 
-    def fault(
+    def add_fault(
         self,
         match: Match,
-        kind: Kind,
+        kind: FaultKind,
         *,
         times: int | None = None,
         skip: int = 0,
@@ -174,7 +174,7 @@ class Sandbox:
             )
         )
 
-    def revoke(self, token: str | None = None) -> None:
+    def revoke_token(self, token: str | None = None) -> None:
         """The token, the first by default, is refused with 401 from now on."""
         self.application.revoke(token or self.token)
 
@@ -196,7 +196,7 @@ class Sandbox:
         return self.application.log
 
     @property
-    def rejected(self) -> int:
+    def rejection_count(self) -> int:
         """How many requests a limit (not a fault) answered with 429."""
         return sum(entry.status == 429 and not entry.fault for entry in self.log)  # noqa: PLR2004
 
@@ -204,7 +204,7 @@ class Sandbox:
     def max_in_flight(self) -> int:
         return max((entry.in_flight for entry in self.log), default=0)
 
-    def busiest(self, seconds: float = 60) -> int:
+    def max_requests_within(self, seconds: float = 60) -> int:
         """The most requests received within any such span."""
         span: deque[float] = deque()
         most = 0

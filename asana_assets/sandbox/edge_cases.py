@@ -22,7 +22,7 @@ class _PaidTraps:
     def __init__(self, builder: Builder, workspace: Object) -> None:
         self.builder = builder
         self.organization = builder.organization
-        self.traps = builder.organization.traps
+        self.traps = builder.organization.edge_cases
         self.workspace = workspace
         self.owner = builder.organization.me
 
@@ -251,8 +251,8 @@ def add_small_workspaces(builder: Builder) -> None:
     organization = builder.organization
     free = organization.new_workspace("Cat lovers", organization=True, paid=False, domains=("cats.example.com",))
     personal = organization.new_workspace("Personal projects", organization=False, paid=False)
-    organization.traps |= {"free_organization": free.gid, "personal_workspace": personal.gid}
-    both = organization.get(organization.traps["user_in_two_workspaces"], "user")
+    organization.edge_cases |= {"free_organization": free.gid, "personal_workspace": personal.gid}
+    both = organization.get(organization.edge_cases["user_in_two_workspaces"], "user")
     for workspace in (free, personal):
         organization.new_membership(workspace, organization.me, builder.at(0), admin=True)
     organization.new_membership(free, both, builder.at(4))
@@ -263,13 +263,13 @@ def add_small_workspaces(builder: Builder) -> None:
     shelter = organization.new_project(free, "Shelter", builder.at(6), team=team, owner=both, members=(both, friend))
     empty = organization.new_project(free, "Nothing in it", builder.at(7), owner=friend)
     home = organization.new_project(personal, "Home", builder.at(8), owner=organization.me)
-    organization.traps |= {"free_project": shelter.gid, "empty_project": empty.gid, "personal_project": home.gid}
+    organization.edge_cases |= {"free_project": shelter.gid, "empty_project": empty.gid, "personal_project": home.gid}
     organization.new_tag(free, "furry", builder.at(9))
     for number in range(3):
         task = builder.task(free, f"Feed cat {number}", shelter, NewTask(created_at=builder.at(10), creator=both))
         organization.new_story(task, "added_to_project", "added to Shelter", builder.at(10), None, project=shelter)
-        organization.traps["free_task"] = task.gid
-    fed = organization.get(organization.traps["free_task"], "task")
+        organization.edge_cases["free_task"] = task.gid
+    fed = organization.get(organization.edge_cases["free_task"], "task")
     below = NewTask(created_at=builder.at(11), creator=both, parent=fed, assignee=friend)
     builder.task(free, "Open the tin", None, below)
     lonely = NewTask(created_at=builder.at(12), creator=both, assignee=both, completed_at=builder.at(20))

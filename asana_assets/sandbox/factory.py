@@ -220,7 +220,7 @@ class Factory(Store):
         plain = [one for one in plain if len(one.text("notes")) < _LONG]
         made = self.new_project(workspace, name, created_at, sections=("Everything",))
         section = self.sections[made.gid][0]
-        self.bulk[made.gid] = Bulk(made, section, self._gid + 1, count, plain)
+        self.generated_tasks[made.gid] = Bulk(made, section, self._gid + 1, count, plain)
         self._gid += count
         return made
 

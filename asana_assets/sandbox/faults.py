@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 if TYPE_CHECKING:
     from asana_assets.sandbox.model import JSON
 
-Kind: TypeAlias = (
+FaultKind: TypeAlias = (
     int | Literal["reset", "disconnect", "truncated", "empty", "garbage", "hang", "repeated_offset", "expired_offset"]
 )
 """An HTTP status, or: a reset in the middle of the body; a reset before any answer; JSON cut short under a correct
@@ -26,11 +26,11 @@ one it was asked with; an offset that has expired."""
 RetryAfter: TypeAlias = float | str | timedelta | None
 """Seconds; the header as it is; an HTTP date that far ahead; or no header."""
 
-FIRST_ATTEMPT_KINDS: tuple[Kind, ...] = (500, 502, 503, 504, 429, "reset", "truncated", "empty", "garbage", "hang")
+FIRST_ATTEMPT_KINDS: tuple[FaultKind, ...] = (500, 502, 503, 504, 429, "reset", "truncated", "empty", "garbage", "hang")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ReceivedRequest:
     """What the client asked, without the prefix of the API."""
 
     method: str
@@ -39,7 +39,7 @@ class Request:
     token: str
 
 
-Match: TypeAlias = "str | Callable[[Request], bool]"
+Match: TypeAlias = "str | Callable[[ReceivedRequest], bool]"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Fault:
     """One order. `hits` counts how often it struck; `cancel` ends it."""
 
     match: Match
-    kind: Kind
+    kind: FaultKind
     times: int | None = None
     """How often it strikes; None for ever."""
     skip: int = 0
@@ -63,7 +63,7 @@ class Fault:
     def cancel(self) -> None:
         self.times = 0
 
-    def strikes(self, request: Request) -> bool:
+    def strikes(self, request: ReceivedRequest) -> bool:
         if self.times is not None and self.hits >= self.times:
             return False
         if self.kind in {"repeated_offset", "expired_offset"} and "offset" not in request.query:
@@ -82,12 +82,12 @@ class FaultPlan:
     """A fraction of first attempts (by method, path and query) fails, one kind after the other."""
 
     fraction: float = 0.2
-    kinds: tuple[Kind, ...] = FIRST_ATTEMPT_KINDS
+    kinds: tuple[FaultKind, ...] = FIRST_ATTEMPT_KINDS
     hang_seconds: float = 30
     seed: int = 1
 
 
-def matches(match: Match, request: Request) -> bool:
+def matches(match: Match, request: ReceivedRequest) -> bool:
     """Whether a request is meant.
 
     A text is a path template, `/projects/{project_gid}/sections`, with any number of query parameters that must be
@@ -127,7 +127,7 @@ class Faults:
             self._ordered.clear()
             self.plan = None
 
-    def find(self, request: Request) -> Fault | None:
+    def find(self, request: ReceivedRequest) -> Fault | None:
         """The fault that a request meets. Orders come before the plan."""
         with self._lock:
             for fault in self._ordered:
@@ -135,7 +135,7 @@ class Faults:
                     return fault
             return self._planned(request) if self.plan is not None else None
 
-    def _planned(self, request: Request) -> Fault | None:
+    def _planned(self, request: ReceivedRequest) -> Fault | None:
         plan = self.plan
         key = (request.method, request.path, tuple(sorted(request.query.items())))
         if plan is None or key in self._seen:

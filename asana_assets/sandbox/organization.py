@@ -20,7 +20,7 @@ class Organization(Factory):
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
-        self.traps: dict[str, str] = {}
+        self.edge_cases: dict[str, str] = {}
         """Gids of the fixtures that break naive syncs, by name."""
 
     # -- tasks
@@ -96,7 +96,7 @@ class Organization(Factory):
                 self.place(task, project, self.sections[project.gid][0], self.new_rank())
                 self._story(task, "added_to_project", "added this task to a project", project=project)
             self.indexed[task.gid] = ("", time.monotonic())
-            self.touch()
+            self.mark_changed()
             return task.gid
 
     def add_subtask(self, parent_gid: str, name: str) -> str:
@@ -106,7 +106,7 @@ class Organization(Factory):
             workspace = self.get(parent.workspace_gid, "workspace")
             task = self.new_task(workspace, name, NewTask(created_at=self.now(), creator=self.me, parent=parent))
             self.indexed[task.gid] = ("", time.monotonic())
-            self.touch()
+            self.mark_changed()
             return task.gid
 
     def add_to_project(self, gid: str, project_gid: str) -> str:
@@ -135,7 +135,7 @@ class Organization(Factory):
             if parent is not None:
                 self.subtasks[parent.gid].remove(task)
                 parent.fields["num_subtasks"] = len(self.subtasks[parent.gid])
-            self.touch()
+            self.mark_changed()
             return gid
 
     def like_task(self, gid: str) -> str:
@@ -154,7 +154,7 @@ class Organization(Factory):
         """Does not modify the task."""
         with self.lock:
             self.get(story_gid, "story").fields |= {"text": text, "html_text": html(text), "is_edited": True}
-            self.touch()
+            self.mark_changed()
             return story_gid
 
     def like_comment(self, story_gid: str) -> str:
@@ -171,7 +171,7 @@ class Organization(Factory):
                 self.stories[task.gid].remove(story)
                 self._modified(task)
             del self.objects[story_gid]
-            self.touch()
+            self.mark_changed()
             return story_gid
 
     def add_attachment(self, parent_gid: str, name: str, size: int = 4096) -> str:
@@ -183,7 +183,7 @@ class Organization(Factory):
                 self._story(parent, "attachment_added", f"attached {name}")
             elif parent.kind == "project":
                 parent.fields["modified_at"] = self.now()
-            self.touch()
+            self.mark_changed()
             return attachment.gid
 
     def delete_attachment(self, gid: str) -> str:
@@ -195,7 +195,7 @@ class Organization(Factory):
                 if parent.kind in {"task", "project"}:
                     self._modified(parent)
             del self.objects[gid]
-            self.touch()
+            self.mark_changed()
             return gid
 
     # -- projects
@@ -204,7 +204,7 @@ class Organization(Factory):
         with self.lock:
             workspace = self.get(workspace_gid, "workspace")
             project = self.new_project(workspace, name, self.now(), owner=self.me, members=(self.me,))
-            self.touch()
+            self.mark_changed()
             return project.gid
 
     def rename_project(self, gid: str, name: str) -> str:
@@ -232,8 +232,8 @@ class Organization(Factory):
             self._delete_all([project, *([brief] if brief is not None else [])])
             del self.listed(project.workspace_gid, "project")[gid]
             del self.placements[gid]
-            self.bulk.pop(gid, None)
-            self.touch()
+            self.generated_tasks.pop(gid, None)
+            self.mark_changed()
             return gid
 
     def make_project_private(self, gid: str) -> str:
@@ -257,7 +257,7 @@ class Organization(Factory):
         with self.lock:
             project = self.get(project_gid, "project")
             posted = self.new_status(project, status, title, author=self.me, created_at=self.now())
-            self.touch()
+            self.mark_changed()
             return posted.gid
 
     # -- people and workspaces
@@ -266,13 +266,13 @@ class Organization(Factory):
         with self.lock:
             user = self.new_user(name, email)
             self.new_membership(self.get(workspace_gid, "workspace"), user, self.now())
-            self.touch()
+            self.mark_changed()
             return user.gid
 
     def rename_user(self, gid: str, name: str) -> str:
         with self.lock:
             self.get(gid, "user").fields["name"] = name
-            self.touch()
+            self.mark_changed()
             return gid
 
     def remove_user(self, workspace_gid: str, user_gid: str) -> str:
@@ -286,7 +286,7 @@ class Organization(Factory):
                 gone = [one for one in self.team_members[team_gid] if one.ref("user") is user]
                 self._delete_all(gone)
                 self.team_members[team_gid] = [one for one in self.team_members[team_gid] if one not in gone]
-            self.touch()
+            self.mark_changed()
             return user_gid
 
     def add_workspace(self, name: str, *, organization: bool = False, paid: bool = False) -> str:
@@ -295,7 +295,7 @@ class Organization(Factory):
             workspace = self.new_workspace(name, organization=organization, paid=paid)
             self.new_membership(workspace, self.me, self.now(), admin=True)
             self.new_project(workspace, f"First project of {name}", self.now(), owner=self.me, members=(self.me,))
-            self.touch()
+            self.mark_changed()
             return workspace.gid
 
     def remove_workspace(self, gid: str) -> str:
@@ -306,7 +306,7 @@ class Organization(Factory):
                 left = tuple(workspace for workspace in user.refs("workspaces") if workspace.gid != gid)
                 user.fields["workspaces"] = left
             self._delete_all([one for one in self.objects.values() if gid in {one.gid, one.workspace_gid}])
-            self.touch()
+            self.mark_changed()
             return gid
 
     # -- how
@@ -319,7 +319,7 @@ class Organization(Factory):
     def _story(self, task: Object, subtype: str, text: str, **more: Value) -> Object:
         story = self.new_story(task, subtype, text, self.now(), self.me, **more)
         self._modified(task)
-        self.touch()
+        self.mark_changed()
         return story
 
     def _like(self, liked: Object) -> None:
@@ -327,18 +327,18 @@ class Organization(Factory):
         likes: tuple[Value, ...] = before if isinstance(before, tuple) else ()
         likes = (*likes, {"gid": self.new_gid(), "user": self.me})
         liked.fields |= {"likes": likes, "num_likes": len(likes), "liked": True}
-        self.touch()
+        self.mark_changed()
 
     def _change_project(self, gid: str, fields: dict[str, Value]) -> str:
         with self.lock:
             self.get(gid, "project").fields |= {**fields, "modified_at": self.now()}
-            self.touch()
+            self.mark_changed()
             return gid
 
     def _show_tasks_of(self, project_gid: str) -> None:
         for task_gid in self.placements[project_gid]:
             self.show_projects(self.objects[task_gid])
-        self.touch()
+        self.mark_changed()
 
     def _delete_task(self, task: Object) -> None:
         for subtask in self.subtasks.pop(task.gid, []):

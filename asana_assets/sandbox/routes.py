@@ -10,7 +10,7 @@ from asana_assets.sandbox import errors
 from asana_assets.sandbox.errors import ApiError, no_access, unknown
 from asana_assets.sandbox.model import Object, parse_instant
 from asana_assets.sandbox.search import search_tasks
-from asana_assets.sandbox.store import Listing
+from asana_assets.sandbox.store import StoredListing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ class Rows:
     """A listing that pages, with what a query parameter filters out of it."""
 
     kind: str
-    listing: Listing
+    listing: StoredListing
     keep: Keep | None = None
 
 
@@ -127,7 +127,7 @@ class Routes:
             team = self.find(query["team"], "team")
             members = self.members(team)
             ranks = [(int(user.gid),) for user in members]
-            return Rows(kind="user", listing=Listing(ranks=ranks, objects=members))
+            return Rows(kind="user", listing=StoredListing(ranks=ranks, objects=members))
         workspace = self._only_workspace(query)
         return Rows(kind="user", listing=self.organization.users_listing(workspace.gid))
 
@@ -394,7 +394,7 @@ def _instant(query: Query, name: str) -> str:
         raise ApiError(400, f"{name}: Not a valid date: {text}") from error
 
 
-def _filtered(listing: Listing, query: Query) -> Rows:
+def _filtered(listing: StoredListing, query: Query) -> Rows:
     """Tasks, as `modified_since` and `completed_since` leave them."""
     modified = _instant(query, "modified_since")
     now = query.get("completed_since") == "now"

@@ -67,7 +67,7 @@ class Scale:
     sections_per_project: int = 3
     tags: int = 5
     tasks_without_project: int = 3
-    bulk_tasks: int = 0
+    generated_tasks: int = 0
     """In one more project, beyond the counts above: as many as you like, for they take no memory."""
     small_workspaces: bool = True
     """Whether there are a free organization and a personal workspace beside the paid one."""
@@ -165,7 +165,7 @@ class _Filler:
         while len(organization.projects(workspace.gid)) < scale.projects:
             self._project(self.random.choice(teams))
         projects = organization.projects(workspace.gid)
-        ordinary = [project for project in projects if project.gid not in organization.traps.values()] or projects
+        ordinary = [project for project in projects if project.gid not in organization.edge_cases.values()] or projects
         tasks = self._tasks(ordinary)
         subtasks = self._subtasks(tasks)
         self._stories([*tasks, *subtasks])
@@ -174,8 +174,8 @@ class _Filler:
             task = self.random.choice(work)
             at, size = self.builder.at(self.builder.hours()), self.random.randint(100, 10**7)
             organization.new_attachment(task, f"notes {self.random.randint(1, 99)}.txt", at, size=size)
-        if scale.bulk_tasks:
-            organization.new_bulk_project(workspace, "Bulk", self.builder.at(0), scale.bulk_tasks)
+        if scale.generated_tasks:
+            organization.new_bulk_project(workspace, "Bulk", self.builder.at(0), scale.generated_tasks)
 
     def _project(self, team: Object) -> None:
         count = len(self.organization.projects(self.workspace.gid))
@@ -247,7 +247,7 @@ class _Filler:
         task.fields["modified_at"] = max(at, task.text("modified_at"))
 
     def _count(self, endpoint: str) -> int:
-        self.organization.touch()  # listings are remembered until then
+        self.organization.mark_changed()  # listings are remembered until then
         return len(truth_objects(self.organization, endpoint, self.workspace.gid))
 
     def _new(self) -> NewTask:
@@ -282,14 +282,14 @@ def build_organization(*, seed: int = 1, scale: str | Scale = "tiny", **knobs: f
     organization = Organization(seed)
     builder = Builder(organization)
     paid = organization.new_workspace("Catnip & Co.", organization=True, paid=True, domains=("example.com",))
-    organization.traps["paid_organization"] = paid.gid
+    organization.edge_cases["paid_organization"] = paid.gid
     organization.me = builder.add_member(paid, "Token Owner", admin=True)
-    organization.traps["me"] = organization.me.gid
+    organization.edge_cases["me"] = organization.me.gid
     for _ in range(scale.users - 3):  # the token's user is one, the fixtures bring two
         builder.add_member(paid, builder.person(), builder.hours())
     add_paid_traps(builder, paid)
     _Filler(builder, paid, scale).fill()
     if scale.small_workspaces:
         add_small_workspaces(builder)
-    organization.touch()
+    organization.mark_changed()
     return organization

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from asana_assets.sandbox import errors
 from asana_assets.sandbox.errors import ApiError, error_body
-from asana_assets.sandbox.faults import Fault, Faults, Request
+from asana_assets.sandbox.faults import Fault, Faults, ReceivedRequest
 from asana_assets.sandbox.fields import compact_fields, single_fields
 from asana_assets.sandbox.limits import Window, retry_after
 from asana_assets.sandbox.model import Object
@@ -142,7 +142,7 @@ class Application:
         path: str = scope["path"]
         # Outside the prefix there is nothing: no route begins with a hyphen.
         path = path.removeprefix(PREFIX) if path.startswith(f"{PREFIX}/") else f"/-{path}"
-        request = Request(method=scope["method"], path=path, query=query, token=known)
+        request = ReceivedRequest(method=scope["method"], path=path, query=query, token=known)
         if known:
             self._in_flight[known] += 1
         entry = LogEntry(
@@ -161,7 +161,7 @@ class Application:
                 self._in_flight[known] -= 1
             entry.finished = time.monotonic()
 
-    async def _serve(self, request: Request, entry: LogEntry, receive: Receive, send: Send) -> None:
+    async def _serve(self, request: ReceivedRequest, entry: LogEntry, receive: Receive, send: Send) -> None:
         try:
             self._admit(request, entry)
         except ApiError as error:
@@ -189,7 +189,7 @@ class Application:
         else:
             await _reply(send, entry, self._spoiled(fault, request))
 
-    def _admit(self, request: Request, entry: LogEntry) -> None:
+    def _admit(self, request: ReceivedRequest, entry: LogEntry) -> None:
         if not request.token:
             raise ApiError(401, errors.NOT_AUTHORIZED)
         wait = self.windows[request.token].admit(entry.received)
@@ -205,7 +205,7 @@ class Application:
 
     # -- answers
 
-    def _answer(self, request: Request) -> _Answer:
+    def _answer(self, request: ReceivedRequest) -> _Answer:
         if request.method != "GET":
             return self._error(404, errors.NO_ROUTE)
         try:
@@ -215,7 +215,7 @@ class Application:
             return self._refusal(error)
         return _Answer(status=200, body=body, headers=_OK_HEADERS)
 
-    def _body(self, request: Request, result: Result) -> bytes:
+    def _body(self, request: ReceivedRequest, result: Result) -> bytes:
         if isinstance(result, Object):
             fields = request.query.get("opt_fields") or single_fields(result.kind)
             return b'{"data":%b}' % self._encode([result], fields)[0]
@@ -229,7 +229,7 @@ class Application:
     def _encode(self, objects: Iterable[Object], fields: str) -> list[bytes]:
         return self._encoder.records(objects, fields, self.organization.revision)
 
-    def _page(self, request: Request, rows: Rows, fields: str) -> bytes:
+    def _page(self, request: ReceivedRequest, rows: Rows, fields: str) -> bytes:
         query, listing = request.query, rows.listing
         limit = _limit(query)
         name = f"{request.path}?{urlencode(sorted(_filters(query).items()))}"
@@ -270,7 +270,7 @@ class Application:
         headers = [_JSON, *_retry_after(wait)]
         return _Answer(status=status, body=self._encoder.encode(error_body(status, message)), headers=headers)
 
-    def _spoiled(self, fault: Fault, request: Request) -> _Answer:
+    def _spoiled(self, fault: Fault, request: ReceivedRequest) -> _Answer:
         kind = fault.kind
         if isinstance(kind, int):
             message = fault.message or errors.MESSAGES.get(kind, "Error")

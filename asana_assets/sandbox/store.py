@@ -22,7 +22,7 @@ Rank: TypeAlias = "tuple[int | str, ...]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class StoredListing:
     """Objects in the order of their ranks; a rank says where the next page begins."""
 
     ranks: Sequence[Rank]
@@ -51,7 +51,7 @@ class Store:
         self.placements: dict[str, dict[str, Placement]] = {}
         self.homes: dict[str, tuple[str, ...]] = {}
         """By task, the projects that hold it, hidden ones too."""
-        self.bulk: dict[str, Bulk] = {}
+        self.generated_tasks: dict[str, Bulk] = {}
         """By project, tasks that are made when read; they are in no other index."""
         self.sections: dict[str, list[Object]] = defaultdict(list)
         self.subtasks: dict[str, list[Object]] = defaultdict(list)
@@ -65,7 +65,7 @@ class Store:
         self.indexed: dict[str, tuple[str, float]] = {}
         """By task, `modified_at` before its last change (empty if new) and when that was, on the monotonic clock."""
         self._listed: dict[tuple[str, str], dict[str, Object]] = defaultdict(dict)
-        self._listings: dict[tuple[str, ...], Listing] = {}
+        self._listings: dict[tuple[str, ...], StoredListing] = {}
         self._me: Object | None = None
         self._last_change = 0
 
@@ -85,7 +85,7 @@ class Store:
     def find(self, gid: str, kind: str) -> Object | None:
         found = self.objects.get(gid)
         if found is None and kind == "task":
-            for bulk in self.bulk.values():
+            for bulk in self.generated_tasks.values():
                 place = bulk.index(gid)
                 if place is not None:
                     return bulk.task(place)
@@ -98,7 +98,7 @@ class Store:
             LookupError: there is none.
         """
         found = self.find(gid, kind)
-        for bulk in self.bulk.values():
+        for bulk in self.generated_tasks.values():
             place = bulk.index(gid)
             if place is not None:
                 found = self.objects[gid] = bulk.keep(place)
@@ -138,20 +138,20 @@ class Store:
 
     # -- listings
 
-    def listing(self, key: tuple[str, ...], objects: Callable[[], Iterable[Object]]) -> Listing:
+    def listing(self, key: tuple[str, ...], objects: Callable[[], Iterable[Object]]) -> StoredListing:
         """The listing of that name, made once per revision, ranked by when the objects were put there."""
         known = self._listings.get(key)
         if known is None:
             found = sorted(objects(), key=lambda item: (item.rank, item.gid))
-            known = Listing(ranks=[(item.rank, item.gid) for item in found], objects=found)
+            known = StoredListing(ranks=[(item.rank, item.gid) for item in found], objects=found)
             self._listings[key] = known
         return known
 
-    def tasks_of_project(self, project_gid: str, section_gid: str | None = None) -> Listing:
+    def tasks_of_project(self, project_gid: str, section_gid: str | None = None) -> StoredListing:
         """A keyset on (section rank, section, task rank, task): a task that moves meanwhile is skipped or repeated."""
-        bulk = self.bulk.get(project_gid)
+        bulk = self.generated_tasks.get(project_gid)
         if bulk is not None:
-            return Listing(ranks=bulk.ranks, objects=bulk.tasks)
+            return StoredListing(ranks=bulk.ranks, objects=bulk.tasks)
         key = ("project tasks", project_gid, section_gid or "")
         known = self._listings.get(key)
         if known is None:
@@ -161,29 +161,29 @@ class Store:
                     rank = (place.section.rank, place.section.gid, place.rank, gid)
                     ranked.append((rank, self.objects[gid]))
             ranked.sort(key=lambda pair: pair[0])
-            known = Listing(ranks=[rank for rank, _ in ranked], objects=[task for _, task in ranked])
+            known = StoredListing(ranks=[rank for rank, _ in ranked], objects=[task for _, task in ranked])
             self._listings[key] = known
         return known
 
-    def tasks_of_assignee(self, workspace_gid: str, user_gid: str) -> Listing:
+    def tasks_of_assignee(self, workspace_gid: str, user_gid: str) -> StoredListing:
         """Everything assigned to a user, in projects, in none, and subtasks, as far as the token's user sees it."""
         key = ("assigned", workspace_gid, user_gid)
         found = self.assigned.get((workspace_gid, user_gid), {})
         return self.listing(key, lambda: (task for task in found.values() if self.sees(task)))
 
-    def users_listing(self, workspace_gid: str) -> Listing:
+    def users_listing(self, workspace_gid: str) -> StoredListing:
         """Users rank by gid."""
         key = ("users", workspace_gid)
         known = self._listings.get(key)
         if known is None:
             found = self.users(workspace_gid)
-            known = Listing(ranks=[(int(user.gid),) for user in found], objects=found)
+            known = StoredListing(ranks=[(int(user.gid),) for user in found], objects=found)
             self._listings[key] = known
         return known
 
     # -- changes
 
-    def touch(self) -> None:
+    def mark_changed(self) -> None:
         """Something changed: forget what was derived."""
         self.revision += 1
         self._listings.clear()

@@ -34,8 +34,8 @@ from asana_assets.asana.errors import (
     UnauthorizedError,
 )
 from asana_assets.asana.throttle import Throttle
-from asana_assets.sandbox import FIRST_ATTEMPT_KINDS, Kind, Organization, Sandbox, build_organization
-from asana_assets.sandbox import Request as Asked
+from asana_assets.sandbox import FIRST_ATTEMPT_KINDS, FaultKind, Organization, Sandbox, build_organization
+from asana_assets.sandbox import ReceivedRequest as Asked
 
 QUICK = RetryPolicy(max_backoff_seconds=0.05)
 TOKEN = "2/1200/777:0123abcd"
@@ -60,7 +60,7 @@ class Many:
 @pytest.fixture(scope="module")
 def many() -> Many:
     organization = build_organization()
-    project = organization.add_project(organization.traps["paid_organization"], "Many")
+    project = organization.add_project(organization.edge_cases["paid_organization"], "Many")
     return Many(organization, project, [organization.add_task(project, f"Task {at}") for at in range(250)])
 
 
@@ -201,7 +201,7 @@ def test_a_listing_is_followed_to_its_end_in_pages_of_a_hundred(asana: Sandbox, 
 def test_a_listing_of_one_page_is_one_request(count: int) -> None:
     with Sandbox() as asana, client_of(asana) as client:
         organization = asana.organization
-        project = organization.add_project(organization.traps["paid_organization"], "Few")
+        project = organization.add_project(organization.edge_cases["paid_organization"], "Few")
         tasks = [organization.add_task(project, f"Task {at}") for at in range(count)]
         found = list(pages(client, ApiRequest(template="/tasks", params={"project": project})))
         assert [page.count for page in found] == [count]
@@ -224,7 +224,7 @@ def test_a_page_says_when_the_attempt_that_brought_it_was_made(asana: Sandbox) -
         failed_at.append(dt.datetime.now(dt.UTC))
         return True
 
-    asana.fault(strike, 503, times=1)
+    asana.add_fault(strike, 503, times=1)
     with client_of(asana) as client:
         [page] = pages(client)
     assert failed_at[0] < page.requested_at <= dt.datetime.now(dt.UTC)
@@ -240,7 +240,7 @@ def test_one_object_is_read_as_a_page_of_one(asana: Sandbox, many: Many) -> None
 
 
 def test_a_repeated_offset_is_a_contract_error(asana: Sandbox, many: Many) -> None:
-    asana.fault("/tasks", "repeated_offset")
+    asana.add_fault("/tasks", "repeated_offset")
     with client_of(asana) as client, pytest.raises(ContractError, match=r"^GET /tasks gave one page token twice"):
         list(pages(client, many.request))
     assert len(asana.log) == 2
@@ -270,8 +270,8 @@ def test_an_expired_offset_restarts_that_listing_alone_and_no_record_is_lost(asa
 
 
 def test_an_offset_may_expire_on_any_page_and_more_than_once(asana: Sandbox, many: Many) -> None:
-    asana.fault("/tasks", "expired_offset", skip=1, times=1)
-    asana.fault("/tasks", "expired_offset", skip=2, times=1)
+    asana.add_fault("/tasks", "expired_offset", skip=1, times=1)
+    asana.add_fault("/tasks", "expired_offset", skip=2, times=1)
     with client_of(asana) as client:
         assert set(gids(pages(client, many.request))) == set(many.tasks)
     assert [entry.status for entry in asana.log].count(400) == 2
@@ -294,14 +294,14 @@ def test_offsets_that_are_given_again_after_a_restart_are_no_circle() -> None:
 
 
 def test_a_listing_whose_offsets_always_expire_ends_with_that_error(asana: Sandbox, many: Many) -> None:
-    asana.fault("/tasks", "expired_offset")
+    asana.add_fault("/tasks", "expired_offset")
     with client_of(asana) as client, pytest.raises(OffsetExpiredError):
         list(pages(client, many.request))
     assert len(asana.log) < 20
 
 
 def test_an_expired_offset_that_was_never_sent_is_not_asked_again(asana: Sandbox) -> None:
-    asana.fault("*", 400, message="offset: Your pagination token has expired.")
+    asana.add_fault("*", 400, message="offset: Your pagination token has expired.")
     with client_of(asana) as client, pytest.raises(OffsetExpiredError):
         list(pages(client))
     assert len(asana.log) == 1
@@ -324,7 +324,7 @@ def test_an_expired_offset_that_was_never_sent_is_not_asked_again(asana: Sandbox
     ],
 )
 def test_a_permanent_status_is_sent_once(asana: Sandbox, status: int, kind: type[PermanentError]) -> None:
-    asana.fault("*", status, message="No.")
+    asana.add_fault("*", status, message="No.")
     with client_of(asana) as client, pytest.raises(PermanentError) as caught:
         list(pages(client))
     assert type(caught.value) is kind
@@ -333,7 +333,7 @@ def test_a_permanent_status_is_sent_once(asana: Sandbox, status: int, kind: type
 
 
 def test_after_a_401_nothing_more_is_sent_with_that_token(asana: Sandbox, many: Many) -> None:
-    asana.fault("/workspaces", 401, times=1)
+    asana.add_fault("/workspaces", 401, times=1)
     with client_of(asana) as client:
         with pytest.raises(UnauthorizedError):
             list(pages(client))
@@ -345,7 +345,7 @@ def test_after_a_401_nothing_more_is_sent_with_that_token(asana: Sandbox, many: 
 
 def test_a_401_is_the_end_of_requests_that_wait_for_their_turn(asana: Sandbox) -> None:
     """The second turn comes half a second after the first: by then the answer is known."""
-    asana.fault("*", 401)
+    asana.add_fault("*", 401)
 
     def ask(_: int) -> str:
         with pytest.raises(UnauthorizedError) as caught:
@@ -362,9 +362,9 @@ def test_a_401_is_the_end_of_requests_that_wait_for_their_turn(asana: Sandbox) -
 
 @pytest.mark.parametrize("kind", [*FIRST_ATTEMPT_KINDS, "disconnect"])
 def test_a_transient_failure_on_the_way_is_sent_again_and_the_rows_are_right(
-    asana: Sandbox, many: Many, kind: Kind
+    asana: Sandbox, many: Many, kind: FaultKind
 ) -> None:
-    asana.fault("/tasks", kind, skip=1, times=2, hang_seconds=20)
+    asana.add_fault("/tasks", kind, skip=1, times=2, hang_seconds=20)
     usage = RequestStats()
     with client_of(asana, read_seconds=0.5 if kind == "hang" else 30) as client:
         assert gids(pages(client, many.request, usage=usage)) == many.tasks
@@ -375,15 +375,15 @@ def test_a_transient_failure_on_the_way_is_sent_again_and_the_rows_are_right(
 
 
 @pytest.mark.parametrize("kind", [*FIRST_ATTEMPT_KINDS, "disconnect"])
-def test_a_transient_failure_of_the_very_first_request_is_sent_again(asana: Sandbox, kind: Kind) -> None:
-    asana.fault("*", kind, times=1, hang_seconds=20)
+def test_a_transient_failure_of_the_very_first_request_is_sent_again(asana: Sandbox, kind: FaultKind) -> None:
+    asana.add_fault("*", kind, times=1, hang_seconds=20)
     with client_of(asana, read_seconds=0.5 if kind == "hang" else 30) as client:
         assert len(gids(pages(client))) == len(asana.truth("workspaces"))
 
 
 @pytest.mark.parametrize(("attempts", "times"), [(1, "once"), (4, "4 times")])
 def test_a_request_is_sent_as_often_as_its_budget_of_attempts_allows(asana: Sandbox, attempts: int, times: str) -> None:
-    asana.fault("*", 503)
+    asana.add_fault("*", 503)
     with (
         client_of(asana, retry=RetryPolicy(max_attempts=attempts, max_backoff_seconds=0.01)) as client,
         pytest.raises(TransientError, match=rf"^GET /workspaces failed {times}: Asana answered 503$"),
@@ -394,13 +394,13 @@ def test_a_request_is_sent_as_often_as_its_budget_of_attempts_allows(asana: Sand
 
 def test_each_page_has_a_budget_of_its_own(asana: Sandbox, many: Many) -> None:
     for page in range(3):
-        asana.fault("/tasks", 503, skip=page, times=2)
+        asana.add_fault("/tasks", 503, skip=page, times=2)
     with client_of(asana, retry=RetryPolicy(max_attempts=3, max_backoff_seconds=0.01)) as client:
         assert gids(pages(client, many.request)) == many.tasks
 
 
 def test_a_budget_of_seconds_ends_the_attempts(asana: Sandbox) -> None:
-    asana.fault("*", 503)
+    asana.add_fault("*", 503)
     retry = RetryPolicy(max_attempts=1_000_000, budget_seconds=0.3, max_backoff_seconds=0.02)
     with client_of(asana, retry=retry) as client, pytest.raises(TransientError, match="Asana answered 503"):
         list(pages(client))
@@ -408,7 +408,7 @@ def test_a_budget_of_seconds_ends_the_attempts(asana: Sandbox) -> None:
 
 
 def test_a_wait_longer_than_the_budget_is_not_begun_and_is_told(asana: Sandbox) -> None:
-    asana.fault("*", 429, retry_after=1000)
+    asana.add_fault("*", 429, retry_after=1000)
     began = time.monotonic()
     with (
         client_of(asana, retry=RetryPolicy(budget_seconds=100)) as client,
@@ -422,14 +422,14 @@ def test_a_wait_longer_than_the_budget_is_not_begun_and_is_told(asana: Sandbox) 
 
 
 def test_a_wait_that_asana_asks_for_costs_no_attempt(asana: Sandbox) -> None:
-    asana.fault("*", 429, times=1, retry_after=1)
+    asana.add_fault("*", 429, times=1, retry_after=1)
     with client_of(asana, retry=RetryPolicy(max_attempts=1, attempts_before_first_response=1)) as client:
         assert gids(pages(client))
     assert [entry.status for entry in asana.log] == [429, 200]
 
 
 def test_a_429_without_retry_after_costs_attempts_and_lowers_the_rate(asana: Sandbox) -> None:
-    asana.fault("*", 429)
+    asana.add_fault("*", 429)
     with client_of(asana, retry=RetryPolicy(max_attempts=3, max_backoff_seconds=0.01)) as client:
         with pytest.raises(TransientError, match=r"failed 3 times: Asana answered 429$"):
             list(pages(client))
@@ -456,7 +456,7 @@ def test_where_somebody_else_answers_fewer_attempts_are_made() -> None:
 
 
 def test_once_asana_answered_every_attempt_is_made(asana: Sandbox) -> None:
-    asana.fault("*", "disconnect", skip=1)
+    asana.add_fault("*", "disconnect", skip=1)
     with client_of(asana, retry=RetryPolicy(max_attempts=5, max_backoff_seconds=0.01)) as client:
         list(pages(client))
         with pytest.raises(TransientError, match="failed 5 times"):
@@ -464,8 +464,8 @@ def test_once_asana_answered_every_attempt_is_made(asana: Sandbox) -> None:
 
 
 def test_an_answer_that_is_an_error_shows_that_the_address_is_right(asana: Sandbox) -> None:
-    asana.fault("*", 500, times=1)
-    asana.fault("*", "disconnect")
+    asana.add_fault("*", 500, times=1)
+    asana.add_fault("*", "disconnect")
     with (
         client_of(asana, retry=RetryPolicy(max_attempts=5, max_backoff_seconds=0.01)) as client,
         pytest.raises(TransientError, match="failed 5 times"),
@@ -478,7 +478,7 @@ def test_an_answer_that_is_an_error_shows_that_the_address_is_right(asana: Sandb
 
 def test_a_429_pauses_every_thread_for_as_long_as_asana_says(asana: Sandbox) -> None:
     """The second turn comes half a second after the first: by then the pause is known."""
-    asana.fault("*", 429, times=1, retry_after=1)
+    asana.add_fault("*", 429, times=1, retry_after=1)
     with client_of(asana, ceiling=2) as client, ThreadPoolExecutor(2) as pool:
         assert all(pool.map(lambda _: gids(pages(client)), range(2)))
     limited, *later = asana.log
@@ -488,7 +488,7 @@ def test_a_429_pauses_every_thread_for_as_long_as_asana_says(asana: Sandbox) -> 
 
 def test_a_429_pauses_until_the_date_that_asana_says(asana: Sandbox) -> None:
     """The date has no fractions: two seconds ahead is more than one."""
-    asana.fault("*", 429, times=1, retry_after=timedelta(seconds=2))
+    asana.add_fault("*", 429, times=1, retry_after=timedelta(seconds=2))
     with client_of(asana) as client:
         list(pages(client))
     limited, later = asana.log
@@ -539,7 +539,7 @@ def test_a_stop_ends_the_wait_for_a_turn(asana: Sandbox) -> None:
 
 
 def test_a_stop_ends_a_pause(asana: Sandbox) -> None:
-    asana.fault("*", 429, retry_after=100)
+    asana.add_fault("*", 429, retry_after=100)
     with client_of(asana) as client:
         stop_while_waiting(client)
     assert len(asana.log) <= 1
@@ -552,7 +552,7 @@ def test_a_stop_ends_the_wait_before_another_attempt(asana: Sandbox) -> None:
         stop.set()
         return True
 
-    asana.fault(strike, 503)
+    asana.add_fault(strike, 503)
     with (
         client_of(asana) as client,
         pytest.raises(CancelledError, match=r"^GET /workspaces was not sent again: stopped"),
@@ -651,7 +651,7 @@ def test_the_token_is_in_no_error_no_repr_and_no_log(many: Many, caplog: pytest.
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, logger="urllib3.connectionpool")  # whatever other tests' libraries made of it
     token = "2/1200000000000777/1200000000000778:c0ffee"
-    kinds: tuple[Kind, ...] = (400, 401, 402, 403, 404, 429, 451, 500, "reset", "disconnect", "garbage", "hang")
+    kinds: tuple[FaultKind, ...] = (400, 401, 402, 403, 404, 429, 451, 500, "reset", "disconnect", "garbage", "hang")
     said: list[str] = []
 
     def read(asana: Sandbox, token: str) -> None:
@@ -673,12 +673,12 @@ def test_the_token_is_in_no_error_no_repr_and_no_log(many: Many, caplog: pytest.
 
     with Sandbox(organization=many.organization, tokens=(token,)) as asana:
         for kind in kinds:
-            asana.fault("*", kind, times=2, retry_after=1000 if kind == 429 else None)
+            asana.add_fault("*", kind, times=2, retry_after=1000 if kind == 429 else None)
             fail(asana, token)
             asana.faults.clear()
-        asana.fault("*", "repeated_offset")
+        asana.add_fault("*", "repeated_offset")
         fail(asana, token)
-        asana.revoke()
+        asana.revoke_token()
         fail(asana, token)
     fail(asana, token)  # it is gone now
     fail(asana, f"{token} and more")
@@ -692,9 +692,9 @@ def test_the_token_is_in_no_error_no_repr_and_no_log(many: Many, caplog: pytest.
 
 @pytest.mark.parametrize("kind", [400, 403, 500, "disconnect", "garbage", "reset"])
 def test_messages_name_method_template_and_asanas_words_and_no_filled_path(
-    asana: Sandbox, many: Many, kind: Kind
+    asana: Sandbox, many: Many, kind: FaultKind
 ) -> None:
-    asana.fault("/projects/{gid}/sections", kind, message="project: That is not yours.")
+    asana.add_fault("/projects/{gid}/sections", kind, message="project: That is not yours.")
     request = ApiRequest(template="/projects/{parent}/sections", values={"parent": many.project})
     with (
         client_of(asana, retry=RetryPolicy(max_attempts=2, max_backoff_seconds=0.01)) as client,
@@ -713,7 +713,7 @@ def test_messages_name_method_template_and_asanas_words_and_no_filled_path(
 
 
 def test_usage_counts_requests_and_those_sent_again_over_all_threads(asana: Sandbox, many: Many) -> None:
-    asana.fault("*", 503, times=5)
+    asana.add_fault("*", 503, times=5)
     usage = RequestStats()
     with client_of(asana, ceiling=200) as client, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: gids(pages(client, many.request, usage=usage)), range(8)))
@@ -722,7 +722,7 @@ def test_usage_counts_requests_and_those_sent_again_over_all_threads(asana: Sand
 
 
 def test_usage_counts_what_fails_for_good(asana: Sandbox) -> None:
-    asana.fault("*", 404)
+    asana.add_fault("*", 404)
     usage = RequestStats()
     with client_of(asana) as client, pytest.raises(NotFoundError):
         list(pages(client, usage=usage))

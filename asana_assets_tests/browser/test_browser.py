@@ -76,7 +76,7 @@ def test_one_workspace_is_materialized_from_the_lineage(page: Page, dev: Dagster
 
 @pytest.mark.usefixtures("registered")
 def test_a_terminated_run_is_gone_on_with_by_the_next(page: Page, dev: DagsterDev, asana: Sandbox, paid: str) -> None:
-    silence = asana.fault("/tasks/{gid}/stories", "hang", skip=60, hang_seconds=2)
+    silence = asana.add_fault("/tasks/{gid}/stories", "hang", skip=60, hang_seconds=2)
     open_lineage(page)
     launch(page, "Materialize all…", paid)
     eventually(page, lambda: silence.hits > 0, wanted=True, seconds=RUN_SECONDS)
@@ -115,7 +115,7 @@ def test_an_asset_shows_its_description_columns_plots_and_checks(
     page: Page, dev: DagsterDev, asana: Sandbox, paid: str, shoot: Shoot
 ) -> None:
     for number in range(20):
-        asana.organization.add_task(asana.organization.traps["main_project"], f"Task {number} of a new week")
+        asana.organization.add_task(asana.organization.edge_cases["main_project"], f"Task {number} of a new week")
     dev.run("asana-assets", "sync", "--workspace", paid, "--select", "tasks")
     tasks = warehouse(dev).table("tasks")
 
@@ -162,7 +162,7 @@ def test_the_schedule_is_switched_on_and_asks_for_a_run_of_each_workspace(page: 
 def test_a_token_that_is_refused_is_told_once_and_with_the_setting_to_check(
     page: Page, asana: Sandbox, shoot: Shoot
 ) -> None:
-    refusal = asana.fault("*", 401)
+    refusal = asana.add_fault("*", 401)
     since = len(asana.log)
     page.goto("/assets/workspaces")
     launch(page, "Materialize")

@@ -45,7 +45,7 @@ def test_connect_says_who_the_token_is_and_keeps_it_for_its_owner_alone(tmp_path
     with Sandbox() as asana:
         connected = run(tmp_path, asana, "connect", typed=f"{asana.token}\n")
         assert connected.returncode == 0, connected.stderr
-        traps = asana.organization.traps
+        traps = asana.organization.edge_cases
         lines = connected.stdout.splitlines()
         paid, free = (
             next(line for line in lines if traps[name] in line) for name in ("paid_organization", "free_organization")
@@ -123,7 +123,7 @@ def test_where_a_secret_is_named_the_token_goes_there(tmp_path: Path, before: st
 def test_the_doctor_says_of_each_thing_what_is_wrong_with_it(tmp_path: Path) -> None:
     (tmp_path / "in_the_way").write_text("")
     with Sandbox() as asana:
-        asana.fault("/tags", 403)
+        asana.add_fault("/tags", 403)
         examined = run(
             tmp_path,
             asana,

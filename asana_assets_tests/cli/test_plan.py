@@ -81,13 +81,13 @@ def synced(warehouse: Warehouse, gid: str, **config: object) -> dict[str, int]:
 
 
 def paid(warehouse: Warehouse) -> str:
-    return warehouse.asana.organization.traps["paid_organization"]
+    return warehouse.asana.organization.edge_cases["paid_organization"]
 
 
 @pytest.mark.parametrize("trap", ["paid_organization", "free_organization", "personal_workspace"])
 def test_when_nothing_changed_it_is_what_the_next_sync_asks_for(make_warehouse: MakeWarehouse, trap: str) -> None:
     warehouse = make_warehouse()
-    gid = warehouse.asana.organization.traps[trap]
+    gid = warehouse.asana.organization.edge_cases[trap]
     first = synced(warehouse, gid)
     planned = plan(warehouse, gid)
     assert planned.requests == synced(warehouse, gid)
@@ -97,7 +97,7 @@ def test_when_nothing_changed_it_is_what_the_next_sync_asks_for(make_warehouse: 
 
 def test_what_is_due_by_age_is_counted(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    gid = warehouse.asana.organization.traps["free_organization"]
+    gid = warehouse.asana.organization.edge_cases["free_organization"]
     synced(warehouse, gid)
     planned = plan(warehouse, gid, "--refresh-after-days", "1e-9")
     assert planned.requests == synced(warehouse, gid, refresh_after_days=1e-9)
@@ -135,7 +135,7 @@ def test_after_every_kind_of_change_only_what_was_deleted_comes_on_top(make_ware
 def test_without_search_it_is_the_least_that_the_next_sync_asks_for(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     gid = paid(warehouse)
-    warehouse.asana.fault("/workspaces/{gid}/tasks/search", 402)
+    warehouse.asana.add_fault("/workspaces/{gid}/tasks/search", 402)
     synced(warehouse, gid)
     mutate(warehouse)
     planned = plan(warehouse, gid)
@@ -280,7 +280,7 @@ def test_only_what_is_selected_is_planned_over_the_tables_as_they_are(make_wareh
     warehouse = make_warehouse()
     gid = paid(warehouse)
     synced(warehouse, gid)
-    warehouse.asana.organization.add_comment(warehouse.asana.organization.traps["my_task"], "A word")
+    warehouse.asana.organization.add_comment(warehouse.asana.organization.edge_cases["my_task"], "A word")
     planned = plan(warehouse, gid, "--select", "stories", "--select", "tags")
     assert planned.requests == {"tags": 1, "stories": 0}
     assert planned.sent == ["/workspaces"]
@@ -290,7 +290,7 @@ def test_only_what_is_selected_is_planned_over_the_tables_as_they_are(make_wareh
 
 def test_the_time_is_that_of_the_configured_rate(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    gid = warehouse.asana.organization.traps["personal_workspace"]
+    gid = warehouse.asana.organization.edge_cases["personal_workspace"]
     result = invoke(warehouse, "plan", "--workspace", gid, ASANA_REQUESTS_PER_SECOND="5")
     assert "In all, with the list of workspaces: 16 requests, 3 s at 5 requests/s." in " ".join(result.stdout.split())
 
@@ -347,7 +347,7 @@ def counts(asana: Sandbox, gid: str, **query: str) -> Any:
 
 def test_the_sandbox_tells_the_numbers_that_are_named_and_no_others() -> None:
     with Sandbox() as asana:
-        project = asana.organization.traps["main_project"]
+        project = asana.organization.edge_cases["main_project"]
         tasks = asana.organization.tasks_of_project(project).objects
         assert counts(asana, project) == {"data": {}}
         assert counts(asana, project, opt_fields="num_tasks") == {"data": {"num_tasks": len(tasks)}}

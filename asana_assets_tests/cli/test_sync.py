@@ -39,7 +39,7 @@ def settings(asana: Sandbox) -> dict[str, str]:
 @pytest.mark.slow
 def test_sync_ends_with_a_table_of_what_was_materialized(tmp_path: Path) -> None:
     with Sandbox() as asana:
-        small = [asana.organization.traps[name] for name in ("free_organization", "personal_workspace")]
+        small = [asana.organization.edge_cases[name] for name in ("free_organization", "personal_workspace")]
         result = run(tmp_path, "sync", **settings(asana), ASANA_WORKSPACES=",".join(small))
         truth = {
             (name, gid): len(asana.truth(name, gid)) for gid in small for name in ENDPOINTS if name != "workspaces"
@@ -57,7 +57,7 @@ def test_sync_ends_with_a_table_of_what_was_materialized(tmp_path: Path) -> None
 
 def test_workspace_and_select_narrow_it(tmp_path: Path) -> None:
     with Sandbox() as asana:
-        gid = asana.organization.traps["free_organization"]
+        gid = asana.organization.edge_cases["free_organization"]
         result = invoke(
             tmp_path, "sync", "--workspace", gid, "--select", "tags", "--select", "users", **settings(asana)
         )

@@ -129,7 +129,7 @@ def test_the_jobs_have_the_assets_that_their_descriptions_say() -> None:
 def registered(make_warehouse: MakeWarehouse) -> tuple[Warehouse, str, str]:
     """Give a warehouse that was synced just now, and a paid and a free workspace of it."""
     warehouse = make_warehouse()
-    traps = warehouse.asana.organization.traps
+    traps = warehouse.asana.organization.edge_cases
     paid, free = traps["paid_organization"], traps["free_organization"]
     warehouse.instance.add_dynamic_partitions("asana_workspaces", [paid, free])
     return warehouse, paid, free
@@ -175,7 +175,7 @@ def test_without_a_workspace_or_a_token_it_says_why_it_does_nothing(make_warehou
 
 def test_whoever_wants_is_told_of_a_failed_run_in_asanas_words(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    warehouse.asana.revoke()
+    warehouse.asana.revoke_token()
     result = warehouse.run("refresh_workspaces")
     told: list[str] = []
     sensor = build_run_failure_sensor(told.append)
@@ -202,7 +202,7 @@ def test_nothing_runs_declaratively_unless_it_is_switched_on() -> None:
 @pytest.mark.slow
 def test_declaratively_a_new_partition_is_synced_at_once_and_all_of_it(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    gid = warehouse.asana.organization.traps["personal_workspace"]
+    gid = warehouse.asana.organization.edge_cases["personal_workspace"]
     warehouse.settings["ASANA_WORKSPACES"] = gid
     evaluate = partial(
         dg.evaluate_automation_conditions, defs, warehouse.instance, asset_selection=dg.AssetSelection.all()

@@ -18,7 +18,7 @@ FINE = CheckInputs(
 
 
 def paid(warehouse: Warehouse) -> str:
-    return warehouse.asana.organization.traps["paid_organization"]
+    return warehouse.asana.organization.edge_cases["paid_organization"]
 
 
 def failed(facts: CheckInputs) -> dict[str, tuple[dg.AssetCheckSeverity, str]]:
@@ -99,7 +99,7 @@ def test_a_row_of_an_unknown_project_is_found(make_warehouse: MakeWarehouse) -> 
     assert warehouse.run("refresh_workspaces").success
     assert warehouse.run("sync_workspace", paid(warehouse), ["projects"]).success
     body = {"data": [{"gid": "77", "name": "Odd", "project": {"gid": "999"}}], "next_page": None}
-    warehouse.asana.fault("/projects/{project_gid}/sections", 200, times=1, body=body)
+    warehouse.asana.add_fault("/projects/{project_gid}/sections", 200, times=1, body=body)
     result = warehouse.run("sync_workspace", paid(warehouse), ["sections"])
     assert complaints(result) == {("sections", "no_orphaned_rows"): "Not in the tables above: 77."}
 
@@ -113,8 +113,8 @@ def test_a_collapse_leaves_what_is_below_until_somebody_accepts_it(make_warehous
     tasks, stories = len(warehouse.rows("tasks", paid(warehouse))), len(warehouse.rows("stories", paid(warehouse)))
     assert tasks >= 100
     nothing = {"data": [], "next_page": None}
-    warehouse.asana.fault("/tasks", 200, body=nothing)
-    warehouse.asana.fault("/tasks/{task_gid}", 404)
+    warehouse.asana.add_fault("/tasks", 200, body=nothing)
+    warehouse.asana.add_fault("/tasks/{task_gid}", 404)
     for _ in range(2):  # the next sync is as doubtful as the first
         result = warehouse.run("sync_workspace", paid(warehouse), chain)
         assert f" rows, and {tasks:,} before." in complaints(result)["tasks", "row_count_not_dropped"]

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from asana_assets.sandbox import Request
+from asana_assets.sandbox import ReceivedRequest
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, complaints, failures, metadata
 
 LISTED_WITHIN_A_WORKSPACE = [
@@ -19,7 +19,7 @@ LISTED_WITHIN_A_WORKSPACE = [
 
 
 def paid(warehouse: Warehouse) -> str:
-    return warehouse.asana.organization.traps["paid_organization"]
+    return warehouse.asana.organization.edge_cases["paid_organization"]
 
 
 def start(warehouse: Warehouse, *assets: str) -> None:
@@ -36,7 +36,7 @@ def gids(warehouse: Warehouse, name: str) -> set[str]:
 def test_401_fails_the_run_at_once_and_says_what_to_check(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.run("refresh_workspaces")
-    warehouse.asana.revoke()
+    warehouse.asana.revoke_token()
     asked = len(warehouse.asana.log)
     result = warehouse.run("sync_workspace", paid(warehouse))
     assert set(failures(result)) == set(LISTED_WITHIN_A_WORKSPACE)
@@ -49,7 +49,7 @@ def test_401_fails_the_run_at_once_and_says_what_to_check(make_warehouse: MakeWa
 def test_400_fails_the_asset_with_method_path_and_asanas_message(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.run("refresh_workspaces")
-    warehouse.asana.fault("/projects/{project_gid}/sections", 400, message="project: Not a Long: x")
+    warehouse.asana.add_fault("/projects/{project_gid}/sections", 400, message="project: Not a Long: x")
     result = warehouse.run("sync_workspace", paid(warehouse), ["projects", "sections"])
     assert failures(result) == {
         "sections": f"sections of workspace {paid(warehouse)}: "
@@ -60,7 +60,7 @@ def test_400_fails_the_asset_with_method_path_and_asanas_message(make_warehouse:
 def test_402_is_the_plan_and_makes_an_empty_partition_that_says_so(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.run("refresh_workspaces")
-    warehouse.asana.fault("/project_templates", 402)
+    warehouse.asana.add_fault("/project_templates", 402)
     result = warehouse.run("sync_workspace", paid(warehouse), ["project_templates"])
     assert result.success
     assert warehouse.rows("project_templates") == []
@@ -80,7 +80,7 @@ def test_a_refused_workspace_listing_fails_its_asset_alone_and_leaves_its_rows(
     warehouse = make_warehouse()
     start(warehouse, "tags", "webhooks")
     before = warehouse.rows("tags")
-    warehouse.asana.fault("/tags", status, message="No.")
+    warehouse.asana.add_fault("/tags", status, message="No.")
     result = warehouse.run("sync_workspace", paid(warehouse), ["tags", "webhooks"])
     assert set(failures(result)) == {"tags"}
     assert f"GET /tags answered {status}: No." in failures(result)["tags"]
@@ -96,7 +96,7 @@ def test_a_parent_made_private_keeps_the_rows_of_its_last_sync_and_is_named(make
     task = next(row for row in warehouse.rows("tasks", paid(warehouse)) if row["num_subtasks"] and row["project_gids"])
     project = task["project_gids"][0]
     for path in (f"/projects/{project}/sections", f"/tasks?project={project}", f"/tasks/{task['gid']}/subtasks"):
-        warehouse.asana.fault(path, 403, message="You do not have access to this.")
+        warehouse.asana.add_fault(path, 403, message="You do not have access to this.")
     result = warehouse.run("sync_workspace", paid(warehouse), assets, full_refresh=True)
     assert result.success
     assert {name: gids(warehouse, name) for name in before} == before
@@ -111,7 +111,7 @@ def test_rows_of_a_deleted_parent_go(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     start(warehouse, "projects", "sections")
     project = warehouse.rows("sections", paid(warehouse))[0]["project_gid"]
-    warehouse.asana.fault(f"/projects/{project}/sections", 404)
+    warehouse.asana.add_fault(f"/projects/{project}/sections", 404)
     result = warehouse.run("sync_workspace", paid(warehouse), ["sections"])
     assert result.success
     assert project not in {row["project_gid"] for row in warehouse.rows("sections")}
@@ -123,7 +123,7 @@ def test_a_spent_budget_fails_the_asset_keeps_its_rows_and_the_next_run_goes_on(
     warehouse = make_warehouse()
     start(warehouse, "webhooks")
     before = warehouse.rows("webhooks")
-    fault = warehouse.asana.fault("/webhooks", 503)
+    fault = warehouse.asana.add_fault("/webhooks", 503)
     warehouse.asana_fields["max_attempts"] = 2
     result = warehouse.run("sync_workspace", paid(warehouse), ["webhooks"])
     assert set(failures(result)) == {"webhooks"}
@@ -139,7 +139,7 @@ def test_a_value_that_does_not_fit_is_counted_by_a_check(make_warehouse: MakeWar
     organization = warehouse.asana.organization
     tag = str(warehouse.asana.truth("tags", paid(warehouse))[0]["gid"])
     organization.get(tag, "tag").fields["created_at"] = "soon"
-    organization.touch()
+    organization.mark_changed()
     result = warehouse.run("sync_workspace", paid(warehouse), ["tags"])
     assert complaints(result)["tags", "no_unmapped_values"].startswith("1 rows ")
     [row] = [row for row in warehouse.rows("tags") if row["gid"] == tag]
@@ -154,13 +154,13 @@ def test_a_task_that_a_listing_passed_over_is_asked_for_and_stays(make_warehouse
     start(warehouse, "projects", "users", "tasks")
     section = organization.sections[project][0].gid
 
-    def move(request: Request) -> bool:
+    def move(request: ReceivedRequest) -> bool:
         """The last task goes to the top, just before the second page is asked for."""
         if request.query.get("project") == project and "offset" in request.query:
             organization.move_task(tasks[-1], section, first=True)
         return False
 
-    warehouse.asana.fault(move, 500)
+    warehouse.asana.add_fault(move, 500)
     asked = len(warehouse.asana.log)
     assert warehouse.run("sync_workspace", paid(warehouse), ["tasks"], full_refresh=True).success
     assert [entry.path for entry in warehouse.asana.log[asked:] if entry.path.startswith("/tasks/")] == [
@@ -234,7 +234,7 @@ def test_a_sync_that_fails_in_the_middle_leaves_nobody_asking(make_warehouse: Ma
     warehouse = make_warehouse(latency=0.02)
     start(warehouse, "projects", "users", "tasks")
     for path, name in (("/projects/{gid}/sections", "sections"), ("/tasks/{gid}/stories", "stories")):
-        warehouse.asana.fault(path, 200, times=1, body={"data": [{"name": "no gid"}]})
+        warehouse.asana.add_fault(path, 200, times=1, body={"data": [{"name": "no gid"}]})
         if name == "stories":
             assert warehouse.run("sync_workspace", paid(warehouse), ["subtasks"]).success
         result = warehouse.run("sync_workspace", paid(warehouse), [name])

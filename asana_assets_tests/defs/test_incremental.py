@@ -30,7 +30,7 @@ def test_on_a_free_plan_they_are_too_but_for_what_is_out_of_sight_which_comes_by
     make_warehouse: MakeWarehouse,
 ) -> None:
     warehouse = make_warehouse()
-    warehouse.asana.fault("/workspaces/{gid}/tasks/search", 402)
+    warehouse.asana.add_fault("/workspaces/{gid}/tasks/search", 402)
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
     warehouse.sync()
     mutate(warehouse)
@@ -109,7 +109,7 @@ def test_an_asset_whose_upstream_was_never_synced_here_is_not_taken_for_childles
 ) -> None:
     warehouse = make_warehouse()
     assert warehouse.run("refresh_workspaces").success
-    other = warehouse.asana.organization.traps["free_organization"]
+    other = warehouse.asana.organization.edge_cases["free_organization"]
     assert warehouse.run("sync_workspace", other, ["projects"]).success
     result = warehouse.run("sync_workspace", paid(warehouse), ["sections"])
     assert failures(result) == {

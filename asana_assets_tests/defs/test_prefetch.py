@@ -13,7 +13,7 @@ ALONE = ["users", "tags", "webhooks", "project_templates", "workspace_membership
 
 
 def paid(warehouse: Warehouse) -> str:
-    return warehouse.asana.organization.traps["paid_organization"]
+    return warehouse.asana.organization.edge_cases["paid_organization"]
 
 
 def run(warehouse: Warehouse, *assets: str, **config: object) -> dict[str, str]:
@@ -40,7 +40,7 @@ def test_what_does_not_depend_on_one_another_is_asked_for_side_by_side(
 def test_nothing_below_an_asset_that_failed_is_asked_for(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     assert warehouse.run("refresh_workspaces").success
-    warehouse.asana.fault("/projects", 403)
+    warehouse.asana.add_fault("/projects", 403)
     assert set(run(warehouse)) == {"projects"}
     paths = {entry.path.rsplit("/", 1)[-1] for entry in warehouse.asana.log}
     assert "users" in paths
@@ -72,7 +72,7 @@ def test_what_was_begun_and_never_had_its_turn_is_stopped(make_warehouse: MakeWa
     """Steps have their turn in a fixed order; when one ends the run, those begun behind it are given up."""
     warehouse = make_warehouse(latency=0.05)
     assert warehouse.run("refresh_workspaces").success
-    warehouse.asana.fault("/users", 401)
+    warehouse.asana.add_fault("/users", 401)
     errors = run(warehouse, *ALONE)
     assert "users" in errors
     assert asking() == []

@@ -241,13 +241,13 @@ def test_the_token_is_in_nothing_that_a_run_leaves_behind(
     """Of runs that succeed and that fail: events, logs, metadata, exceptions, reprs, configuration, tables."""
     caplog.set_level("DEBUG")
     warehouse = make_warehouse({"ASANA_ACCESS_TOKEN": SECRET}, tokens=(SECRET,))
-    personal = warehouse.asana.organization.traps["personal_workspace"]
+    personal = warehouse.asana.organization.edge_cases["personal_workspace"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASANA_ACCESS_TOKEN", SECRET)
         well = [warehouse.run("refresh_workspaces"), warehouse.run("sync_workspace", personal)]
-        warehouse.asana.fault("/users", 200, times=1, body={"data": [{"name": "no gid"}]})
+        warehouse.asana.add_fault("/users", 200, times=1, body={"data": [{"name": "no gid"}]})
         odd = warehouse.run("sync_workspace", personal)
-        warehouse.asana.revoke()
+        warehouse.asana.revoke_token()
         refused = warehouse.run("sync_workspace", personal)
     assert [result.success for result in (*well, odd, refused)] == [True, True, False, False]
     left = [str(record.__dict__) for record in caplog.records]
@@ -277,12 +277,12 @@ def test_after_a_401_the_secret_is_read_once_more_and_the_run_goes_on(asana: San
 
         assert count() == 3
         Session().client("secretsmanager").put_secret_value(SecretId=arn, SecretString=DIGITS)
-        asana.revoke(SECRET)
+        asana.revoke_token(SECRET)
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(lambda _: count(), range(8))) == [3] * 8
         assert 1 <= sum(entry.status == 401 for entry in asana.log) <= 8
         assert count() == 3
-        asana.revoke(DIGITS)
+        asana.revoke_token(DIGITS)
         asked = len(asana.log)
         for _ in range(2):
             with pytest.raises(UnauthorizedError):

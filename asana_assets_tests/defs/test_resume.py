@@ -72,7 +72,7 @@ def test_a_sync_killed_twenty_times_ends_with_the_truth_and_repeats_no_more_than
     make_warehouse: MakeWarehouse, seed: int
 ) -> None:
     warehouse = make_warehouse(latency=0.02)
-    paid = warehouse.asana.organization.traps["paid_organization"]
+    paid = warehouse.asana.organization.edge_cases["paid_organization"]
     warehouse.settings["ASANA_WORKSPACES"] = paid
     killed = kill_at_random(warehouse, 20, seed)
     warehouse.assert_true(paid)
@@ -92,7 +92,7 @@ def test_a_sync_killed_twenty_times_ends_with_the_truth_and_repeats_no_more_than
 @pytest.mark.slow
 def test_a_killed_sync_is_gone_on_with(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse(latency=0.02)
-    paid = warehouse.asana.organization.traps["paid_organization"]
+    paid = warehouse.asana.organization.edge_cases["paid_organization"]
     warehouse.settings["ASANA_WORKSPACES"] = paid
     running = start(warehouse, "--checkpoint-rows", str(ROWS))
     wait_for(warehouse.asana, 90, running)
@@ -114,7 +114,7 @@ def test_a_killed_sync_is_gone_on_with(make_warehouse: MakeWarehouse) -> None:
 @pytest.mark.slow
 def test_a_sync_killed_after_its_last_asset_has_nothing_left_to_read(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    gid = warehouse.asana.organization.traps["personal_workspace"]
+    gid = warehouse.asana.organization.edge_cases["personal_workspace"]
     warehouse.settings["ASANA_WORKSPACES"] = gid
     finish(start(warehouse))
     lake = LakeResource(data_dir=str(warehouse.data_dir))
@@ -132,7 +132,7 @@ def test_a_sync_killed_after_its_last_asset_has_nothing_left_to_read(make_wareho
 def test_a_terminated_sync_keeps_what_it_read(make_warehouse: MakeWarehouse) -> None:
     """As when a run is terminated in the UI: with checkpoints far away, nothing but the end can have stored it."""
     warehouse = make_warehouse(latency=0.05)
-    paid = warehouse.asana.organization.traps["paid_organization"]
+    paid = warehouse.asana.organization.edge_cases["paid_organization"]
     warehouse.settings |= {"ASANA_WORKSPACES": paid}
     assert warehouse.run("refresh_workspaces").success
     assert warehouse.run("sync_workspace", paid, ["projects", "users", "tasks", "subtasks"]).success
@@ -154,7 +154,7 @@ def test_a_terminated_sync_keeps_what_it_read(make_warehouse: MakeWarehouse) -> 
 @pytest.mark.slow
 def test_for_a_terminated_sync_nothing_more_is_begun(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse(latency=0.05)
-    paid = warehouse.asana.organization.traps["paid_organization"]
+    paid = warehouse.asana.organization.edge_cases["paid_organization"]
     warehouse.settings["ASANA_WORKSPACES"] = paid
     assert warehouse.run("refresh_workspaces").success
     assert warehouse.run("sync_workspace", paid, ["projects", "users", "tasks", "subtasks"]).success
@@ -169,10 +169,10 @@ def test_for_a_terminated_sync_nothing_more_is_begun(make_warehouse: MakeWarehou
 
 def test_a_spent_budget_keeps_what_was_read_before(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    paid = warehouse.asana.organization.traps["paid_organization"]
+    paid = warehouse.asana.organization.edge_cases["paid_organization"]
     assert warehouse.run("refresh_workspaces").success
     assert warehouse.run("sync_workspace", paid, ["projects", "users", "tasks", "subtasks"]).success
-    fault = warehouse.asana.fault("/tasks/{gid}/stories", 503, skip=20)
+    fault = warehouse.asana.add_fault("/tasks/{gid}/stories", 503, skip=20)
     warehouse.asana_fields["max_attempts"] = 1
     result = warehouse.run("sync_workspace", paid, ["stories"])
     assert "failed once: Asana answered 503" in failures(result)["stories"]
@@ -194,10 +194,10 @@ def test_a_full_refresh_that_dagster_retries_goes_on_and_does_not_begin_anew(
     make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse = make_warehouse()
-    paid = warehouse.asana.organization.traps["paid_organization"]
+    paid = warehouse.asana.organization.edge_cases["paid_organization"]
     warehouse.settings["ASANA_WORKSPACES"] = paid
     warehouse.sync()
-    fault = warehouse.asana.fault("/tasks/{gid}/stories", 503, skip=20)
+    fault = warehouse.asana.add_fault("/tasks/{gid}/stories", 503, skip=20)
     warehouse.asana_fields["max_attempts"] = 1
     first = warehouse.run("sync_workspace", paid, ["stories"], full_refresh=True)
     assert set(failures(first)) == {"stories"}
@@ -221,7 +221,7 @@ def test_a_full_refresh_that_dagster_retries_goes_on_and_does_not_begin_anew(
 @pytest.mark.slow
 def test_two_syncs_of_one_workspace_at_once_lose_and_double_nothing(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse(latency=0.01)
-    paid = warehouse.asana.organization.traps["paid_organization"]
+    paid = warehouse.asana.organization.edge_cases["paid_organization"]
     warehouse.settings["ASANA_WORKSPACES"] = paid
     both = [start(warehouse, "--checkpoint-rows", "40") for _ in range(2)]
     outcomes = [(running.communicate(timeout=120)[1], running.returncode) for running in both]
@@ -237,7 +237,7 @@ def test_two_syncs_of_one_workspace_at_once_lose_and_double_nothing(make_warehou
 @pytest.mark.slow
 def test_syncs_of_different_workspaces_at_once_both_succeed_always(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    small = [warehouse.asana.organization.traps[name] for name in ("free_organization", "personal_workspace")]
+    small = [warehouse.asana.organization.edge_cases[name] for name in ("free_organization", "personal_workspace")]
     select = [word for name in ("users", "projects", "tasks", "status_updates") for word in ("--select", name)]
     for _ in range(20):
         both = [start(warehouse, "--workspace", gid, *select) for gid in small]

@@ -12,7 +12,7 @@ from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 
 def paid_alone(warehouse: Warehouse) -> str:
     """Sync the paid organization only; its gid."""
-    gid = warehouse.asana.organization.traps["paid_organization"]
+    gid = warehouse.asana.organization.edge_cases["paid_organization"]
     warehouse.settings["ASANA_WORKSPACES"] = gid
     warehouse.sync()
     return gid
@@ -48,7 +48,7 @@ def test_every_table_is_the_truth_for_the_fewest_requests_and_a_second_sync_chan
     assert not [path for path in again if path.endswith(("/stories", "/subtasks")) or path == "/attachments"]
     searches = Counter(path.split("/")[2] for path in again if path.endswith("/search"))
     assert sorted(searches.values()) == [1, 1, 2]  # where it is not paid for, it is refused once
-    assert searches[warehouse.asana.organization.traps["paid_organization"]] == 2
+    assert searches[warehouse.asana.organization.edge_cases["paid_organization"]] == 2
     for name, before in first.items():
         after = warehouse.table(name)
         order: list[tuple[str, Order]] = [("workspace_gid", "ascending"), ("gid", "ascending")]
@@ -68,19 +68,19 @@ def test_a_limit_above_the_configured_rate_is_never_met(make_warehouse: MakeWare
     """150 a minute with 1.25/s configured, in proportion: 50 times as fast."""
     warehouse = make_warehouse({"ASANA_REQUESTS_PER_SECOND": "62.5"}, requests_per_minute=150, window_seconds=1.2)
     warehouse.assert_true(paid_alone(warehouse))
-    assert warehouse.asana.rejected == 0
+    assert warehouse.asana.rejection_count == 0
 
 
 @pytest.mark.slow
 def test_a_limit_below_the_configured_rate_is_found_and_no_pause_is_cut_short(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse({"ASANA_REQUESTS_PER_SECOND": "100"}, requests_per_minute=60, window_seconds=3)
     warehouse.assert_true(paid_alone(warehouse))
-    assert 0 < warehouse.asana.rejected < len(warehouse.asana.log) / 5
+    assert 0 < warehouse.asana.rejection_count < len(warehouse.asana.log) / 5
 
 
 def test_paging_loses_and_doubles_nothing(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    gid = warehouse.asana.organization.traps["paid_organization"]
+    gid = warehouse.asana.organization.edge_cases["paid_organization"]
     organization = warehouse.asana.organization
     project = organization.add_project(gid, "Many")
     for at in range(250):

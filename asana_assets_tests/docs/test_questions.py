@@ -21,7 +21,7 @@ MANY = {"users"}
 
 def made_harder(organization: Organization) -> Organization:
     """Put in what the questions could stumble over, so that each condition in them counts."""
-    traps = organization.traps
+    traps = organization.edge_cases
     boards = [
         one
         for one in organization.projects(traps["paid_organization"])
@@ -43,7 +43,7 @@ def made_harder(organization: Organization) -> Organization:
     organization.add_subtask(traps["subtask_in_project"], "Below a subtask")
     for pace, project in enumerate(boards, 1):
         add_moves(organization, project, pace)
-    organization.touch()
+    organization.mark_changed()
     return organization
 
 

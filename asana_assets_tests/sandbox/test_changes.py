@@ -19,22 +19,24 @@ Change: TypeAlias = Callable[[Organization, str], str]
 _BUMPING: dict[str, Change] = {
     "rename": lambda organization, gid: organization.rename_task(gid, "renamed"),
     "complete": lambda organization, gid: organization.complete_task(gid),
-    "assign": lambda organization, gid: organization.assign_task(gid, organization.traps["user_in_two_workspaces"]),
+    "assign": lambda organization, gid: organization.assign_task(
+        gid, organization.edge_cases["user_in_two_workspaces"]
+    ),
     "unassign": lambda organization, gid: organization.assign_task(gid, None),
     "comment": lambda organization, gid: organization.add_comment(gid, "hello"),
     "attach": lambda organization, gid: organization.add_attachment(gid, "file.txt"),
     "detach": lambda organization, gid: organization.delete_attachment(organization.attachments[gid][0].gid),
     "delete a story": lambda organization, gid: organization.delete_story(organization.stories[gid][0].gid),
     "second project": lambda organization, gid: organization.add_to_project(
-        gid, organization.traps["teamless_project"]
+        gid, organization.edge_cases["teamless_project"]
     ),
 }
 _SILENT: dict[str, Change] = {
     "like": lambda organization, gid: organization.like_task(gid),
-    "edit a comment": lambda organization, _: organization.edit_comment(organization.traps["comment"], "edited"),
-    "like a comment": lambda organization, _: organization.like_comment(organization.traps["comment"]),
+    "edit a comment": lambda organization, _: organization.edit_comment(organization.edge_cases["comment"], "edited"),
+    "like a comment": lambda organization, _: organization.like_comment(organization.edge_cases["comment"]),
     "add a subtask": lambda organization, gid: organization.add_subtask(gid, "below"),
-    "share a project": lambda organization, _: organization.share_project(organization.traps["unshared_project"]),
+    "share a project": lambda organization, _: organization.share_project(organization.edge_cases["unshared_project"]),
 }
 
 

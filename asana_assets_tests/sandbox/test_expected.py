@@ -44,14 +44,14 @@ def test_a_scale_costs_about_what_it_says(scale: str, least: int, most: int) -> 
 
 def test_the_reference_has_its_numbers() -> None:
     organization = build_organization(scale="reference")
-    paid = organization.traps["paid_organization"]
+    paid = organization.edge_cases["paid_organization"]
     counts = [len(truth_objects(organization, endpoint, paid)) for endpoint in ("tasks", "subtasks", "stories")]
     assert counts == [246, 196, 1889]
 
 
 def test_numbers_can_be_given() -> None:
     organization = build_organization(scale=Scale(users=20, projects=30, tasks_per_project=12, tags=40))
-    paid = organization.traps["paid_organization"]
+    paid = organization.edge_cases["paid_organization"]
     endpoints = ("users", "projects", "tasks", "tags")
     assert [len(truth_objects(organization, endpoint, paid)) for endpoint in endpoints] == [20, 30, 360, 40]
 
@@ -109,6 +109,6 @@ def test_a_personal_workspace_is_not_asked_for_teams(calm: Client) -> None:
 
 
 def test_every_scale_has_every_trap() -> None:
-    traps = [set(build_organization(scale=scale).traps) for scale in ("tiny", "demo")]
+    traps = [set(build_organization(scale=scale).edge_cases) for scale in ("tiny", "demo")]
     assert traps[0] == traps[1]
-    assert set(build_organization(scale=SCALES["reference"]).traps) <= traps[0]
+    assert set(build_organization(scale=SCALES["reference"]).edge_cases) <= traps[0]

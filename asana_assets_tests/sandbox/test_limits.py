@@ -60,8 +60,8 @@ def test_too_many_requests_are_429_with_the_wait_that_helps() -> None:
         }
         time.sleep(int(refused.headers["Retry-After"]))
         assert asana.get("/users/me").status_code == 200
-        assert sandbox.rejected == 2
-        assert sandbox.busiest(2) == 5
+        assert sandbox.rejection_count == 2
+        assert sandbox.max_requests_within(2) == 5
 
 
 def test_every_token_has_a_window_of_its_own() -> None:

@@ -65,7 +65,7 @@ def test_a_thousand_rows_come_without_limit_and_one_more_do_not(crowded: Client)
     organization = crowded.sandbox.organization
     with organization.lock:
         organization.new_tag(organization.get(paid, "workspace"), "one more", organization.now())
-        organization.touch()
+        organization.mark_changed()
     assert crowded.error("/tags", workspace=paid) == (
         400,
         "The result is too large. You should use pagination (may require specifying a workspace)!",
@@ -149,7 +149,7 @@ def test_a_million_tasks_are_listed_without_being_there() -> None:
     with Sandbox(replace(SCALES["tiny"], bulk_tasks=1_000_000)) as sandbox:
         asana, organization = Client(sandbox=sandbox), sandbox.organization
         assert len(organization.objects) < 10_000
-        (project,) = organization.bulk
+        (project,) = organization.generated_tasks
         pages = asana.pages("/tasks", project=project, limit=100, opt_fields="name,projects")
         rows = [*next(pages), *next(pages)]
         assert [row["name"] for row in rows] == [f"Task {number}" for number in range(200)]

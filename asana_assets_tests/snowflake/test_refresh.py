@@ -88,7 +88,7 @@ def warehouse(make_warehouse: MakeWarehouse, emulator: Emulator, monkeypatch: py
 
 def sync(warehouse: Warehouse, *names: str) -> str:
     """Materialize the workspaces and these assets of one; its gid."""
-    gid = warehouse.asana.organization.traps["free_organization"]
+    gid = warehouse.asana.organization.edge_cases["free_organization"]
     warehouse.settings["ASANA_WORKSPACES"] = gid
     for result in (warehouse.run("refresh_workspaces"), warehouse.run("sync_workspace", gid, names)):
         assert result.success, failures(result)
@@ -183,7 +183,7 @@ def test_of_a_materialization_that_fails_half_way_snowflake_is_not_told(
         warehouse.asana.organization.post_status(str(row["gid"]), "News")
     sync(warehouse, "projects")
     warehouse.settings["ASANA_MAX_IN_FLIGHT"] = "1"  # so that one is read to its end before the next is refused
-    warehouse.asana.fault("/status_updates", 400, skip=1)
+    warehouse.asana.add_fault("/status_updates", 400, skip=1)
     result = warehouse.run("sync_workspace", gid, ["status_updates"], checkpoint_rows=1)
     assert not result.success
     assert warehouse.rows("status_updates")
@@ -191,7 +191,7 @@ def test_of_a_materialization_that_fails_half_way_snowflake_is_not_told(
 
 
 def test_the_materialization_says_where_snowflake_has_it(warehouse: Warehouse) -> None:
-    warehouse.settings["ASANA_WORKSPACES"] = warehouse.asana.organization.traps["free_organization"]
+    warehouse.settings["ASANA_WORKSPACES"] = warehouse.asana.organization.edge_cases["free_organization"]
     result = warehouse.run("refresh_workspaces")
     assert metadata(result, "workspaces")["snowflake_table"] == '"ASANA"."RAW"."WORKSPACES"'
     [check] = [one for one in result.get_asset_check_evaluations() if one.check_name == "snowflake_row_count"]

@@ -53,4 +53,4 @@ class Client:
         return response.status_code, response.json()["errors"][0]["message"]
 
     def trap(self, name: str) -> str:
-        return self.sandbox.organization.traps[name]
+        return self.sandbox.organization.edge_cases[name]

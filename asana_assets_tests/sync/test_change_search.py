@@ -38,7 +38,7 @@ def found(asana: Sandbox, workspace: str, last_sync: dt.datetime | None) -> list
 
 def test_more_than_a_page_is_found_whole_for_little_more_than_its_pages(asana: Sandbox) -> None:
     organization = asana.organization
-    workspace = organization.traps["paid_organization"]
+    workspace = organization.edge_cases["paid_organization"]
     project = organization.add_project(workspace, "Many")
     since = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=10)
     tasks = [organization.add_task(project, f"Task {number}") for number in range(250)]
@@ -52,7 +52,7 @@ def test_more_than_a_page_is_found_whole_for_little_more_than_its_pages(asana: S
 def test_a_plan_without_search_is_asked_once(asana: Sandbox) -> None:
     client = Client(base_url=asana.url, token=asana.token, throttle=Throttle(ceiling=1000))
     search = ChangeSearch(client)
-    workspace = asana.organization.traps["free_organization"]
+    workspace = asana.organization.edge_cases["free_organization"]
     now = dt.datetime.now(dt.UTC)
     for _ in range(2):
         assert search.changed_since(LISTING, workspace, now, opt_fields="", usage=RequestStats()) is None
@@ -63,30 +63,30 @@ def test_a_plan_without_search_is_asked_once(asana: Sandbox) -> None:
 def test_a_search_that_is_refused_is_done_without(
     asana: Sandbox, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
-    asana.fault("/workspaces/{gid}/tasks/search", status, message="No.")
-    assert found(asana, asana.organization.traps["paid_organization"], dt.datetime.now(dt.UTC)) is None
+    asana.add_fault("/workspaces/{gid}/tasks/search", status, message="No.")
+    assert found(asana, asana.organization.edge_cases["paid_organization"], dt.datetime.now(dt.UTC)) is None
     assert "come by age" in caplog.text
 
 
 def test_before_the_first_sync_nothing_is_searched_for(asana: Sandbox) -> None:
-    assert found(asana, asana.organization.traps["paid_organization"], None) is None
+    assert found(asana, asana.organization.edge_cases["paid_organization"], None) is None
     assert len(asana.log) == 0
 
 
 def test_what_changed_before_the_overlap_is_not_asked_for_again(asana: Sandbox) -> None:
-    workspace = asana.organization.traps["paid_organization"]
+    workspace = asana.organization.edge_cases["paid_organization"]
     assert found(asana, workspace, dt.datetime.now(dt.UTC) + dt.timedelta(minutes=9)) == []
 
 
 def test_more_tasks_of_one_instant_than_fit_a_page_are_told_apart_by_their_creation(asana: Sandbox) -> None:
     organization = asana.organization
-    workspace = organization.traps["paid_organization"]
+    workspace = organization.edge_cases["paid_organization"]
     project = organization.add_project(workspace, "Bulk edit")
     tasks = [organization.add_task(project, f"Task {number}") for number in range(130)]
     instant = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     for gid in tasks:
         organization.get(gid, "task").fields["modified_at"] = instant
-    organization.touch()
+    organization.mark_changed()
     gids = found(asana, workspace, dt.datetime.now(dt.UTC))
     assert gids is not None
     assert set(tasks) <= set(gids)

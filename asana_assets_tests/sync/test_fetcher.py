@@ -58,11 +58,11 @@ class Work:
 
 @pytest.fixture(scope="module")
 def work() -> Work:
-    organization = build_organization(scale=Scale(bulk_tasks=100_000))
-    workspace = organization.traps["paid_organization"]
+    organization = build_organization(scale=Scale(generated_tasks=100_000))
+    workspace = organization.edge_cases["paid_organization"]
     project = organization.add_project(workspace, "Many")
     tasks = [organization.add_task(project, f"Task {at}") for at in range(250)]
-    [endless] = organization.bulk
+    [endless] = organization.generated_tasks
     return Work(organization, workspace, project, tasks, endless)
 
 
@@ -157,7 +157,7 @@ def test_as_many_are_asked_at_once_as_may_be_on_the_way(work: Work) -> None:
 
 def test_what_is_added_while_reading_is_answered_too(asana: Sandbox, work: Work) -> None:
     """Five levels of subtasks, each known only from the one above."""
-    traps = work.organization.traps
+    traps = work.organization.edge_cases
     found: list[str] = []
     with client_of(asana) as client:
         fan = fan_of(client)
@@ -253,7 +253,7 @@ def test_closing_early_ends_the_threads_and_the_asking(asana: Sandbox, work: Wor
 
 def test_an_error_of_one_ask_ends_all_and_stops_the_others(asana: Sandbox, work: Work) -> None:
     """At one request in ten seconds, the others would be a long time waiting for their turns."""
-    asana.fault("/tasks/{gid}/stories", 400, message="No.")
+    asana.add_fault("/tasks/{gid}/stories", 400, message="No.")
     began = time.monotonic()
     with client_of(asana, ceiling=0.1) as client:
         with pytest.raises(BadRequestError, match=r"^GET /tasks/\{parent\}/stories answered 400: No\.$"):
@@ -265,7 +265,7 @@ def test_an_error_of_one_ask_ends_all_and_stops_the_others(asana: Sandbox, work:
 
 def test_an_error_ends_the_reading_while_the_others_wait_to_hand_over(asana: Sandbox, work: Work) -> None:
     endless = itertools.repeat(listing_request(TASKS_OF_PROJECT, work.endless, work.workspace))
-    asana.fault("/tasks", 400, skip=10)
+    asana.add_fault("/tasks", 400, skip=10)
     with client_of(asana, max_in_flight=4) as client:
         answers = answers_to(client, endless)
         next(answers)
@@ -278,7 +278,7 @@ def test_an_error_ends_the_reading_while_the_others_wait_to_hand_over(asana: San
 @pytest.mark.parametrize("kind", [401, 503, "repeated_offset"])
 def test_what_is_no_single_parents_matter_ends_the_reading(asana: Sandbox, work: Work, kind: int | str) -> None:
     wanted: dict[int | str, type[AsanaError]] = {401: UnauthorizedError, 503: TransientError}
-    asana.fault("/tasks", "repeated_offset" if isinstance(kind, str) else kind)
+    asana.add_fault("/tasks", "repeated_offset" if isinstance(kind, str) else kind)
     with client_of(asana) as client, pytest.raises(wanted.get(kind, ContractError)):
         list(answers_to(client, iter([listing_request(TASKS_OF_PROJECT, work.project, work.workspace)])))
 
@@ -319,7 +319,7 @@ def test_a_parent_that_is_refused_is_told_and_the_others_are_read(
     asana: Sandbox, work: Work, status: int, outcome: Outcome
 ) -> None:
     refused = work.tasks[1]
-    asana.fault(f"/tasks/{refused}/stories", status)
+    asana.add_fault(f"/tasks/{refused}/stories", status)
     with client_of(asana) as client:
         answers = list(answers_to(client, work.stories(3)))
     ends = {answer.request.parent_gid: answer.outcome for answer in answers if answer.outcome}
@@ -328,7 +328,7 @@ def test_a_parent_that_is_refused_is_told_and_the_others_are_read(
 
 
 def test_a_parent_may_be_refused_after_its_first_page(asana: Sandbox, work: Work) -> None:
-    asana.fault("/tasks", 403, skip=1)
+    asana.add_fault("/tasks", 403, skip=1)
     with client_of(asana) as client:
         answers = list(answers_to(client, iter([listing_request(TASKS_OF_PROJECT, work.project, work.workspace)])))
     assert [(answer.page and answer.page.count, answer.outcome) for answer in answers] == [
@@ -340,7 +340,7 @@ def test_a_parent_may_be_refused_after_its_first_page(asana: Sandbox, work: Work
 def test_a_project_made_private_and_one_deleted_are_told_apart() -> None:
     with Sandbox() as asana, client_of(asana) as client:
         organization = asana.organization
-        workspace = organization.traps["paid_organization"]
+        workspace = organization.edge_cases["paid_organization"]
         projects = [organization.add_project(workspace, name) for name in ("private", "deleted", "there")]
         organization.make_project_private(projects[0])
         organization.delete_project(projects[1])

@@ -23,7 +23,7 @@ import requests
 from asana_assets.asana.endpoints import PROJECTS, STORIES, TASKS, USERS, WORKSPACES
 from asana_assets.asana.model import Endpoint
 from asana_assets.sandbox import Sandbox
-from asana_assets.sandbox.scenario import scale_of
+from asana_assets.sandbox.data.scale import resolve_scale
 
 PAGE: Final = 100
 STORIES_OF_TASK: Final = 4
@@ -64,7 +64,7 @@ class Shape:
 
 def learn(scale: str) -> Shape:
     """Ask a sandbox for the records that the assets ask for."""
-    with Sandbox(scale_of(scale, bulk_tasks=PAGE, small_workspaces=False)) as sandbox:
+    with Sandbox(resolve_scale(scale, generated_tasks=PAGE, small_workspaces=False)) as sandbox:
 
         def ask(path: str, endpoint: Endpoint, **params: str) -> requests.Response:
             wanted = {"limit": str(PAGE), "opt_fields": endpoint.opt_fields, **params}

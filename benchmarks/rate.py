@@ -15,8 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from asana_assets.sandbox import Sandbox
-from asana_assets.sandbox.server import LogEntry
+from asana_assets.sandbox import LogEntry, Sandbox
 from benchmarks.load import NAME, Load, loading
 from benchmarks.report import Figure, Part, main
 

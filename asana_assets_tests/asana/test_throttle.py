@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asana_assets.asana.throttle import MIN_RATE_FRACTION, RECOVERY_SECONDS, SLOT_GRACE_SECONDS, LocalPacer, Throttle
-from asana_assets.sandbox.limits import Window, retry_after
+from asana_assets.sandbox.api.limits import Window, retry_after
 
 
 @dataclass

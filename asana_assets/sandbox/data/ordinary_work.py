@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from asana_assets.sandbox.data.model import Object, Struct
     from asana_assets.sandbox.data.scale import Scale
 
+GENERATED_PROJECT = "Generated"
+"""Name of the project with the generated tasks."""
+
 _AREA = ("Website", "Hiring", "Q3 launch", "Support", "Data platform", "Events", "Catalogue", "Office move", "Research")
 _COMMENT = (
     "Done on my side.",
@@ -66,7 +69,7 @@ class _Filler:
             created_at, size = self.builder.random_instant(), self.random.randint(100, 10**7)
             organization.new_attachment(task, f"notes {self.random.randint(1, 99)}.txt", created_at, size=size)
         if scale.generated_tasks:
-            organization.new_generated_project(workspace, "Generated", self.builder.at(0), scale.generated_tasks)
+            organization.new_generated_project(workspace, GENERATED_PROJECT, self.builder.at(0), scale.generated_tasks)
 
     def _add_teams(self) -> list[Object]:
         organization = self.organization

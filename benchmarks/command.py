@@ -96,7 +96,7 @@ def sync(
 def pinned(core: int | None) -> Generator[None]:
     """Run processes that are started in this block on one core, counted from 0.
 
-    Has no effect with None, on a single core, or on other systems than Linux.
+    Has no effect if `core` is None, on a single core, and on systems other than Linux.
     """
     if core is None or sys.platform != "linux":
         yield

@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
         "--larger",
         type=int,
         default=3,
-        help="Factor of a second sync with more tasks, which shows how memory grows; 0 skips it. Default: %(default)s.",
+        help="Then sync this multiple of the tasks, to measure how memory grows; 0 skips that. Default: %(default)s.",
     )
     parser.add_argument(
         "--scale",

@@ -164,7 +164,7 @@ class Pages:
             case "/tasks" if "project" in params:
                 body = _page(self._tasks(int(params["project"]), page), page + 1, self._pages, target)
             case "/tasks":
-                body = _EMPTY_PAGE  # of an assignee
+                body = _EMPTY_PAGE  # by assignee: no task has one
             case stories_path if stories_path.endswith("/stories"):
                 number = int(stories_path.split("/")[2]) * STORIES_PER_TASK
                 gids = range(number, number + STORIES_PER_TASK)

@@ -49,7 +49,7 @@ _TOO_MANY_REQUESTS = 429
 
 
 def saturation() -> list[Figure]:
-    """25 requests/s at several latencies in parallel, without a limit of the server."""
+    """Send 25 requests/s at several latencies in parallel, without a limit of the server."""
     ceiling, warm_up, seconds = 25.0, 8.0, 15.0
     figures: list[Figure] = []
     with ExitStack() as stack:
@@ -73,7 +73,7 @@ def saturation() -> list[Figure]:
 
 
 def rejections() -> list[Figure]:
-    """99 % of the limit: from the first minute, then in a new process with idle periods."""
+    """Send 99 % of the limit: from the first minute, then in a new process with idle periods."""
     with _pacer_urls() as pacer_url, Sandbox(latency=0.2, jitter=0.1, requests_per_minute=LIMIT) as sandbox:
         started_at = time.monotonic()
         with loading(sandbox, pacer_url("shared"), name="steady", ceiling=CEILING, seconds=70):
@@ -142,7 +142,7 @@ class Recovery:
 
 
 def recovery() -> list[Figure]:
-    """Three disturbed servers: two lower their limit temporarily, one rejects a burst of requests."""
+    """Disturb three servers: two lower their limit temporarily, one rejects a burst of requests."""
     undisturbed_seconds, lowered_seconds, seconds = 25.0, 20.0, 100.0
     disturbances = {"limit lowered": 1, "limit lowered, two processes": 2, "burst of 429": 1}
     with ExitStack() as stack:
@@ -209,7 +209,7 @@ def _plot(results: Sequence[Recovery]) -> None:
 
 
 def processes() -> list[Figure]:
-    """Two busy processes and an occasional one share a token; one is killed, one joins, the token is paused."""
+    """Share a token among two busy processes and an occasional one; kill one, start another, pause the token."""
     pause = 5.0
     with ExitStack() as stack:
         pacer_url = stack.enter_context(_pacer_urls())("shared")

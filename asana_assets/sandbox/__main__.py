@@ -96,7 +96,7 @@ def _serve(sandbox: Sandbox) -> int:
 
 
 def _run(sandbox: Sandbox, command: list[str], requests_per_minute: int) -> int:
-    """Run the command and return its exit code. On Ctrl-C the command decides when to exit."""
+    """Run the command and return its exit code. The command handles Ctrl-C itself."""
     environment = {**os.environ, "ASANA_BASE_URL": sandbox.url, "ASANA_ACCESS_TOKEN": sandbox.token}
     if requests_per_minute:
         environment.setdefault("ASANA_REQUESTS_PER_SECOND", f"{requests_per_minute / 60 * _SHARE_OF_LIMIT:g}")

@@ -70,10 +70,10 @@ class Sandbox:
         tokens: Valid access tokens, all of the same user. Each has its own rate limit.
         latency: Mean time before a response, in seconds; uniformly distributed within ± `jitter`.
         requests_per_minute: Rate limit of each token; None is unlimited.
-        window_seconds: Length of the limits' minute, which tests shorten.
+        window_seconds: Length of the rate limits' window; tests shorten it.
         search_per_minute: Separate rate limit of each token for searches; None is unlimited.
         search_lag: How long the search index takes to notice a change, in seconds.
-        max_concurrent_requests: Limit of each token.
+        max_concurrent_requests: Limit of each token; more are rejected with 429.
         offset_lifetime_seconds: How long an offset is valid.
         faults: Lets a fraction of first attempts fail.
         port: 0 selects a free port.

@@ -63,7 +63,7 @@ class _EdgeCaseStories:
         self._add(126, "multi_enum_custom_field_changed", "changed Channels", custom_field=channels, **change)
 
     def add_system_stories(self, project: Object) -> None:
-        """Add changes of what is not a custom field."""
+        """Add changes of everything except custom fields."""
         before, after = self.organization.sections[project.gid][:2]
         self._add(127, "section_changed", "moved", old_section=before, new_section=after)
         due: Value = {"start_on": None, "due_at": None, "due_on": "2026-02-10"}

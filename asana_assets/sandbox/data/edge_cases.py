@@ -48,7 +48,7 @@ class _EdgeCases:
         return NewTask(created_at=self.builder.at(hours), creator=self.owner)
 
     def add_people(self) -> None:
-        """Add a former member, a user without name and email, and an assignee whom no listing contains."""
+        """Add a former member, a user without name and email, and an assignee that no listing contains."""
         organization, builder = self.organization, self.builder
         absent = organization.new_user("Former Colleague", None)
         inactive = organization.new_user("Left Last Year", "left@example.com")

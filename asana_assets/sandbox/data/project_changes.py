@@ -70,7 +70,7 @@ class ProjectChanges(ProjectFactory, TaskChanges):
             return gid
 
     def post_status(self, project_gid: str, title: str, status: str = "on_track") -> str:
-        """Add a status update. Of the project, only `current_status_update` changes."""
+        """Add a status update. The project gets a new `current_status_update`, but keeps its `modified_at`."""
         with self.lock:
             project = self.get(project_gid, "project")
             posted = self.new_status(project, status, title, author=self.me, created_at=self.now())

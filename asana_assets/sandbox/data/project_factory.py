@@ -138,7 +138,7 @@ class ProjectFactory(ObjectFactory):
                 "owner": owner,
                 "team": team,
                 "color": "light-green" if team is not None else None,
-                "requested_dates": ({"gid": "1", "name": "Start date", "description": "When the work begins."},),
+                "requested_dates": ({"gid": "1", "name": "Start date", "description": "When the work starts."},),
             },
         )
         role: Struct = {"gid": self.new_gid(), "resource_type": "template_role", "name": "Designer"}

@@ -1,4 +1,4 @@
-"""How large a generated organization is."""
+"""The size of a generated organization."""
 
 from __future__ import annotations
 
@@ -59,4 +59,4 @@ def resolve_scale(scale: str | Scale, **overrides: float) -> Scale:
         if scale not in SCALES:
             raise ValueError(f"there is no scale {scale!r}; choose one of {', '.join(SCALES)}")
         scale = SCALES[scale]
-    return replace(scale, **overrides)  # type: ignore[arg-type]
+    return replace(scale, **overrides)  # pyright: ignore[reportArgumentType] - the names of fields are not checked

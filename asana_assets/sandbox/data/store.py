@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredListing:
-    """Objects in the order of their ranks; the rank of a page's last object tells where the next page starts."""
+    """Objects in the order of their ranks; the rank of a page's last object determines where the next page starts."""
 
     ranks: Sequence[Rank]
     objects: Sequence[Object]

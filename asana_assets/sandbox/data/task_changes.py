@@ -101,7 +101,7 @@ class TaskChanges(TaskFactory):
             return task.gid
 
     def add_subtask(self, parent_gid: str, name: str) -> str:
-        """Add a subtask. Of the parent, only `num_subtasks` changes; it is not modified."""
+        """Add a subtask. Its parent gets a new `num_subtasks`, but keeps its `modified_at`."""
         with self.lock:
             parent = self.get(parent_gid, "task")
             workspace = self.get(parent.workspace_gid, "workspace")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dates:
-    """Start and due date of a task. As in Asana, one with a time (`_at`) has its date (`_on`), too."""
+    """Start and due of a task. In Asana, one with a time (`_at`) always has a date (`_on`) as well."""
 
     start_on: str | None = None
     start_at: str | None = None

@@ -176,7 +176,7 @@ def test_a_first_sync_is_foreseen_but_for_deeper_levels(make_warehouse: MakeWare
 
 
 def test_of_a_long_list_the_number_is_asked(make_warehouse: MakeWarehouse) -> None:
-    warehouse = make_warehouse(scale=replace(SCALES["tiny"], bulk_tasks=5_000))
+    warehouse = make_warehouse(scale=replace(SCALES["tiny"], generated_tasks=5_000))
     gid = paid(warehouse)
     planned = plan(warehouse, gid)
     least = warehouse.asana.minimal_requests(gid)

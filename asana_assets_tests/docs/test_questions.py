@@ -11,7 +11,7 @@ import pytest
 
 from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.sandbox import Organization, Sandbox, build_organization
-from asana_assets.sandbox.model import Object
+from asana_assets.sandbox.data.model import Object
 from asana_assets_tests.support.doc_answers import answers, assert_same, tables
 from asana_assets_tests.support.doc_pages import GUIDE, questions, quoted, table, views
 

@@ -1,6 +1,6 @@
-"""What one token may do: requests per rolling minute, and requests in flight. The clock is an argument.
+"""The rate limit of one token: requests per rolling window. The clock is an argument.
 
-Requests that are refused count like those that are answered, as the documentation says.
+As documented by Asana, rejected requests count towards the limit.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from collections import deque
 
-_ROUNDING = 1e-6  # seconds; adding floats loses less
+_ROUNDING_SECONDS = 1e-6  # seconds; more than the rounding errors of adding floats
 
 
 class Window:
-    """A rolling window of at most `limit` requests (None: any number) within `seconds`."""
+    """A limit of `limit` requests within any `seconds`; None is unlimited."""
 
     def __init__(self, limit: int | None, seconds: float = 60) -> None:
         self.limit = limit
@@ -21,11 +21,11 @@ class Window:
         self._lowered: tuple[int, float] | None = None
 
     def lower(self, limit: int, until: float) -> None:
-        """Another limit up to an instant of the clock that `admit` is given."""
+        """Replace the limit until an instant on the clock that is passed to `admit`."""
         self._lowered = (limit, until)
 
     def admit(self, now: float) -> float:
-        """Seconds until a further request would be admitted, counting this one; 0 if this one is."""
+        """Count a request and return 0 if it is admitted, otherwise the seconds until the next one would be."""
         limit = self.limit
         if self._lowered is not None:
             if now < self._lowered[1]:
@@ -43,5 +43,5 @@ class Window:
 
 
 def retry_after(seconds: float) -> int:
-    """Whole seconds, such that waiting them suffices."""
-    return max(1, math.ceil(seconds + _ROUNDING))
+    """Round up to whole seconds, so that a request after that wait is admitted."""
+    return max(1, math.ceil(seconds + _ROUNDING_SECONDS))

@@ -1,7 +1,4 @@
-"""Which fields each kind of object has in the API, and how `opt_fields` names them.
-
-`ALL_FIELDS` names everything that is documented and not deprecated, with the `resource_type` of every nested object.
-"""
+"""The documented fields of each kind of object, and the parsing of `opt_fields`."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 Tree: TypeAlias = "dict[str, Tree]"
+"""Field names, each with the names requested of the nested object."""
 
 _REF = ("resource_type", "name")
 _TASK_REF = (*_REF, "resource_subtype", "created_by.resource_type")
@@ -183,10 +181,11 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 }
 ENDPOINTS = tuple(_FIELDS)
 ALL_FIELDS: dict[str, str] = {endpoint: ",".join(names) for endpoint, names in _FIELDS.items()}
-"""By endpoint, an `opt_fields` value that asks for everything."""
+"""By endpoint, the `opt_fields` that request every documented field that is not deprecated, and the `resource_type` of
+every nested object."""
 
-# What a listing answers without opt_fields.
-_COMPACT: dict[str, str] = {
+# What a listing without opt_fields contains.
+_COMPACT_FIELDS: dict[str, str] = {
     "task": "resource_type,name,resource_subtype",
     "story": "resource_type,created_at,created_by.resource_type,created_by.name,resource_subtype,text,type",
     "attachment": "resource_type,name,resource_subtype",
@@ -199,8 +198,8 @@ _COMPACT: dict[str, str] = {
     "user_task_list": "resource_type,name,owner.resource_type,owner.name,workspace.resource_type,workspace.name",
     "project_brief": "resource_type",
 }
-_BY_KIND = {endpoint.removesuffix("s"): endpoint for endpoint in _FIELDS} | {"story": "stories"}
-# Left out of a single object unless asked for: the documentation's "Opt In", and what recordings lack.
+_ENDPOINT_OF_KIND = {endpoint.removesuffix("s"): endpoint for endpoint in _FIELDS} | {"story": "stories"}
+# Omitted from a single object unless requested: what the documentation marks "Opt In" or recorded responses lack.
 _OPT_IN: dict[str, frozenset[str]] = {
     "task": frozenset(
         {"created_by", "dependencies", "dependents", "external", "html_notes", "is_rendered_as_separator"}
@@ -212,28 +211,28 @@ _OPT_IN: dict[str, frozenset[str]] = {
     "status_update": frozenset({"html_text"}),
     "attachment": frozenset({"size", "connected_to_app"}),
 }
-_BRIEF = "resource_type,title,html_text,permalink_url,project.resource_type,project.name"
+_PROJECT_BRIEF = "resource_type,title,html_text,permalink_url,project.resource_type,project.name"
 
 
 def compact_fields(kind: str) -> str:
-    """The `opt_fields` that a listing stands for when it is asked without."""
-    return _COMPACT.get(kind, "resource_type,name")
+    """Return the default `opt_fields` of a listing."""
+    return _COMPACT_FIELDS.get(kind, "resource_type,name")
 
 
 @lru_cache
 def single_fields(kind: str) -> str:
-    """The `opt_fields` that a single object stands for when it is asked without."""
+    """Return the default `opt_fields` of a single object."""
     if kind == "project_brief":
-        return _BRIEF
-    if kind not in _BY_KIND:
+        return _PROJECT_BRIEF
+    if kind not in _ENDPOINT_OF_KIND:
         return compact_fields(kind)
     opt_in = _OPT_IN.get(kind, frozenset())
-    return ",".join(name for name in _FIELDS[_BY_KIND[kind]] if name.split(".", 1)[0] not in opt_in)
+    return ",".join(name for name in _FIELDS[_ENDPOINT_OF_KIND[kind]] if name.split(".", 1)[0] not in opt_in)
 
 
 @lru_cache(maxsize=4096)
 def parse_opt_fields(text: str) -> Tree:
-    """`a,b.c,b.d` as `{a: {}, b: {c: {}, d: {}}}`. Unknown names stay; they find no field."""
+    """Parse `a,b.c,b.d` to `{a: {}, b: {c: {}, d: {}}}`. Unknown names are kept; they match no field."""
     tree: Tree = {}
     for path in text.split(","):
         node = tree

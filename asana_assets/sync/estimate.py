@@ -218,7 +218,7 @@ class SyncEstimator:
             levels = [
                 above,
                 eligible_parents(nested, rows),
-                *(eligible_parents(replace(nested, where=None), found) for found in named),
+                *(eligible_parents(replace(nested, only_if=None), found) for found in named),
             ]
             parents = Parents(self._gid, ((nested, merge_parents(levels)),))
         days = endpoint.refresh_after_days if self.refresh_after_days is None else self.refresh_after_days
@@ -243,7 +243,7 @@ class SyncEstimator:
             rows = rows.filter(mask_owned_by(endpoint, rows, parents))
             if endpoint.is_child:
                 more = self._placeholder_rows(
-                    _due(due, memory, replace(sync, after=None, full=False), changed), upstream, rows
+                    _due(due, memory, replace(sync, max_age=None, full_refresh=False), changed), upstream, rows
                 )
             else:
                 more, pages = self._sample_parents(endpoint, due, memory, rows)

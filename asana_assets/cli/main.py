@@ -186,7 +186,7 @@ def plan(
             asana=asana,
             lake=lake,
             endpoints=chosen,
-            unfinished=lambda gid: _unfinished(lake, gid, [endpoint.name for endpoint in chosen]),
+            interrupted_sync=lambda gid: _unfinished(lake, gid, [endpoint.name for endpoint in chosen]),
             full_refresh=full_refresh,
             refresh_after_days=refresh_after_days,
         )

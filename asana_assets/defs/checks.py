@@ -11,7 +11,7 @@ import dagster as dg
 
 from asana_assets.asana.model import Endpoint
 from asana_assets.defs.partitions import workspace_partitions
-from asana_assets.sync.full_extract import ExtractStats
+from asana_assets.sync.extract import ExtractStats
 
 _NAMED = 20
 """Objects that a check names; it counts all."""

@@ -24,8 +24,9 @@ from asana_assets.defs.resources import AsanaResource, IcebergStoredRows, LakeRe
 from asana_assets.lake.errors import LakeError
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.child_extract import ChildExtract
-from asana_assets.sync.full_extract import ExtractContext, FullExtract
-from asana_assets.sync.parents import compact_gids, count_duplicates, to_gid_list
+from asana_assets.sync.extract import ExtractContext
+from asana_assets.sync.full_extract import FullExtract
+from asana_assets.sync.gids import compact_gids, count_duplicates, to_gid_list
 
 log = logging.getLogger(__name__)
 

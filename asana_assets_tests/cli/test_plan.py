@@ -19,7 +19,7 @@ from asana_assets.cli.main import main
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sandbox import ENDPOINTS, SCALES, Sandbox
 from asana_assets.sync.change_detection import Sync, SyncState
-from asana_assets.sync.estimate import REQUESTS
+from asana_assets.sync.row_prediction import MAX_REQUESTS
 from asana_assets_tests.support.mutations import mutate, mutate_out_of_sight
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures, metadata
 
@@ -65,9 +65,9 @@ def plan(warehouse: Warehouse, gid: str, *arguments: str) -> Planned:
     total = figures.pop("total")
     assert total == sum(figures.values())
     said = " ".join(result.stdout.rpartition("┘")[2].split())
-    certainty, _, rest = said.partition(" In all")
+    certainty, _, rest = said.partition(" Total, including")
     assert f"{total + 1:,} requests" in rest
-    assert rest.endswith(f"To tell this took {len(sent):,}.")
+    assert rest.endswith(f" This estimate took {len(sent):,}.")
     return Planned(figures, certainty, sent)
 
 
@@ -91,7 +91,9 @@ def test_when_nothing_changed_it_is_what_the_next_sync_asks_for(make_warehouse: 
     first = synced(warehouse, gid)
     planned = plan(warehouse, gid)
     assert planned.requests == synced(warehouse, gid)
-    assert planned.certainty.startswith("Exact" if trap == "paid_organization" else "At least: without search")
+    assert planned.certainty.startswith(
+        "Exact" if trap == "paid_organization" else "At least this many requests: changes"
+    )
     assert plan(warehouse, gid, "--full-refresh").requests == first
 
 
@@ -127,7 +129,7 @@ def test_after_every_kind_of_change_only_what_was_deleted_comes_on_top(make_ware
     took = synced(warehouse, gid)
     assert took.pop("tasks") == planned.requests.pop("tasks") + 1  # a deleted task, asked for by its gid
     assert planned.requests == took
-    assert planned.certainty.endswith("of tasks and subtasks, each that was deleted costs one more.")
+    assert planned.certainty.endswith("each deleted record of tasks and subtasks takes one more request.")
     mutate_out_of_sight(warehouse)
     assert plan(warehouse, gid).requests == synced(warehouse, gid)
 
@@ -143,7 +145,8 @@ def test_without_search_it_is_the_least_that_the_next_sync_asks_for(make_warehou
     assert all(planned.requests[name] <= requests for name, requests in took.items())
     assert planned.total > 0.5 * sum(took.values())
     assert planned.certainty == (
-        "At least: without search, which is for paid plans, nobody knows what changed since the last sync."
+        "At least this many requests: changes since the last sync are unknown, because search, which is for paid plans, "
+        "is unavailable."
     )
 
 
@@ -156,8 +159,10 @@ def test_more_changes_than_may_be_looked_at_are_said_to_be_more(make_warehouse: 
     for number in range(450):
         organization.add_task(project, f"Task {number}")
     planned = plan(warehouse, gid)
-    assert planned.certainty == "At least: more tasks changed since the last sync than were looked at."
-    assert len(planned.sent) <= 1 + REQUESTS
+    assert planned.certainty == (
+        "At least this many requests: more tasks changed since the last sync than this estimate fetched."
+    )
+    assert len(planned.sent) <= 1 + MAX_REQUESTS
     assert 390 <= planned.requests["stories"] <= 450
 
 
@@ -170,9 +175,10 @@ def test_a_first_sync_is_foreseen_but_for_deeper_levels(make_warehouse: MakeWare
     assert planned.requests.keys() == least.keys()
     assert 0.94 * sum(least.values()) < planned.total <= sum(least.values())
     assert planned.certainty == (
-        "Estimated from first pages; of what was never read, deeper levels and lists of more than 100 come on top."
+        "Estimated from first pages; assets that were never synced may need more, for deeper levels and for lists of "
+        "more than 100."
     )
-    assert len(planned.sent) <= 1 + REQUESTS
+    assert len(planned.sent) <= 1 + MAX_REQUESTS
 
 
 def test_of_a_long_list_the_number_is_asked(make_warehouse: MakeWarehouse) -> None:
@@ -216,7 +222,7 @@ def test_many_projects_are_estimated_from_some_and_how_well_is_said(make_warehou
         tasks, percent = (int(group.replace(",", "")) for group in said.groups())
         held.append(abs(len(warehouse.asana.truth("tasks", gid)) - tasks) <= tasks * percent / 100)
         errors.append(abs(planned.total / sum(warehouse.asana.minimal_requests(gid).values()) - 1))
-        assert len(planned.sent) <= 1 + REQUESTS
+        assert len(planned.sent) <= 1 + MAX_REQUESTS
     assert sum(held) >= 6
     assert median(errors) < 0.3
 
@@ -228,7 +234,7 @@ def test_however_large_a_workspace_is_it_asks_little(make_warehouse: MakeWarehou
         warehouse.asana.organization.add_project(gid, f"Project {number}")
         warehouse.asana.organization.add_user(gid, f"User {number}")
     planned = plan(warehouse, gid)
-    assert len(planned.sent) <= 1 + REQUESTS
+    assert len(planned.sent) <= 1 + MAX_REQUESTS
     assert "there are more than 800 users and 700 projects" in planned.certainty
     assert planned.requests["sections"] == 700
 
@@ -269,7 +275,7 @@ def test_what_an_interrupted_sync_has_read_is_not_counted_again(make_warehouse: 
     planned = plan(warehouse, gid)
     assert planned.requests.keys() == {"stories"}
     assert 10 <= planned.total <= 11
-    assert f"It goes on with the sync that began at {began:%Y-%m-%d %H:%M} UTC" in planned.certainty
+    assert f"Resumes the sync that was started at {began:%Y-%m-%d %H:%M} UTC" in planned.certainty
     assert planned.sent == ["/workspaces"]
     before = len(warehouse.asana.log)
     assert invoke(warehouse, "sync", "--workspace", gid).exit_code == 0
@@ -292,7 +298,9 @@ def test_the_time_is_that_of_the_configured_rate(make_warehouse: MakeWarehouse) 
     warehouse = make_warehouse()
     gid = warehouse.asana.organization.traps["personal_workspace"]
     result = invoke(warehouse, "plan", "--workspace", gid, ASANA_REQUESTS_PER_SECOND="5")
-    assert "In all, with the list of workspaces: 16 requests, 3 s at 5 requests/s." in " ".join(result.stdout.split())
+    assert "Total, including the list of workspaces: 16 requests, 3 s at 5 requests/s." in " ".join(
+        result.stdout.split()
+    )
 
 
 def free_port() -> int:
@@ -319,7 +327,7 @@ WRONG: dict[str, tuple[Callable[[], dict[str, str]], list[str], str]] = {
     "an upstream that was never synced": (
         dict,
         ["--select", "sections"],
-        r"plan of workspace \d+: projects of workspace \d+ was never synced: select projects, too\.",
+        r"plan of workspace \d+: projects of workspace \d+ was never synced: select projects as well\.",
     ),
 }
 

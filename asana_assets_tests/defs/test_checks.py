@@ -9,7 +9,7 @@ import pytest
 
 from asana_assets.asana.endpoints import ENDPOINTS, PROJECTS, STORIES
 from asana_assets.defs.checks import CHECKS, CheckInputs, evaluate_checks
-from asana_assets.sync.full_extract import ExtractStats
+from asana_assets.sync.extract import ExtractStats
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, complaints, failures
 
 FINE = CheckInputs(

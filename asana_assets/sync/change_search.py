@@ -1,4 +1,4 @@
-"""Search for the records of a workspace that changed: paid plans only, at most 100 results per request, no paging.
+"""Search for the changed records of a workspace: paid plans only, at most 100 results per request, no paging.
 
 Results are therefore paginated by key: sorted by modification time, each request starts where the last one ended.
 Asana's search index lags behind changes by about a minute, longer during incidents

@@ -42,7 +42,7 @@ class Checkpoint:
         deleted: Gids of the parents that no longer exist.
         batches: The rows of the fetched parents.
         rows: The number of rows.
-        completes: The sync that this checkpoint completes; None if there are more.
+        completes: The sync that this checkpoint completes; None unless it is the last one.
     """
 
     fetched: list[tuple[str, str, dt.datetime]] = field(default_factory=list[tuple[str, str, dt.datetime]])
@@ -70,7 +70,7 @@ class Checkpoint:
 
 
 class ChildExtract:
-    """The children of the stale parents of one workspace, fetched while `checkpoints` is iterated, once.
+    """The children of the stale parents of one workspace, fetched while `checkpoints` is iterated. Single use.
 
     `stats` is updated during iteration. `data_version`, set by `start`, changes if the version of any parent changes or
     a search finds a changed child.
@@ -205,7 +205,7 @@ class ChildExtract:
         return with_rows, self._context.state.untracked_by(valid)
 
     def orphaned_gids(self, stored: pa.Table) -> Array:
-        """Return the parents that stored rows, given with the columns in `columns`, reference and that do not exist."""
+        """Return the missing parents that stored rows, given with the columns in `columns`, reference."""
         with_rows, _ = self.obsolete_parents(stored)
         return with_rows
 

@@ -56,7 +56,7 @@ class SyncEstimate:
 
 @dataclass(slots=True, kw_only=True)
 class SyncEstimator:
-    """Estimates one sync of one workspace. For a single use.
+    """Estimates one sync of one workspace. Single use.
 
     Attributes:
         workspace: The workspace's row.
@@ -153,9 +153,9 @@ class SyncEstimator:
         )
 
     def _count_search_requests(self, endpoint: Endpoint, parents: Parents, stale: Parents, found: SearchResult) -> int:
-        """Return the number of requests that the sync's own search takes, if the extract will search."""
+        """Return the number of requests that the sync's own search will take; 0 if it will not search."""
         will_search = not self.full_refresh if endpoint.is_child else len(stale) < len(parents)
-        if not will_search or (found.rejected and self._rejection_counted):  # a sync sends one search that is rejected
+        if not will_search or (found.rejected and self._rejection_counted):  # once rejected, a sync searches no more
             return 0
         self._rejection_counted |= found.rejected
         return found.requests
@@ -164,7 +164,7 @@ class SyncEstimator:
 def _add_nested(parents: Parents, nested: Listing, upstream: Mapping[str, pa.Table], found: SearchResult) -> Parents:
     """Add the rows that are parents themselves.
 
-    A first child may not modify its parent, whose row then reports no children; but the search that finds the child
+    A first child does not modify its parent, whose row may still report no children; the search hit for the child
     names the parent.
     """
     [(_, roots)] = parents.groups

@@ -1,9 +1,9 @@
 """Full extract of one endpoint in one workspace: the rows of every listing of every parent.
 
-Stored rows count where Asana's responses are inconclusive. The rows of a parent that became private are kept. A stored
-record that is no longer listed, but may have moved while its listing was fetched, is fetched by its gid before it is
-deleted. Where parents are fetched again by age alone, the rows of parents that are not stale are kept, except for what
-a search finds changed.
+Stored rows are consulted where Asana's responses are inconclusive. The rows of a parent that became private are kept.
+A stored record that is no longer listed, but may have moved while its listing was fetched, is fetched by its gid before
+it is deleted. Where parents are fetched again by age alone, the rows of parents that are not stale are kept, except for
+what a search finds changed.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -23,7 +23,7 @@ from asana_assets.sync.rows import FetchedPage, RowBuilder
 
 
 class FullExtract:
-    """All rows of one endpoint in one workspace, fetched while it is iterated, which is possible once.
+    """All rows of one endpoint in one workspace, fetched during iteration. Can be iterated once.
 
     `stats` is updated during iteration.
     """
@@ -157,8 +157,8 @@ class FullExtract:
         """Yield the stored rows that are not in `listed` and must not be deleted, fetched again where possible.
 
         Asana paginates by rank (https://developers.asana.com/docs/pagination): a record that moves meanwhile can be
-        skipped. So a row that a parent fetched just now should have listed is fetched by gid. A row that only a parent
-        which was not, or could not be, fetched would list is kept as it is.
+        skipped. So a row that should have been listed by a parent just fetched is fetched by its gid. A row is kept as
+        it is if only parents that were not, or could not be, fetched would list it.
         """
         stored = self._context.previous.columns((GID.name, *self.endpoint.parent_columns))
         unlisted = stored.filter(pc.invert(pc.is_in(stored[GID.name], value_set=listed)))

@@ -56,7 +56,7 @@ def upsert(rows: pa.Table, new: pa.Table) -> pa.Table:
 
 
 def compact_gids(gids: Array) -> Array:
-    """Return gids as int64 if all are numeric, as they nearly always are: a third of the memory."""
+    """Return gids as int64 if all are numeric, as they nearly always are; this takes a third of the memory."""
     try:
         return gids.cast(pa.int64())
     except pa.ArrowInvalid:

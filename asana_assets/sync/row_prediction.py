@@ -1,8 +1,8 @@
 """Prediction of the rows that the next sync will find upstream.
 
-The workspace's listings that others depend on are fetched, a search finds what changed since the last sync, and of the
-parents about whose rows nothing is known a sample is fetched. A predicted row has a weight, the number of rows that it
-stands for. Everything else is taken as stored.
+The workspace's listings that others depend on are fetched, a search finds what changed since the last sync, and parents
+whose rows are unknown are sampled. A predicted row has a weight, the number of rows that it stands for. All other rows
+are predicted to be as stored.
 """
 
 from collections import deque
@@ -63,7 +63,7 @@ class Accuracy:
         sampled: For each endpoint of parents with unknown children, how many of them were sampled.
         margins: For each endpoint whose rows were extrapolated from samples, their number and its margin of error.
         truncated: For each endpoint whose listing was not fetched to its end, the number of rows fetched.
-        never_synced: Names of endpoints of which no sync was ever completed.
+        never_synced: Names of endpoints whose sync was never completed.
         search_unavailable: Names of endpoints whose changes are unknown, since search is unavailable.
         search_truncated: Names of endpoints with more changes than were fetched.
     """
@@ -216,10 +216,10 @@ class RowPrediction:
         return pa.Table.from_arrays(columns, schema=rows.schema)
 
     def sample(self, endpoint: Endpoint, stale: Parents, state: SyncState, rows: pa.Table) -> tuple[pa.Table, float]:
-        """Sample the parents about whose rows nothing is known.
+        """Sample the parents whose rows are unknown.
 
         Returns:
-            Rows that stand for those of all these parents, and the number of pages beyond the first that these have.
+            Rows that stand for those of all these parents, and the number of pages that these have beyond their first.
         """
         samples = [rows.slice(0, 0)]
         further_pages = total_squared_error = 0.0
@@ -252,7 +252,7 @@ class RowPrediction:
         return sampled_rows, further_pages
 
     def _mask_known(self, listing: Listing, parent: Endpoint, gids: Array, state: SyncState, rows: pa.Table) -> Array:
-        """Return a boolean mask of the parents with known rows, or of which it is known that they have none."""
+        """Return a boolean mask of the parents that have known rows or existed at the last completed sync."""
         known: Array = pc.greater(count_references(gids, rows[listing.parent_ref]), pa.scalar(0))
         if state.last_sync_id is None:
             return known
@@ -262,7 +262,7 @@ class RowPrediction:
     def _weigh(self, rows: pa.Table, listing: Listing, first: FirstPage, represented: float) -> float:
         """Add the weights of a sampled parent's rows, and return the parent's number of rows.
 
-        A row with several parents is found with each of them, and counts in part for each.
+        A row with several parents is found under each of them, so each counts only its share of the row.
         """
         parent_counts = [len(gids) if isinstance(gids, list) else 1 for gids in rows[listing.parent_ref].to_pylist()]
         shares = [first.records_per_row / parents for parents in parent_counts]

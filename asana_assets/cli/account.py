@@ -84,12 +84,12 @@ def inspect_account(asana: AsanaResource) -> Account:
     Raises:
         AsanaError: Asana is unreachable or rejects the token.
     """
-    usage, stop = RequestStats(), threading.Event()
+    stats, stop = RequestStats(), threading.Event()
     with asana.short_timeout_client() as client:
-        me = client.get_record(ApiRequest(template="/users/me"), opt_fields="name,email", stats=usage, stop=stop)
+        me = client.get_record(ApiRequest(template="/users/me"), opt_fields="name,email", stats=stats, stop=stop)
         [user] = msgspec.json.decode(me.body, type=_Users).data
         pages = client.iter_pages(
-            ApiRequest(template=WORKSPACES.listings[0].path), opt_fields="name,is_organization", stats=usage, stop=stop
+            ApiRequest(template=WORKSPACES.listings[0].path), opt_fields="name,is_organization", stats=stats, stop=stop
         )
         records = [record for page in pages for record in msgspec.json.decode(page.body, type=_Page).data]
         workspaces = [
@@ -97,7 +97,7 @@ def inspect_account(asana: AsanaResource) -> Account:
                 gid=record.gid,
                 name=record.name,
                 is_organization=bool(record.is_organization),
-                unavailable=_probe_endpoints(client, record, usage, stop),
+                unavailable=_probe_endpoints(client, record, stats, stop),
             )
             for record in records
         ]
@@ -105,7 +105,7 @@ def inspect_account(asana: AsanaResource) -> Account:
 
 
 def _probe_endpoints(
-    client: Client, workspace: _WorkspaceRecord, usage: RequestStats, stop: threading.Event
+    client: Client, workspace: _WorkspaceRecord, stats: RequestStats, stop: threading.Event
 ) -> dict[str, int]:
     """Request one record of each listing of the workspace; return the status of each request that Asana rejects."""
     probes = {"search": ApiRequest(template=TASK_SEARCH_PATH, values={"workspace": workspace.gid}, params=_FAR_FUTURE)}
@@ -117,7 +117,7 @@ def _probe_endpoints(
     for name, request in probes.items():
         probe = ApiRequest(template=request.template, values=request.values, params={**request.params, "limit": "1"})
         try:
-            next(client.iter_pages(probe, opt_fields="gid", stats=usage, stop=stop))
+            next(client.iter_pages(probe, opt_fields="gid", stats=stats, stop=stop))
         except UnauthorizedError:
             raise
         except PermanentError as error:

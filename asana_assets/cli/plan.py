@@ -38,7 +38,7 @@ def plan(
                 asana=asana,
                 lake=lake,
                 endpoints=endpoints,
-                unfinished=lambda gid: find_interrupted_sync(lake, gid, names),
+                interrupted_sync=lambda gid: find_interrupted_sync(lake, gid, names),
                 full_refresh=full_refresh,
                 refresh_after_days=refresh_after_days,
             )

@@ -15,8 +15,9 @@ from asana_assets.asana.model import GID, Endpoint
 from asana_assets.defs.partitions import workspace_partitions
 from asana_assets.defs.resources import IcebergStoredRows, LakeResource
 from asana_assets.sync.child_extract import ChildExtract
-from asana_assets.sync.full_extract import ExtractStats, FullExtract
-from asana_assets.sync.parents import compact_gids, count_duplicates, to_gid_list
+from asana_assets.sync.extract import ExtractStats
+from asana_assets.sync.full_extract import FullExtract
+from asana_assets.sync.gids import compact_gids, count_duplicates, to_gid_list
 
 _MAX_LISTED_GIDS = 20  # gids listed in a result; the rest are counted
 _MIN_ROWS_FOR_DROP = 100  # smaller tables may lose any number of rows

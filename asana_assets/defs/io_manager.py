@@ -21,8 +21,9 @@ from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID, Endpoint
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.resources import LakeResource, retry_on_conflict
 from asana_assets.sync.child_extract import Checkpoint, ChildExtract
-from asana_assets.sync.full_extract import ExtractStats, FullExtract
-from asana_assets.sync.parents import to_gid_list
+from asana_assets.sync.extract import ExtractStats
+from asana_assets.sync.full_extract import FullExtract
+from asana_assets.sync.gids import to_gid_list
 
 if TYPE_CHECKING:  # half a second to import
     from pyiceberg.table import Table

@@ -19,7 +19,8 @@ from asana_assets.defs.io_manager import load_rows
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.child_extract import ChildExtract
-from asana_assets.sync.full_extract import ExtractContext, FullExtract
+from asana_assets.sync.extract import ExtractContext, max_age
+from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.prefetch_queue import PrefetchQueue
 from asana_assets.sync.resume import SYNC_TAG, decide_sync
 
@@ -110,7 +111,6 @@ class _ExtractBuilder:
             LakeError: The endpoint's table or the sync state cannot be read.
         """
         config = self._config(endpoint)
-        days = endpoint.refresh_after_days if config.refresh_after_days is None else config.refresh_after_days
         workspace_gid = self.workspace_gid if endpoint.upstream else ""
         context = ExtractContext(
             endpoint=endpoint,
@@ -121,7 +121,7 @@ class _ExtractBuilder:
             sync=Sync(
                 id=self.sync_id,
                 started_at=self.started_at,
-                max_age=dt.timedelta(days=days) if days else None,
+                max_age=max_age(endpoint, config.refresh_after_days),
                 full_refresh=config.full_refresh,
             ),
             client=self.asana.client,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from asana_assets.asana.model import Endpoint
-from asana_assets.sync.full_extract import ExtractStats
+from asana_assets.sync.extract import ExtractStats
 
 LOG_INTERVAL_SECONDS = 60.0
 """The interval between two progress lines in the run log."""

@@ -7,7 +7,7 @@ import pytest
 from asana_assets.asana.endpoints import STORIES
 from asana_assets.asana.model import Endpoint
 from asana_assets.defs.progress import ProgressLogger, RequestRate, format_eta
-from asana_assets.sync.full_extract import ExtractStats
+from asana_assets.sync.extract import ExtractStats
 
 
 @dataclass

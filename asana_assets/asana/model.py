@@ -1,5 +1,6 @@
 """What the catalogue is written in: an endpoint, and the listings that together find all of its records."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -85,6 +86,15 @@ class Endpoint:
     def is_child(self) -> bool:
         """Whether rows belong to the one parent they were listed under, and carry its gid."""
         return any(listing.parent_ref == PARENT_GID.name for listing in self.listings)
+
+    def max_age(self, override_days: float | None = None) -> dt.timedelta | None:
+        """Return the age from which a parent is stale even if unchanged, None for no limit.
+
+        Args:
+            override_days: Replaces `refresh_after_days`; 0 for no limit.
+        """
+        days = self.refresh_after_days if override_days is None else override_days
+        return dt.timedelta(days=days) if days else None
 
     @property
     def recursive_listing(self) -> Listing | None:

@@ -12,7 +12,6 @@ from typing import NoReturn
 
 import click
 import dagster as dg
-import pyarrow as pa
 from dagster_shared.error import SerializableErrorInfo
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
@@ -31,11 +30,9 @@ from asana_assets.defs.resources import LakeResource
 from asana_assets.lake.errors import LakeError
 from asana_assets.snowflake.setup import SetupOptions, create_tables, setup_sql
 from asana_assets.snowflake.sql import Route
-from asana_assets.sync.change_detection import Sync, SyncState
+from asana_assets.sync.change_detection import Sync
 
 _NAMES = [endpoint.name for endpoint in ENDPOINTS]
-_UNFINISHED = "sync"
-"""Under this name the lake remembers a sync that has begun and not ended."""
 
 _TOKENS = {"ASANA_ACCESS_TOKEN", "ASANA_TOKEN_SECRET_ID"}
 
@@ -199,10 +196,10 @@ def plan(
 
 def _unfinished(lake: LakeResource, gid: str, assets: Sequence[str]) -> InterruptedSync | None:
     """Give the sync of a workspace that was killed, if the next one goes on with it."""
-    began = lake.load_state(_UNFINISHED, gid).last_sync_started_at
-    if began is None or dt.datetime.now(dt.UTC) - began >= RESUME_WINDOW:
+    sync = lake.interrupted_sync(gid)
+    if sync is None or dt.datetime.now(dt.UTC) - sync.started_at >= RESUME_WINDOW:
         return None
-    return began, [name for name in assets if lake.load_state(name, gid).last_sync_id == began.isoformat()]
+    return sync.started_at, [name for name in assets if lake.load_state(name, gid).last_sync_id == sync.id]
 
 
 @main.command()
@@ -302,12 +299,10 @@ class SyncCommand:
         began, done = unfinished or (dt.datetime.now(dt.UTC), ())
         if unfinished:
             click.echo(f"Going on with the sync of {gid} that began at {began:%Y-%m-%d %H:%M} UTC", err=True)
-        sync = SyncState.completed_marker(gid, Sync(id=began.isoformat(), started_at=began))
-        nobody = pa.array([], pa.string())
-        lake.save_state(_UNFINISHED, gid, sync, nobody)
+        lake.set_interrupted_sync(gid, Sync(id=began.isoformat(), started_at=began))
         outcome = self._materialize(gid, [name for name in self.assets if name not in done], began)
         # Whether well or not, it has come to its end: only one that was killed is gone on with.
-        lake.save_state(_UNFINISHED, gid, sync.slice(0, 0), pa.array([gid]))
+        lake.set_interrupted_sync(gid, None)
         return outcome
 
     def _materialize(self, gid: str, assets: Sequence[str], began: dt.datetime) -> tuple[list[SummaryLine], list[str]]:

@@ -190,7 +190,6 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
         upstream: Mapping[str, pa.Table],
     ) -> Extract:
         workspace_gid = context.partition_key if endpoint.upstream else ""
-        days = endpoint.refresh_after_days if config.refresh_after_days is None else config.refresh_after_days
         sync_id, began = _resolve_sync(context)
         source = ExtractContext(
             endpoint=endpoint,
@@ -201,7 +200,7 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
             sync=Sync(
                 id=sync_id,
                 started_at=began,
-                max_age=dt.timedelta(days=days) if days else None,
+                max_age=endpoint.max_age(config.refresh_after_days),
                 full_refresh=config.full_refresh,
             ),
             client=self.asana.client,

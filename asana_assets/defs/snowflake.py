@@ -191,11 +191,9 @@ def _build_check(endpoint: Endpoint) -> dg.AssetChecksDefinition:
 
 def compare_row_counts(table: str, lake: LakeResource, snowflake: SnowflakeIcebergTables) -> dg.AssetCheckResult:
     """Count a table's rows on both sides."""
-    from asana_assets.lake.table import count  # noqa: PLC0415 # half a second to import
-
     try:
         ours = lake.table(table)
-        stored = 0 if ours is None else count(ours)
+        stored = 0 if ours is None else lake.iceberg.count(ours)
         seen = snowflake.count(table)
     except (LakeError, SnowflakeError) as error:
         return _result(f"The rows could not be counted: {str(error).rstrip('.')}.", {})

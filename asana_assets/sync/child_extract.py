@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from asana_assets.asana.client import Page
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, PARENT_GID
-from asana_assets.sync.change_detection import Sync, SyncState
+from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.full_extract import BATCH_ROWS, ExtractContext, ExtractStats
 from asana_assets.sync.parents import (
@@ -31,6 +31,7 @@ from asana_assets.sync.parents import (
     to_gid_list,
 )
 from asana_assets.sync.rows import FetchedPage, RowBuilder
+from asana_assets.sync.sync_state import SyncState
 
 
 @dataclass(slots=True)
@@ -51,17 +52,13 @@ class Checkpoint:
     rows: int = 0
     completes: Sync | None = None
 
-    def sync_state(self, workspace_gid: str) -> pa.Table:
+    def sync_state(self) -> pa.Table:
         """Give what is to be remembered once the rows are stored."""
         gids, texts, instants = zip(*self.fetched, strict=True) if self.fetched else ((), (), ())
         read = SyncState.rows(
             pa.array(gids, pa.string()), pa.array(texts, pa.string()), pa.array(instants, pa.timestamp("us", tz="UTC"))
         )
-        return (
-            pa.concat_tables([read, SyncState.completed_marker(workspace_gid, self.completes)])
-            if self.completes
-            else read
-        )
+        return pa.concat_tables([read, SyncState.completed_marker(self.completes)]) if self.completes else read
 
     @property
     def parents(self) -> Array:

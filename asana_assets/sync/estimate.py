@@ -23,7 +23,7 @@ from asana_assets.asana.client import PAGE_SIZE, ApiRequest, Client, Page, Reque
 from asana_assets.asana.errors import AsanaError, ForbiddenError, NotFoundError, PlanLimitError
 from asana_assets.asana.field_types import Array, Chunked
 from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID, Endpoint, Listing
-from asana_assets.sync.change_detection import Sync, SyncState
+from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.fetcher import decide_outcome
 from asana_assets.sync.full_extract import StoredRows
@@ -39,6 +39,7 @@ from asana_assets.sync.parents import (
     to_gid_list,
 )
 from asana_assets.sync.rows import FetchedPage, RowBuilder
+from asana_assets.sync.sync_state import SyncState
 
 REQUESTS: Final = 30
 """The most that is asked to plan one workspace, whatever its size; what has to be sent again comes on top."""
@@ -63,7 +64,7 @@ class Lake(Protocol):
 
     def stored_rows(self, endpoint: Endpoint, workspace_gid: str) -> StoredRows: ...
 
-    def load_state(self, name: str, workspace_gid: str) -> SyncState: ...
+    def load_state(self, endpoint_name: str, workspace_gid: str) -> SyncState: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,14 +219,13 @@ class SyncEstimator:
             levels = [
                 above,
                 eligible_parents(nested, rows),
-                *(eligible_parents(replace(nested, where=None), found) for found in named),
+                *(eligible_parents(replace(nested, only_if=None), found) for found in named),
             ]
             parents = Parents(self._gid, ((nested, merge_parents(levels)),))
-        days = endpoint.refresh_after_days if self.refresh_after_days is None else self.refresh_after_days
         sync = Sync(
             id="",
             started_at=self.started_at,
-            max_age=dt.timedelta(days=days) if days else None,
+            max_age=endpoint.max_age(self.refresh_after_days),
             full_refresh=self.full_refresh,
         )
         due = _due(parents, memory, sync, changed)
@@ -243,7 +243,7 @@ class SyncEstimator:
             rows = rows.filter(mask_owned_by(endpoint, rows, parents))
             if endpoint.is_child:
                 more = self._placeholder_rows(
-                    _due(due, memory, replace(sync, after=None, full=False), changed), upstream, rows
+                    _due(due, memory, replace(sync, max_age=None, full_refresh=False), changed), upstream, rows
                 )
             else:
                 more, pages = self._sample_parents(endpoint, due, memory, rows)

@@ -17,11 +17,12 @@ import pyarrow.compute as pc
 from asana_assets.asana.client import Client, RequestStats
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, UNMAPPED, Endpoint, Listing
-from asana_assets.sync.change_detection import Sync, SyncState
+from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.parents import FetchRequest, choose_parents, mask_owned_by, record_request, to_gid_list
 from asana_assets.sync.rows import FetchedPage, RowBuilder
+from asana_assets.sync.sync_state import SyncState
 
 BATCH_ROWS = 2_000
 """Rows made at once: a page alone costs Arrow's JSON reader three times as much."""
@@ -186,7 +187,7 @@ class FullExtract:
         by_age = [self._read_gids(listing) for listing, _ in self._stale.groups if listing.version_columns is not None]
         gids = pa.concat_arrays([pa.array([], pa.string()), *by_age])
         read = SyncState.rows(gids, pa.repeat(pa.scalar(""), len(gids)), self._source.sync.started_at)
-        return pa.concat_tables([read, SyncState.completed_marker(self.workspace_gid, self._source.sync)])
+        return pa.concat_tables([read, SyncState.completed_marker(self._source.sync)])
 
     def obsolete_parents(self) -> Array:
         """Give the parents that are remembered and are none any more."""

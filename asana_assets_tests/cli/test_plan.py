@@ -18,8 +18,9 @@ from click.testing import CliRunner, Result
 from asana_assets.cli.main import main
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sandbox import ENDPOINTS, SCALES, Sandbox
-from asana_assets.sync.change_detection import Sync, SyncState
+from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.estimate import REQUESTS
+from asana_assets.sync.sync_state import SyncState
 from asana_assets_tests.support.mutations import mutate, mutate_out_of_sight
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures, metadata
 
@@ -260,12 +261,12 @@ def test_what_an_interrupted_sync_has_read_is_not_counted_again(make_warehouse: 
     gid = paid(warehouse)
     assert invoke(warehouse, "sync", "--workspace", gid).exit_code == 0
     lake = LakeResource(data_dir=str(warehouse.data_dir))
-    memory = lake.load_state("stories", gid)
-    began = memory.last_sync_started_at
+    state = lake.load_state("stories", gid)
+    began = state.last_sync_started_at
     assert began is not None
-    unread = memory.untracked_by(NO_GIDS)[:10]
-    lake.save_state("stories", gid, memory.rows(NO_GIDS, NO_GIDS, began), pa.concat_arrays([unread, pa.array([gid])]))
-    lake.save_state("sync", gid, SyncState.completed_marker(gid, Sync(id=began.isoformat(), started_at=began)), NO_GIDS)
+    earlier = SyncState.completed_marker(Sync(id="earlier", started_at=began))
+    lake.save_state("stories", gid, earlier, state.untracked_by(NO_GIDS)[:10])
+    lake.set_interrupted_sync(gid, Sync(id=began.isoformat(), started_at=began))
     planned = plan(warehouse, gid)
     assert planned.requests.keys() == {"stories"}
     assert 10 <= planned.total <= 11
@@ -312,7 +313,7 @@ WRONG: dict[str, tuple[Callable[[], dict[str, str]], list[str], str]] = {
     "an unreachable catalog": (
         lambda: {"PYICEBERG_CATALOG__ASANA__URI": f"http://127.0.0.1:{free_port()}"},
         [],
-        r"plan of workspace \d+: The catalog does not answer; check PYICEBERG_CATALOG__ASANA__URI .*",
+        r"plan of workspace \d+: The catalog did not respond; check PYICEBERG_CATALOG__ASANA__URI .*",
     ),
     "no number": (lambda: {"ASANA_REQUESTS_PER_SECOND": "fast"}, [], r"ASANA_REQUESTS_PER_SECOND is 'fast', .*"),
     "an unknown workspace": (dict, ["--workspace", "5"], r"--workspace names 5, which this token cannot see"),

@@ -9,13 +9,12 @@ import time
 from pathlib import Path
 
 import dagster as dg
-import pyarrow as pa
 import pytest
 
 from asana_assets.definitions import build_definitions
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sandbox import Sandbox
-from asana_assets.sync.change_detection import Sync, SyncState
+from asana_assets.sync.change_detection import Sync
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
 
 COMMAND = [str(Path(sys.executable).with_name("asana-assets")), "sync"]
@@ -120,12 +119,11 @@ def test_a_sync_killed_after_its_last_asset_has_nothing_left_to_read(make_wareho
     lake = LakeResource(data_dir=str(warehouse.data_dir))
     began = lake.load_state("stories", gid).last_sync_started_at
     assert began is not None
-    killed = SyncState.completed_marker(gid, Sync(id=began.isoformat(), started_at=began))
-    lake.save_state("sync", gid, killed, pa.array([], pa.string()))
+    lake.set_interrupted_sync(gid, Sync(id=began.isoformat(), started_at=began))
     before = len(warehouse.asana.log)
     finish(start(warehouse))
     assert [entry.path for entry in warehouse.asana.log[before:]] == ["/workspaces"]
-    assert lake.load_state("sync", gid).last_sync_started_at is None
+    assert lake.interrupted_sync(gid) is None
 
 
 @pytest.mark.slow

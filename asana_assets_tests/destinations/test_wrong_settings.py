@@ -12,7 +12,7 @@ import requests
 
 from asana_assets.defs.resources import LakeResource
 from asana_assets.lake.errors import LakeError
-from asana_assets.sync.change_detection import SyncState
+from asana_assets.sync.sync_state import SyncState
 from asana_assets_tests.support.destination import HORIZON
 from asana_assets_tests.support.horizon import DATABASE, Horizon
 from asana_assets_tests.support.moto_server import REGION, Aws
@@ -34,7 +34,7 @@ def write(lake: LakeResource) -> None:
     """Make the lake create a table, if there is none, write a file, commit and read."""
     rows = SyncState.rows(pa.array(["1"]), pa.array(["1"]), datetime.now(UTC))
     lake.save_state("probe", "1", rows, pa.array([], pa.string()))
-    assert lake.load_state("probe", "1").table.num_rows == 1
+    assert lake.load_state("probe", "1").parents.num_rows == 1
 
 
 @pytest.fixture
@@ -74,13 +74,13 @@ def strict(aws: Aws) -> Generator[None]:
 
 def test_a_catalog_that_is_not_there(sentence: Callable[..., str]) -> None:
     rest = {f"{P}TYPE": "rest", f"{P}URI": NOBODY, f"{P}TOKEN": "hunter22"}
-    assert f"The catalog does not answer; check {P}URI" in sentence(rest, "hunter22")
+    assert f"The catalog did not respond; check {P}URI" in sentence(rest, "hunter22")
     sql = {f"{P}TYPE": "sql", f"{P}URI": "postgresql+psycopg://asana:hunter22@127.0.0.1:1/lake"}
     assert f"{P}URI" in sentence(sql, "hunter22")
 
 
 def test_a_bucket_that_is_not_there(sentence: Callable[..., str], aws: Aws) -> None:
-    assert f"There is no such bucket; check {P}WAREHOUSE" in sentence(aws.environment("no-such-bucket"))
+    assert f"The bucket does not exist; check {P}WAREHOUSE" in sentence(aws.environment("no-such-bucket"))
 
 
 def test_a_bucket_that_is_no_catalog(sentence: Callable[..., str], seaweed: Seaweed) -> None:
@@ -97,7 +97,7 @@ def test_no_warehouse(sentence: Callable[..., str], aws: Aws) -> None:
 def test_keys_that_aws_does_not_know(sentence: Callable[..., str], aws: Aws) -> None:
     with strict(aws):
         words = sentence(aws.environment("bucket"))
-    assert words.startswith("AWS does not take the credentials, or they have expired; check AWS_ACCESS_KEY_ID")
+    assert words.startswith("AWS rejected the credentials, or they have expired; check AWS_ACCESS_KEY_ID")
 
 
 def test_a_role_without_rights_in_aws(sentence: Callable[..., str], aws: Aws) -> None:
@@ -117,18 +117,18 @@ def test_a_role_without_rights_in_aws(sentence: Callable[..., str], aws: Aws) ->
     }
     with strict(aws):
         words = sentence(aws.environment("bucket") | keys)
-    assert words.startswith("AWS forbids this to the role")
+    assert words.startswith("The AWS role lacks a permission")
 
 
 def test_a_wrong_credential(sentence: Callable[..., str], horizon: Horizon, seaweed: Seaweed) -> None:
-    wrong = f"does not take the credential; check {P}CREDENTIAL"
+    wrong = f"rejected the credential; check {P}CREDENTIAL"
     assert wrong in sentence(horizon.environment() | {f"{P}CREDENTIAL": "hunter22"})
     assert wrong in sentence(seaweed.environment() | {f"{P}CREDENTIAL": "writer:hunter22"}, "hunter22")
 
 
 def test_a_role_that_was_not_granted(sentence: Callable[..., str], horizon: Horizon) -> None:
     words = sentence(horizon.environment() | {f"{P}SCOPE": "session:role:SOMEBODY"})
-    assert f"gives no token for this role; check {P}SCOPE" in words
+    assert f"refused a token for this role; check {P}SCOPE" in words
 
 
 def test_a_database_that_is_not_there(sentence: Callable[..., str], horizon: Horizon) -> None:
@@ -139,7 +139,7 @@ def test_a_database_that_is_not_there(sentence: Callable[..., str], horizon: Hor
 def test_a_namespace_that_is_missing_and_may_not_be_created(sentence: Callable[..., str], horizon: Horizon) -> None:
     with horizon.without("schema"):
         words = sentence(horizon.environment(), namespace="nowhere", name_case="upper")
-    assert words.startswith("There is no namespace NOWHERE that can be used, nor may it be created; check ICEBERG_NAM")
+    assert words.startswith("Namespace NOWHERE does not exist and cannot be created; check ICEBERG_NAMESPACE")
 
 
 def test_the_wrong_case(sentence: Callable[..., str], horizon: Horizon) -> None:
@@ -169,7 +169,7 @@ def test_a_role_that_may_only_read(
     write(LakeResource(data_dir=str(tmp_path), namespace="readonly", name_case="upper"))
     with horizon.without("write"):
         words = sentence({}, horizon.pat, namespace="readonly", name_case="upper")
-    assert words.startswith("The catalog forbids this to the role")
+    assert words.startswith("The role lacks a privilege in the catalog")
     assert f"check {P}SCOPE and {P}CREDENTIAL" in words
 
 
@@ -196,7 +196,7 @@ def test_a_database_that_is_read_only(
     postgres.execute("CREATE ROLE looker LOGIN PASSWORD 'hunter22'")
     postgres.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker", database)
     words = sentence({f"{P}URI": postgres.url(database, user="looker", password="hunter22")}, "hunter22")  # noqa: S106 # of a server that lives for one test
-    assert words.startswith(f"The catalog's database cannot be written; check {P}URI")
+    assert words.startswith(f"The catalog's database is not writable; check {P}URI")
 
 
 def test_dagster_shows_the_same_sentence(
@@ -205,4 +205,4 @@ def test_dagster_shows_the_same_sentence(
     for name, value in (horizon.environment() | {f"{P}SCOPE": "session:role:SOMEBODY"}).items():
         monkeypatch.setenv(name, value)
     result = make_warehouse(HORIZON).run("refresh_workspaces")
-    assert failures(result)["workspaces"].startswith("workspaces: The catalog gives no token for this role; check")
+    assert failures(result)["workspaces"].startswith("workspaces: The catalog refused a token for this role; check")

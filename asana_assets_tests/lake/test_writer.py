@@ -168,10 +168,10 @@ def test_a_killed_process_leaves_no_spill_and_the_table_as_before(
     ("rows", "words"),
     [
         (pa.table({"gid": ["1"], "colour": ["red"]}), "no column colour"),
-        (pa.table({"gid": ["1"], "points": ["many"]}), r"Column points of table asana\.tasks"),
+        (pa.table({"gid": ["1"], "points": ["many"]}), r"column points of table asana\.tasks"),
         (pa.table({"name": ["x"]}), r"Column gid of table asana\.tasks is required"),
-        (pa.table({"gid": ["1"], "workspace_gid": ["v"]}), "another workspace than w"),
-        (pa.table({"gid": [["1"]]}), r"Column gid of table asana\.tasks"),
+        (pa.table({"gid": ["1"], "workspace_gid": ["v"]}), "a workspace other than w"),
+        (pa.table({"gid": [["1"]]}), r"column gid of table asana\.tasks"),
     ],
 )
 def test_rows_that_do_not_fit_the_table_are_named(catalog: Catalog, rows: pa.Table, words: str) -> None:

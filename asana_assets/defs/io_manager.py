@@ -48,7 +48,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         """Fetch and store the workspace's rows.
 
         Raises:
-            Failure: The fetch, the write or `after_commit` failed. What is stored stays consistent, if not current.
+            Failure: The fetch, the write or `after_commit` failed. The stored rows are consistent, but may be outdated.
         """
         extract = obj.extract if isinstance(obj, SelectedWorkspaces) else obj
         endpoint, workspace_gid = extract.endpoint, extract.workspace_gid
@@ -89,8 +89,8 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         last complete version.
 
         Raises:
-            Failure: The external reader was not refreshed. What is committed stays, and the next materialization
-                refreshes it.
+            Failure: The external reader was not refreshed. The commit stands, and the next materialization refreshes
+                the reader.
         """
         return {}
 

@@ -142,7 +142,7 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
             return read_token(self.token_secret_id)
         raise ConfigurationError(
             "there is no access token: set ASANA_ACCESS_TOKEN to a personal access token of Asana, or "
-            "ASANA_TOKEN_SECRET_ID to a secret in AWS Secrets Manager that holds one"
+            "ASANA_TOKEN_SECRET_ID to a secret in AWS Secrets Manager that contains one"
         )
 
 

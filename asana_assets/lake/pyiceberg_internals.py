@@ -48,12 +48,12 @@ def where_equal(column: str, value: str) -> BooleanExpression:
 
 
 def where_starts_with(column: str, prefix: str) -> BooleanExpression:
-    """Build a `StartsWith`, as above."""
+    """Build a `StartsWith`, see `where_equal`."""
     return StartsWith(column, prefix)  # pyright: ignore[reportCallIssue]
 
 
 def where_null(column: str) -> BooleanExpression:
-    """Build an `IsNull`, as above."""
+    """Build an `IsNull`, see `where_equal`."""
     return IsNull(column)  # pyright: ignore[reportCallIssue]
 
 
@@ -226,7 +226,7 @@ class StagedTransaction(Transaction):
 
 
 class SwapFiles(_OverwriteFiles):
-    """An overwrite in one snapshot that merges manifests, so that their number stays small.
+    """An overwrite in one snapshot that merges manifests, so that there are never many.
 
     PyIceberg's own overwrite keeps every manifest that only records deletions and merges none (only its append
     merges), so planning gets slower with every commit.

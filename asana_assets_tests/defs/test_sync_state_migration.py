@@ -8,20 +8,11 @@ from click.testing import CliRunner
 
 from asana_assets.cli.main import main
 from asana_assets.defs.resources import LakeResource
+from asana_assets_tests.support.first_layout import FIRST_LAYOUT
 from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Row, Warehouse, complaints, failures
 
 CHILDREN = ["subtasks", "stories", "attachments", "status_updates"]
-FIRST_LAYOUT = pa.schema(
-    [
-        pa.field("gid", pa.string()),
-        pa.field("workspace_gid", pa.string()),
-        pa.field("endpoint", pa.string()),
-        pa.field("parent_gid", pa.string()),
-        pa.field("version", pa.string()),
-        pa.field("_synced_at", pa.timestamp("us", tz="UTC")),
-    ]
-)
 
 
 def rewrite_in_first_layout(warehouse: Warehouse, gid: str, sync_id: str, *more: Row) -> None:

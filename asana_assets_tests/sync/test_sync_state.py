@@ -1,7 +1,4 @@
-"""Sync state in a real Iceberg table: what is saved is loaded; rows of the first layout are understood and rewritten.
-
-`FIRST_LAYOUT` and the rows of `first_layout_rows` are literal copies of what the previous version wrote.
-"""
+"""Sync state in a real Iceberg table: what is saved is loaded; rows of the first layout are understood and rewritten."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -17,6 +14,7 @@ from asana_assets.lake.lake import Lake
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.sync_state import SYNC_STATE_SCHEMA, RowKind, SyncState
 from asana_assets.sync.sync_state_store import SyncStateStore
+from asana_assets_tests.support.first_layout import FIRST_LAYOUT
 
 W = "1200000000000001"
 OTHER = "1200000000000002"
@@ -24,19 +22,9 @@ START = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 NO_GIDS = pa.array([], pa.string())
 
-FIRST_LAYOUT = pa.schema(
-    [
-        pa.field("gid", pa.string(), metadata={"doc": "The key: endpoint/parent_gid."}),
-        pa.field("workspace_gid", pa.string(), metadata={"doc": "The workspace; the partition."}),
-        pa.field("endpoint", pa.string(), metadata={"doc": "What was read."}),
-        pa.field("parent_gid", pa.string(), metadata={"doc": "Of whom; the workspace itself where it was read whole."}),
-        pa.field("version", pa.string(), metadata={"doc": "The parent's version at that read."}),
-        pa.field("_synced_at", pa.timestamp("us", tz="UTC"), metadata={"doc": "When it was read (UTC)."}),
-    ]
-)
-
 
 def first_layout_rows() -> list[dict[str, object]]:
+    """Return rows exactly as the first version wrote them."""
     return [
         {"gid": "stories/11", "endpoint": "stories", "parent_gid": "11", "version": "a", "_synced_at": START},
         {"gid": "stories/12", "endpoint": "stories", "parent_gid": "12", "version": "", "_synced_at": START + HOUR},

@@ -1,7 +1,8 @@
 """Dagster resources: the Asana client and the Iceberg tables.
 
-A resource holds settings and opens its client or catalog at first use. All steps of a run in one process share it, and
-with it one throttle.
+A resource holds settings and opens its client or catalog at first use. The steps of a run that share a process share
+the client, and with it one throttle. Dagster gives each resource that depends on another its own copy of it, so nothing
+may rely on attributes that one copy has set.
 """
 
 import threading
@@ -90,7 +91,7 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
 
     @property
     def search(self) -> ChangeSearch:
-        """The search for changes, which caches which workspaces' plans lack it.
+        """Search for changed tasks with this client; it remembers which workspaces' plans lack search.
 
         Raises:
             ConfigurationError: A setting is missing or invalid; the message names it.

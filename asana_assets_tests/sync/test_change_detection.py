@@ -92,7 +92,7 @@ def test_in_a_full_refresh_a_parent_is_stale_unless_it_was_fetched_since_the_sta
     assert state.stale(table({"1": "a", "2": "a", "3": "a"}), sync=full).to_pylist() == [True, False, True]
 
 
-def test_the_last_sync_is_the_last_completed_one_or_started_at_the_first_fetch() -> None:
+def test_before_the_first_completed_sync_the_earliest_fetch_counts_as_its_start() -> None:
     assert SyncState().last_sync_started_at is None
     state = fetched({"1": ("a", 3 * DAY), "2": ("a", DAY)})
     assert (state.last_sync_started_at, state.last_sync_id) == (NOW - 3 * DAY, None)

@@ -1,4 +1,4 @@
-"""Sync state in a real Iceberg table: what is saved is loaded; rows of the first layout are understood and rewritten."""
+"""Sync state in a real Iceberg table: saving and loading it, and migrating rows of the first layout."""
 
 import datetime as dt
 from collections.abc import Iterator

@@ -11,7 +11,8 @@ import msgspec
 from asana_assets.asana.client import ApiRequest, Client, RequestStats
 from asana_assets.asana.endpoints import ENDPOINTS, TASK_SEARCH_PATH, WORKSPACES
 from asana_assets.asana.errors import ConfigurationError, PermanentError, UnauthorizedError
-from asana_assets.defs.resources import AsanaResource, secrets_manager
+from asana_assets.defs.resources import AsanaResource
+from asana_assets.defs.secrets import secrets_manager
 from asana_assets.settings import ENV_FILE
 from asana_assets.sync.parents import listing_request
 

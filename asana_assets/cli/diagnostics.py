@@ -81,23 +81,19 @@ def _check_rate_limit(asana: AsanaResource) -> Finding:
 
 
 def _check_catalog(lake: LakeResource) -> Finding:
-    from asana_assets.lake.commit import replace_partition  # noqa: PLC0415 - takes half a second to import
-    from asana_assets.lake.table import ensure_table, scan  # noqa: PLC0415 - as above
-    from asana_assets.lake.writer import PartitionWriter  # noqa: PLC0415 - as above
 
     name = f"asana_assets_doctor_{uuid4().hex[:8]}"
     operation = "create"
     try:
-        table = ensure_table(lake.catalog, lake.namespace, name, _PROBE_SCHEMA)
+        table = lake.iceberg.ensure_table(name, _PROBE_SCHEMA)
         try:
             operation = "write"
-            with PartitionWriter(table, workspace="1", sort_by=("gid",)) as writer:
-                writer.write(pa.RecordBatch.from_pylist([{"gid": "1", "workspace_gid": "1"}], schema=_PROBE_SCHEMA))
-                replace_partition(table, "1", writer.finish(), properties={})
+            batch = pa.RecordBatch.from_pylist([{"gid": "1", "workspace_gid": "1"}], schema=_PROBE_SCHEMA)
+            lake.iceberg.replace_partition(table, "1", [batch], sort_by=("gid",))
             operation = "read"
-            rows = scan(table).num_rows
+            rows = lake.iceberg.scan(table).num_rows
         finally:
-            lake.catalog.drop_table(table.name())
+            lake.iceberg.drop_table(table)
     except LakeError as error:
         return Finding(subject="catalog", ok=False, message=f"cannot {operation} a table: {error}")
     ok = rows == 1

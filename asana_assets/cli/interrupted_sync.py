@@ -1,20 +1,11 @@
-"""The marker of a sync in progress, by which the next sync finds and resumes one that was interrupted.
-
-The marker is a row of sync state: its endpoint is not a real one, its parent is the workspace, and its instant is when
-the sync started. It is saved before the first asset and deleted after the last, so it outlives only a killed process.
-"""
+"""The sync of a workspace that was interrupted and that the next `asana-assets sync` resumes."""
 
 import datetime as dt
 from collections.abc import Sequence
 
-import pyarrow as pa
-
 from asana_assets.cli.estimate_report import InterruptedSync
 from asana_assets.defs.resources import LakeResource
-from asana_assets.sync.change_detection import Sync, SyncState
-from asana_assets.sync.resume import RESUME_WINDOW
-
-_PSEUDO_ENDPOINT = "sync"
+from asana_assets.sync.resume import is_resumable
 
 
 def find_interrupted_sync(lake: LakeResource, workspace_gid: str, assets: Sequence[str]) -> InterruptedSync | None:
@@ -25,31 +16,7 @@ def find_interrupted_sync(lake: LakeResource, workspace_gid: str, assets: Sequen
     Raises:
         LakeError: The catalog cannot be used.
     """
-    started_at = lake.load_state(_PSEUDO_ENDPOINT, workspace_gid).last_sync_started_at
-    if started_at is None or dt.datetime.now(dt.UTC) - started_at >= RESUME_WINDOW:
+    sync = lake.interrupted_sync(workspace_gid)
+    if sync is None or not is_resumable(sync.started_at, now=dt.datetime.now(dt.UTC)):
         return None
-    sync_id = started_at.isoformat()
-    return started_at, [name for name in assets if lake.load_state(name, workspace_gid).last_sync_id == sync_id]
-
-
-def save_marker(lake: LakeResource, workspace_gid: str, started_at: dt.datetime) -> None:
-    """Record that a sync of the workspace is in progress.
-
-    Raises:
-        LakeError: The catalog cannot be used.
-    """
-    lake.save_state(_PSEUDO_ENDPOINT, workspace_gid, _marker(workspace_gid, started_at), pa.array([], pa.string()))
-
-
-def delete_marker(lake: LakeResource, workspace_gid: str, started_at: dt.datetime) -> None:
-    """Record that the sync of the workspace is over, whether it succeeded or failed.
-
-    Raises:
-        LakeError: The catalog cannot be used.
-    """
-    no_rows = _marker(workspace_gid, started_at).slice(0, 0)
-    lake.save_state(_PSEUDO_ENDPOINT, workspace_gid, no_rows, pa.array([workspace_gid]))
-
-
-def _marker(workspace_gid: str, started_at: dt.datetime) -> pa.Table:
-    return SyncState.completed_marker(workspace_gid, Sync(id=started_at.isoformat(), started_at=started_at))
+    return sync.started_at, [name for name in assets if lake.load_state(name, workspace_gid).last_sync_id == sync.id]

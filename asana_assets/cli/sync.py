@@ -12,15 +12,16 @@ import dagster as dg
 from rich.console import Console
 
 from asana_assets.cli.errors import report_errors
-from asana_assets.cli.interrupted_sync import delete_marker, find_interrupted_sync, save_marker
+from asana_assets.cli.interrupted_sync import find_interrupted_sync
 from asana_assets.cli.live_progress import LiveProgress
 from asana_assets.cli.options import selected_endpoints, selection_options
 from asana_assets.cli.summary import SummaryLine, summarize, summary_table
 from asana_assets.defs import automation
 from asana_assets.defs.partitions import workspace_partitions
-from asana_assets.defs.prefetch import SYNC_TAG
 from asana_assets.defs.resources import LakeResource
 from asana_assets.settings import Settings
+from asana_assets.sync.change_detection import Sync
+from asana_assets.sync.resume import SYNC_TAG
 
 # The command prints its own summary, so Dagster's console log is silenced.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -100,10 +101,9 @@ class SyncCommand:
         started_at, completed = interrupted or (dt.datetime.now(dt.UTC), ())
         if interrupted:
             click.echo(f"Resuming the sync of {gid} that started at {started_at:%Y-%m-%d %H:%M} UTC", err=True)
-        save_marker(lake, gid, started_at)
+        lake.set_interrupted_sync(gid, Sync(id=started_at.isoformat(), started_at=started_at))
         outcome = self._materialize(gid, [name for name in self.assets if name not in completed], started_at)
-        # After a failure as well: only an interrupted sync is resumed.
-        delete_marker(lake, gid, started_at)
+        lake.set_interrupted_sync(gid, None)  # after a failure as well: only an interrupted sync is resumed
         return outcome
 
     def _materialize(

@@ -19,10 +19,10 @@ from asana_assets.defs.io_manager import load_rows
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.child_extract import ChildExtract
-from asana_assets.sync.extract import ExtractContext, max_age
+from asana_assets.sync.extract import ExtractContext
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.prefetch_queue import PrefetchQueue
-from asana_assets.sync.resume import SYNC_TAG, decide_sync
+from asana_assets.sync.resume import SYNC_TAG, decide_start
 
 Extract: TypeAlias = FullExtract | ChildExtract
 
@@ -80,8 +80,7 @@ class _ExtractBuilder:
         asana: Provides the client.
         lake: Provides upstream rows, the endpoint's own rows and its sync state.
         workspace_gid: The run's partition; "" if it has none.
-        sync_id: The sync that the run belongs to.
-        started_at: When that sync started (UTC).
+        started_at: When the sync that the run belongs to started (UTC).
         run_config: The run's config as it was submitted.
         step_config: By endpoint name, the config that Dagster passed to the steps that have run.
     """
@@ -89,7 +88,6 @@ class _ExtractBuilder:
     asana: AsanaResource
     lake: LakeResource
     workspace_gid: str
-    sync_id: str
     started_at: dt.datetime
     run_config: Mapping[str, Any]
     step_config: dict[str, SyncConfig] = field(default_factory=dict[str, SyncConfig])
@@ -119,9 +117,9 @@ class _ExtractBuilder:
             previous=self.lake.stored_rows(endpoint, workspace_gid),
             state=self.lake.load_state(endpoint.name, workspace_gid),
             sync=Sync(
-                id=self.sync_id,
+                id=self.started_at.isoformat(),
                 started_at=self.started_at,
-                max_age=max_age(endpoint, config.refresh_after_days),
+                max_age=endpoint.max_age(config.refresh_after_days),
                 full_refresh=config.full_refresh,
             ),
             client=self.asana.client,
@@ -180,13 +178,11 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
             self._queue.close()
 
     def _build_builder(self, context: dg.AssetExecutionContext) -> _ExtractBuilder:
-        sync_id, started_at = _resolve_sync(context)
         return _ExtractBuilder(
             asana=self.asana,
             lake=self.lake,
             workspace_gid=context.partition_key if context.has_partition_key else "",
-            sync_id=sync_id,
-            started_at=started_at,
+            started_at=_resolve_start(context),
             run_config=context.run.run_config,
         )
 
@@ -203,14 +199,16 @@ def select_endpoints(step_keys: Sequence[str] | None, ops: Sequence[str]) -> lis
     return [endpoint for endpoint in STEP_ORDER if endpoint.name in steps]
 
 
-def _resolve_sync(context: dg.AssetExecutionContext) -> tuple[str, dt.datetime]:
-    """Return the id and the start time (UTC) of the sync that the run belongs to."""
-    root = context.instance.get_run_record_by_id(context.run.root_run_id) if context.run.root_run_id else None
-    return decide_sync(
-        run_id=context.run.run_id,
-        now=dt.datetime.now(dt.UTC),
-        tagged=context.run.tags.get(SYNC_TAG),
-        root_run=(root.dagster_run.run_id, dt.datetime.fromtimestamp(root.start_time, dt.UTC))
-        if root and root.start_time
-        else None,
+def _resolve_start(context: dg.AssetExecutionContext) -> dt.datetime:
+    """Return when the sync that the run belongs to started (UTC), and tag the run with it for its retries."""
+    record = context.instance.get_run_record_by_id(context.run_id)
+    run_started_at = (
+        dt.datetime.fromtimestamp(record.start_time, dt.UTC)  # the same for all steps, whatever their process
+        if record and record.start_time
+        else dt.datetime.now(dt.UTC)
     )
+    tag = context.run.tags.get(SYNC_TAG)
+    started_at = decide_start(tag, run_started_at=run_started_at)
+    if tag != started_at.isoformat():
+        context.instance.add_run_tags(context.run_id, {SYNC_TAG: started_at.isoformat()})
+    return started_at

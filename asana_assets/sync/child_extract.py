@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from asana_assets.asana.client import Page
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, PARENT_GID, SYNCED_AT, Listing
-from asana_assets.sync.change_detection import Sync, SyncState
+from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, to_gid_list
@@ -32,6 +32,7 @@ from asana_assets.sync.parents import (
 )
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.search_hits import SEARCH_FIELDS, changed_hits, changed_parents, decode_hits
+from asana_assets.sync.sync_state import SyncState
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class Checkpoint:
     rows: int = 0
     completes: Sync | None = None
 
-    def sync_state(self, workspace_gid: str) -> pa.Table:
+    def sync_state(self) -> pa.Table:
         """Return the sync state to save once the rows are stored."""
         gids, versions, requested_at = zip(*self.fetched, strict=True) if self.fetched else ((), (), ())
         fetched = SyncState.rows(
@@ -62,7 +63,7 @@ class Checkpoint:
         )
         if self.completes is None:
             return fetched
-        return pa.concat_tables([fetched, SyncState.completed_marker(workspace_gid, self.completes)])
+        return pa.concat_tables([fetched, SyncState.completed_marker(self.completes)])
 
     @property
     def parents(self) -> Array:

@@ -17,7 +17,7 @@ from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, WORKSPACE_GID, Endpoint, Listing
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
-from asana_assets.sync.extract import max_age, stale_parents
+from asana_assets.sync.extract import stale_parents
 from asana_assets.sync.gids import count_references
 from asana_assets.sync.parents import Parents, choose_parents, eligible_parents, mask_owned_by, merge_parents
 from asana_assets.sync.probe import Probe
@@ -124,7 +124,7 @@ class SyncEstimator:
         sync = Sync(
             id="",
             started_at=self.started_at,
-            max_age=max_age(endpoint, self.refresh_after_days),
+            max_age=endpoint.max_age(self.refresh_after_days),
             full_refresh=self.full_refresh,
         )
         stale = stale_parents(parents, state, sync, found.changed)

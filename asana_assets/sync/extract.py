@@ -1,6 +1,5 @@
 """What full and child extracts have in common: inputs, statistics, and the decision which parents are stale."""
 
-import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -10,10 +9,11 @@ import pyarrow as pa
 from asana_assets.asana.client import Client, RequestStats
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import UNMAPPED, Endpoint, Listing
-from asana_assets.sync.change_detection import Sync, SyncState
+from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.fetcher import FetchEvent, Outcome
 from asana_assets.sync.parents import Parents
+from asana_assets.sync.sync_state import SyncState
 
 BATCH_ROWS = 2_000
 """Rows to build at once; Arrow's JSON reader takes three times as long when given single pages."""
@@ -161,15 +161,6 @@ class Extract(Protocol):
     def close(self) -> None:
         """Stop fetching."""
         ...
-
-
-def max_age(endpoint: Endpoint, refresh_after_days: float | None) -> dt.timedelta | None:
-    """Return the age at which an unchanged parent is stale, or None if age does not matter.
-
-    `refresh_after_days` overrides the endpoint's own number of days; 0 stands for never.
-    """
-    days = endpoint.refresh_after_days if refresh_after_days is None else refresh_after_days
-    return dt.timedelta(days=days) if days else None
 
 
 def stale_parents(parents: Parents, state: SyncState, sync: Sync, changed: Array | None = None) -> Parents:

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, Listing
-from asana_assets.sync.change_detection import SyncState
 from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
 from asana_assets.sync.fetcher import Fetcher
 from asana_assets.sync.gids import NO_GIDS, to_gid_list
 from asana_assets.sync.parents import FetchRequest, choose_parents, mask_owned_by, record_request
 from asana_assets.sync.rows import FetchedPage, RowBuilder
+from asana_assets.sync.sync_state import SyncState
 
 
 class FullExtract:
@@ -97,7 +97,7 @@ class FullExtract:
         ]
         gids = pa.concat_arrays([NO_GIDS, *versioned])
         fetched = SyncState.rows(gids, pa.repeat(pa.scalar(""), len(gids)), self._context.sync.started_at)
-        return pa.concat_tables([fetched, SyncState.completed_marker(self.workspace_gid, self._context.sync)])
+        return pa.concat_tables([fetched, SyncState.completed_marker(self._context.sync)])
 
     def obsolete_parents(self) -> Array:
         """Return the parents that have sync state and no longer exist."""

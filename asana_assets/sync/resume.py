@@ -1,33 +1,30 @@
-"""Decides whether a run starts a sync or resumes an interrupted one."""
+"""Which sync a run belongs to, so that a run resumes an interrupted sync.
+
+A sync is identified by its start time, which its runs carry as the tag `SYNC_TAG`. Dagster copies the tag to retries
+and re-executions of a run. `asana-assets sync`, whose Dagster instance may not outlive the process, also saves the
+start time in the sync state, and tags the run that resumes.
+"""
 
 import datetime as dt
 
 SYNC_TAG = "asana_assets/sync"
-"""Run tag with the id of a sync, which is its start time (ISO 8601); shared by all runs of that sync."""
+"""Run tag with the start time of the run's sync (ISO 8601, UTC); shared by all runs of that sync."""
 
 RESUME_WINDOW = dt.timedelta(hours=12)
-"""Age above which an interrupted sync is no longer resumed."""
+"""Age from which an interrupted sync is no longer resumed."""
 
 
-def decide_sync(
-    *,
-    run_id: str,
-    now: dt.datetime,
-    tagged: str | None = None,
-    root_run: tuple[str, dt.datetime] | None = None,
-) -> tuple[str, dt.datetime]:
-    """Return the id and the start time (UTC) of the sync that a run belongs to.
+def is_resumable(started_at: dt.datetime, *, now: dt.datetime) -> bool:
+    """Return whether a sync that started at this time may still be resumed."""
+    return now - started_at < RESUME_WINDOW
+
+
+def decide_start(tag: str | None, *, run_started_at: dt.datetime) -> dt.datetime:
+    """Return when the run's sync started (UTC): the time in its tag if that is recent, otherwise the run's own start.
 
     Args:
-        run_id: The run.
-        now: UTC.
-        tagged: The value of the run's `SYNC_TAG`, which takes precedence.
-        root_run: If the run is a retry, the id and the start time (UTC) of the first run that it retries.
+        tag: The value of the run's `SYNC_TAG`, if it has one.
+        run_started_at: When the run itself started (UTC).
     """
-    if tagged:
-        return tagged, dt.datetime.fromisoformat(tagged)
-    if root_run:
-        root_run_id, started_at = root_run
-        if now - started_at < RESUME_WINDOW:
-            return root_run_id, started_at
-    return run_id, now
+    started_at = dt.datetime.fromisoformat(tag) if tag else run_started_at
+    return started_at if is_resumable(started_at, now=run_started_at) else run_started_at

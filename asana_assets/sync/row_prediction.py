@@ -18,7 +18,6 @@ from asana_assets.asana.client import PAGE_SIZE, Page
 from asana_assets.asana.errors import AsanaError
 from asana_assets.asana.field_types import Array, Chunked
 from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID, Endpoint, Listing
-from asana_assets.sync.change_detection import SyncState
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.extract import StoredRows
 from asana_assets.sync.gids import (
@@ -34,6 +33,7 @@ from asana_assets.sync.parents import Parents, choose_parents
 from asana_assets.sync.probe import FirstPage, Probe
 from asana_assets.sync.sampling import Margin, Sample, Weights, margin, squared_error
 from asana_assets.sync.search_hits import SEARCH_FIELDS, changed_hits, changed_parents, decode_hits
+from asana_assets.sync.sync_state import SyncState
 
 MAX_REQUESTS: Final = 30
 """The limit of requests for one workspace's estimate, whatever its size; retries come on top."""
@@ -52,7 +52,7 @@ class Lake(Protocol):
 
     def stored_rows(self, endpoint: Endpoint, workspace_gid: str) -> StoredRows: ...
 
-    def load_state(self, name: str, workspace_gid: str) -> SyncState: ...
+    def load_state(self, endpoint_name: str, workspace_gid: str) -> SyncState: ...
 
 
 @dataclass(slots=True, kw_only=True)

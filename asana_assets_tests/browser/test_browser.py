@@ -36,7 +36,7 @@ def warehouse(dev: DagsterDev) -> Warehouse:
 def parents_fetched(dev: DagsterDev, workspace_gid: str) -> set[str]:
     """Return the gids of the tasks whose stories are up to date in the sync state."""
     state = warehouse(dev).rows("sync_state", workspace_gid)
-    return {str(row["parent_gid"]) for row in state if row["endpoint"] == "stories"} - {workspace_gid}
+    return {str(row["parent_gid"]) for row in state if (row["endpoint"], row["kind"]) == ("stories", "parent_version")}
 
 
 def parents_requested(asana: Sandbox, since: int) -> set[str]:

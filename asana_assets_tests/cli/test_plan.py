@@ -9,8 +9,9 @@ import pytest
 
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sandbox import ENDPOINTS
-from asana_assets.sync.change_detection import Sync, SyncState
+from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.row_prediction import MAX_REQUESTS
+from asana_assets.sync.sync_state import SyncState
 from asana_assets_tests.support.mutations import mutate, mutate_hidden
 from asana_assets_tests.support.plan_command import invoke, paid, plan, synced
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
@@ -131,11 +132,9 @@ def test_what_an_interrupted_sync_fetched_is_not_counted_again(make_warehouse: M
     state = lake.load_state("stories", gid)
     started_at = state.last_sync_started_at
     assert started_at is not None
-    unfetched = state.untracked_by(NO_GIDS)[:10]
-    nothing_fetched = state.rows(NO_GIDS, NO_GIDS, started_at)
-    lake.save_state("stories", gid, nothing_fetched, pa.concat_arrays([unfetched, pa.array([gid])]))
-    marker = SyncState.completed_marker(gid, Sync(id=started_at.isoformat(), started_at=started_at))
-    lake.save_state("sync", gid, marker, NO_GIDS)
+    earlier = SyncState.completed_marker(Sync(id="earlier", started_at=started_at))
+    lake.save_state("stories", gid, earlier, state.untracked_by(NO_GIDS)[:10])
+    lake.set_interrupted_sync(gid, Sync(id=started_at.isoformat(), started_at=started_at))
     planned = plan(warehouse, gid)
     assert planned.requests.keys() == {"stories"}
     assert 10 <= planned.total <= 11
@@ -183,7 +182,7 @@ MISTAKES: dict[str, tuple[Callable[[], dict[str, str]], list[str], str]] = {
     "an unreachable catalog": (
         lambda: {"PYICEBERG_CATALOG__ASANA__URI": f"http://127.0.0.1:{free_port()}"},
         [],
-        r"plan of workspace \d+: The catalog does not answer; check PYICEBERG_CATALOG__ASANA__URI .*",
+        r"plan of workspace \d+: The catalog did not respond; check PYICEBERG_CATALOG__ASANA__URI .*",
     ),
     "no number": (lambda: {"ASANA_REQUESTS_PER_SECOND": "fast"}, [], r"ASANA_REQUESTS_PER_SECOND is 'fast', .*"),
     "an unknown workspace": (dict, ["--workspace", "5"], r"--workspace names 5, which this token cannot see"),

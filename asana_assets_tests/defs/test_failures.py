@@ -244,5 +244,5 @@ def test_without_a_token_a_run_fails_and_names_the_settings(make_warehouse: Make
     warehouse = make_warehouse({"ASANA_ACCESS_TOKEN": ""})
     assert failures(warehouse.run("refresh_workspaces"))["workspaces"] == (
         "workspaces: there is no access token: set ASANA_ACCESS_TOKEN to a personal access token of Asana, or "
-        "ASANA_TOKEN_SECRET_ID to a secret in AWS Secrets Manager that holds one."
+        "ASANA_TOKEN_SECRET_ID to a secret in AWS Secrets Manager that contains one."
     )

@@ -9,13 +9,12 @@ import time
 from pathlib import Path
 
 import dagster as dg
-import pyarrow as pa
 import pytest
 
 from asana_assets.definitions import build_definitions
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sandbox import Sandbox
-from asana_assets.sync.change_detection import Sync, SyncState
+from asana_assets.sync.change_detection import Sync
 from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
 
@@ -119,12 +118,11 @@ def test_a_sync_that_is_killed_after_its_last_asset_has_nothing_left_to_fetch(ma
     lake = LakeResource(data_dir=str(warehouse.data_dir))
     started_at = lake.load_state("stories", gid).last_sync_started_at
     assert started_at is not None
-    interrupted = SyncState.completed_marker(gid, Sync(id=started_at.isoformat(), started_at=started_at))
-    lake.save_state("sync", gid, interrupted, pa.array([], pa.string()))
+    lake.set_interrupted_sync(gid, Sync(id=started_at.isoformat(), started_at=started_at))
     before = len(warehouse.asana.log)
     finish(start(warehouse))
     assert [entry.path for entry in warehouse.asana.log[before:]] == ["/workspaces"]
-    assert lake.load_state("sync", gid).last_sync_started_at is None
+    assert lake.interrupted_sync(gid) is None
 
 
 @pytest.mark.slow

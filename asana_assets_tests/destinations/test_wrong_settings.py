@@ -12,7 +12,7 @@ import requests
 
 from asana_assets.defs.resources import LakeResource
 from asana_assets.lake.errors import LakeError
-from asana_assets.sync.change_detection import SyncState
+from asana_assets.sync.sync_state import SyncState
 from asana_assets_tests.support.destination import HORIZON
 from asana_assets_tests.support.horizon import DATABASE, Horizon
 from asana_assets_tests.support.moto_server import REGION, Aws
@@ -34,7 +34,7 @@ def write(lake: LakeResource) -> None:
     """Create a table if there is none, write a file, commit it and read it."""
     rows = SyncState.rows(pa.array(["1"]), pa.array(["1"]), datetime.now(UTC))
     lake.save_state("probe", "1", rows, pa.array([], pa.string()))
-    assert lake.load_state("probe", "1").table.num_rows == 1
+    assert lake.load_state("probe", "1").parents.num_rows == 1
 
 
 @pytest.fixture
@@ -74,13 +74,13 @@ def enforced_permissions(aws: Aws) -> Generator[None]:
 
 def test_an_unreachable_catalog_names_the_uri(error_message: Callable[..., str]) -> None:
     rest = {f"{P}TYPE": "rest", f"{P}URI": UNREACHABLE, f"{P}TOKEN": "hunter22"}
-    assert f"The catalog does not answer; check {P}URI" in error_message(rest, "hunter22")
+    assert f"The catalog did not respond; check {P}URI" in error_message(rest, "hunter22")
     sql = {f"{P}TYPE": "sql", f"{P}URI": "postgresql+psycopg://asana:hunter22@127.0.0.1:1/lake"}
     assert f"{P}URI" in error_message(sql, "hunter22")
 
 
 def test_a_missing_bucket_names_the_warehouse(error_message: Callable[..., str], aws: Aws) -> None:
-    assert f"There is no such bucket; check {P}WAREHOUSE" in error_message(aws.environment("no-such-bucket"))
+    assert f"The bucket does not exist; check {P}WAREHOUSE" in error_message(aws.environment("no-such-bucket"))
 
 
 def test_a_bucket_unknown_to_the_catalog_names_the_namespace_and_the_warehouse(
@@ -99,7 +99,7 @@ def test_a_missing_warehouse_is_named(error_message: Callable[..., str], aws: Aw
 def test_keys_that_aws_rejects_are_named(error_message: Callable[..., str], aws: Aws) -> None:
     with enforced_permissions(aws):
         message = error_message(aws.environment("bucket"))
-    assert message.startswith("AWS does not take the credentials, or they have expired; check AWS_ACCESS_KEY_ID")
+    assert message.startswith("AWS rejected the credentials, or they have expired; check AWS_ACCESS_KEY_ID")
 
 
 def test_an_aws_role_without_permissions_is_reported(error_message: Callable[..., str], aws: Aws) -> None:
@@ -119,18 +119,18 @@ def test_an_aws_role_without_permissions_is_reported(error_message: Callable[...
     }
     with enforced_permissions(aws):
         message = error_message(aws.environment("bucket") | keys)
-    assert message.startswith("AWS forbids this to the role")
+    assert message.startswith("The AWS role lacks a permission")
 
 
 def test_an_invalid_credential_is_named(error_message: Callable[..., str], horizon: Horizon, seaweed: Seaweed) -> None:
-    expected = f"does not take the credential; check {P}CREDENTIAL"
+    expected = f"rejected the credential; check {P}CREDENTIAL"
     assert expected in error_message(horizon.environment() | {f"{P}CREDENTIAL": "hunter22"})
     assert expected in error_message(seaweed.environment() | {f"{P}CREDENTIAL": "writer:hunter22"}, "hunter22")
 
 
 def test_a_role_that_is_not_granted_names_the_scope(error_message: Callable[..., str], horizon: Horizon) -> None:
     message = error_message(horizon.environment() | {f"{P}SCOPE": "session:role:UNGRANTED"})
-    assert f"gives no token for this role; check {P}SCOPE" in message
+    assert f"refused a token for this role; check {P}SCOPE" in message
 
 
 def test_a_missing_database_names_the_warehouse(error_message: Callable[..., str], horizon: Horizon) -> None:
@@ -143,9 +143,7 @@ def test_a_missing_namespace_that_cannot_be_created_is_named(
 ) -> None:
     with horizon.without("schema"):
         message = error_message(horizon.environment(), namespace="nowhere", name_case="upper")
-    assert message.startswith(
-        "There is no namespace NOWHERE that can be used, nor may it be created; check ICEBERG_NAM"
-    )
+    assert message.startswith("Namespace NOWHERE does not exist and cannot be created; check ICEBERG_NAMESPACE")
 
 
 def test_the_wrong_name_case_is_named(error_message: Callable[..., str], horizon: Horizon) -> None:
@@ -175,7 +173,7 @@ def test_a_read_only_role_names_the_scope_and_the_credential(
     write(LakeResource(data_dir=str(tmp_path), namespace="readonly", name_case="upper"))
     with horizon.without("write"):
         message = error_message({}, horizon.pat, namespace="readonly", name_case="upper")
-    assert message.startswith("The catalog forbids this to the role")
+    assert message.startswith("The role lacks a privilege in the catalog")
     assert f"check {P}SCOPE and {P}CREDENTIAL" in message
 
 
@@ -206,7 +204,7 @@ def test_a_read_only_database_names_the_uri(
     postgres.execute("CREATE ROLE looker LOGIN PASSWORD 'hunter22'")
     postgres.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker", database)
     message = error_message({f"{P}URI": postgres.url(database, user="looker", password="hunter22")}, "hunter22")  # noqa: S106 - a server that lives for one test
-    assert message.startswith(f"The catalog's database cannot be written; check {P}URI")
+    assert message.startswith(f"The catalog's database is not writable; check {P}URI")
 
 
 def test_dagster_shows_the_same_message(
@@ -215,4 +213,4 @@ def test_dagster_shows_the_same_message(
     for name, value in (horizon.environment() | {f"{P}SCOPE": "session:role:UNGRANTED"}).items():
         monkeypatch.setenv(name, value)
     result = make_warehouse(HORIZON).run("refresh_workspaces")
-    assert failures(result)["workspaces"].startswith("workspaces: The catalog gives no token for this role; check")
+    assert failures(result)["workspaces"].startswith("workspaces: The catalog refused a token for this role; check")

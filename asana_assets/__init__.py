@@ -1,5 +1,6 @@
-"""Asana in a warehouse: fifteen endpoints as Dagster assets, each an Apache Iceberg table partitioned by workspace.
+"""Sync Asana into Apache Iceberg tables: fifteen endpoints as Dagster assets, each a table partitioned by workspace.
 
-Three rooms, none of which knows Dagster: `asana` (the API), `sync` (what to ask for and in which order), `lake`
-(Iceberg). The modules beside them are the Dagster face; `definitions` puts everything together.
+Three packages do not depend on Dagster: `asana` (API client and endpoint registry), `sync` (incremental extraction) and
+`lake` (Iceberg). `snowflake` builds SQL. `defs` is the Dagster layer, `settings` parses the environment, `definitions`
+is the composition root, and `cli` is the command line. `sandbox` imitates Asana and is imported by none of them.
 """

@@ -1,16 +1,16 @@
-"""The way into the command, as `asana-assets` and as `python -m asana_assets`: what is settled before the imports.
+"""Console entry point (`asana-assets` and `python -m asana_assets`); tunes garbage collection before the heavy imports.
 
-Dagster and PyIceberg come as some hundred thousand objects that stay. Looking through them again and again for
-garbage, and once more at the exit, would take a third of the time of a command that has little to do.
+Importing Dagster and PyIceberg allocates several hundred thousand long-lived objects. Scanning them for garbage again
+and again, and once more at exit, would take a third of the time of a short command.
 """
 
 import atexit
 import gc
 
-gc.set_threshold(200_000)  # objects; Python's own 700 is for programs that start small
-atexit.register(gc.freeze)  # what is left goes with the process
+gc.set_threshold(200_000)  # objects; Python's default of 700 suits programs that start small
+atexit.register(gc.freeze)  # the operating system reclaims the rest
 
-from asana_assets.cli.main import main  # noqa: E402 # see above
+from asana_assets.cli.main import main  # noqa: E402 - the settings above must precede the heavy imports
 
 if __name__ == "__main__":
     main()

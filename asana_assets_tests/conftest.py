@@ -10,11 +10,19 @@ import dagster as dg
 import pytest
 
 from asana_assets.sandbox import Sandbox
+from asana_assets.settings import Settings
 from asana_assets_tests.support.postgres_server import Postgres, find_binaries
 from asana_assets_tests.support.requirements import require_installed
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 
 gc.set_threshold(200_000)  # objects, as in the command; the default costs a tenth of the suite's time
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove settings of the machine's user from the environment."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture

@@ -1,14 +1,19 @@
-"""The code location as Dagster sees it: the graph, what loading costs, what runs by itself."""
+"""The code location as Dagster sees it: the asset graph, the executor, and what loading it needs."""
 
 import os
 import subprocess
 import sys
 from dataclasses import replace
 
+import dagster as dg
+import pytest
+from pydantic import SecretStr
+
 from asana_assets.asana.endpoints import ATTACHMENTS, ENDPOINTS, STORIES
-from asana_assets.definitions import defs
+from asana_assets.definitions import build_asana_resource, build_definitions, defs
 from asana_assets.defs.assets import FRESHNESS, code_version
 from asana_assets.defs.io_manager import column_lineage
+from asana_assets.settings import Settings
 
 GROUPS = {
     "administration": {"workspaces", "project_templates", "webhooks"},
@@ -18,16 +23,24 @@ GROUPS = {
 }
 
 
-def test_the_graph_is_asanas_hierarchy() -> None:
+def test_the_asset_graph_follows_asanas_hierarchy() -> None:
     graph = defs.resolve_asset_graph()
     parents = {
         key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
         for key in graph.get_all_asset_keys()
     }
-    below_workspaces = ["users", "teams", "workspace_memberships", "projects", "tags", "webhooks", "project_templates"]
+    children_of_workspaces = [
+        "users",
+        "teams",
+        "workspace_memberships",
+        "projects",
+        "tags",
+        "webhooks",
+        "project_templates",
+    ]
     assert parents == {
         "workspaces": set(),
-        **{name: {"workspaces"} for name in below_workspaces},
+        **{name: {"workspaces"} for name in children_of_workspaces},
         "team_memberships": {"teams"},
         "sections": {"projects"},
         "tasks": {"projects", "users"},
@@ -44,7 +57,7 @@ def test_every_asset_but_workspaces_is_partitioned_by_workspace() -> None:
     assert partitioned == {endpoint.name for endpoint in ENDPOINTS} - {"workspaces"}
 
 
-def test_assets_stand_under_their_headings_with_words_for_analysts() -> None:
+def test_every_asset_has_a_group_a_description_for_analysts_and_a_column_schema() -> None:
     groups: dict[str, set[str]] = {}
     for spec in defs.resolve_all_asset_specs():
         groups.setdefault(spec.group_name or "", set()).add(spec.key.to_user_string())
@@ -58,13 +71,13 @@ def test_assets_stand_under_their_headings_with_words_for_analysts() -> None:
     assert groups == GROUPS
 
 
-def test_the_code_version_is_another_when_a_column_is() -> None:
+def test_the_code_version_changes_with_the_columns() -> None:
     fewer = replace(STORIES, columns=STORIES.columns[1:])
     assert len({code_version(endpoint) for endpoint in (*ENDPOINTS, fewer)}) == len(ENDPOINTS) + 1
     assert code_version(replace(STORIES)) == code_version(STORIES)
 
 
-def test_columns_that_name_a_parent_are_traced_to_it() -> None:
+def test_a_column_that_refers_to_a_parent_has_the_parents_lineage() -> None:
     lineage = column_lineage(ATTACHMENTS).deps_by_column
     assert {
         name: sorted(f"{dep.asset_key.to_user_string()}.{dep.column_name}" for dep in deps)
@@ -72,7 +85,42 @@ def test_columns_that_name_a_parent_are_traced_to_it() -> None:
     } == {"parent_gid": ["projects.gid", "projects.project_brief_gid", "subtasks.gid", "tasks.gid"]}
 
 
-def test_loading_needs_no_environment_no_network_and_none_of_the_slow_libraries() -> None:
+@pytest.mark.parametrize(
+    ("executor", "prefetches"),
+    [
+        (dg.in_process_executor, True),
+        (dg.in_process_executor.configured({"retries": {"disabled": {}}}), True),
+        (dg.multiprocess_executor, False),
+    ],
+    ids=["in-process", "configured in-process", "multiprocess"],
+)
+def test_extracts_are_prefetched_only_if_all_steps_share_a_process(
+    executor: dg.ExecutorDefinition, *, prefetches: bool
+) -> None:
+    definitions = build_definitions(executor=executor)
+    assert definitions.resolve_job_def("sync_workspace").executor_def is executor
+    assert (definitions.resources or {})["prefetcher"].enabled is prefetches
+
+
+def test_a_setting_that_is_unset_has_the_default_of_its_resource() -> None:
+    resource = build_asana_resource(Settings())
+    assert (resource.requests_per_second, resource.max_in_flight) == (1.25, 40)
+    assert resource.base_url == "https://app.asana.com/api/1.0"
+    assert resource.access_token is None
+
+
+def test_dagster_shows_the_tokens_variable_and_not_its_value() -> None:
+    resource = build_asana_resource(Settings(asana_access_token=SecretStr("1/12:secret")))
+    assert resource.access_token == dg.EnvVar("ASANA_ACCESS_TOKEN")
+
+
+def test_overrides_of_the_asana_resource_take_precedence_over_the_settings() -> None:
+    settings = Settings(asana_requests_per_second=5, asana_max_in_flight=2)
+    resource = build_asana_resource(settings, requests_per_second=9.0)
+    assert (resource.requests_per_second, resource.max_in_flight) == (9.0, 2)
+
+
+def test_loading_needs_no_settings_no_network_and_no_slow_library() -> None:
     program = (
         "import socket, sys\n"
         "def refuse(*_): raise AssertionError('network')\n"
@@ -82,7 +130,7 @@ def test_loading_needs_no_environment_no_network_and_none_of_the_slow_libraries(
         "print(sorted(slow.intersection(sys.modules)))\n"
     )
     environment = {"PATH": os.environ["PATH"]}
-    result = subprocess.run(  # noqa: S603 # our own program
+    result = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert (result.stdout, result.stderr) == ("[]\n", "")

@@ -1,5 +1,5 @@
-"""How fast, how gentle, how lean: each module is a benchmark to run with `python -m`, its targets at its top.
+"""Benchmarks of speed, rate limiting and memory. Run each module with `python -m`; its targets are at its top.
 
-Nothing here is a test: what depends on the machine and its load is measured here, what must hold everywhere is tested
-in `asana_assets_tests`. Nothing of `asana_assets` imports from here.
+What must hold on every machine is tested in `asana_assets_tests`; results that depend on the machine and its load
+belong here. `asana_assets` imports nothing from here.
 """

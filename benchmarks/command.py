@@ -1,6 +1,7 @@
-"""The command `asana-assets sync` as a child process, with what it cost and what it said it did.
+"""Runs `asana-assets sync` in a child process and measures its cost.
 
-Its tables, and the pace that it shares, are in a directory that is thrown away; no setting of the caller's reaches it.
+Tables and the pacer database are created in a temporary directory. `ASANA_*`, `PYICEBERG_*` and `DAGSTER_HOME` of the
+caller's environment are not passed on.
 """
 
 import os
@@ -19,7 +20,7 @@ _BIN = Path(sys.executable).parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A line of the table that the command ends with."""
+    """One row of the table that the command prints at its end."""
 
     rows: int
     requests: int
@@ -28,7 +29,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One sync: its steps by asset and workspace, and what the whole process took."""
+    """One sync.
+
+    Attributes:
+        steps: By asset and workspace.
+        wall_seconds: Of the whole process, as are the following.
+        cpu_seconds: User and system time.
+        peak_mb: Peak resident memory, in MiB.
+    """
 
     steps: Mapping[tuple[str, str], Step]
     wall_seconds: float
@@ -39,18 +47,18 @@ class Run:
 def sync(
     url: str, token: str, *, rate: float, select: Sequence[str] = (), sampled: bool = False, core: int | None = None
 ) -> Run:
-    """Sync.
+    """Run one sync.
 
     Args:
-        url: Where Asana is.
-        token: What it lets in.
-        rate: The most requests per second.
-        select: The assets, all if none is named.
-        sampled: Whether to look where the time goes; that is written to standard error.
-        core: Run on this core alone; see `pinned`.
+        url: Asana's base URL.
+        token: Access token.
+        rate: Maximum requests per second.
+        select: Assets to sync; empty for all.
+        sampled: Whether to profile the command and print the profile to standard error.
+        core: CPU core to run on; see `pinned`.
 
     Raises:
-        RuntimeError: the command failed.
+        RuntimeError: The command failed.
     """
     command = [sys.executable, "-m", "benchmarks.sampling"] if sampled else [str(_BIN / "asana-assets")]
     command += ["sync", *(word for asset in select for word in ("--select", asset))]
@@ -61,23 +69,23 @@ def sync(
             "ASANA_ACCESS_TOKEN": token,
             "ASANA_REQUESTS_PER_SECOND": str(rate),
             "ASANA_DATA_DIR": scratch,
-            "ASANA_PACER_URL": f"sqlite:///{scratch}/pace.db",
+            "ASANA_PACER_URL": f"sqlite:///{scratch}/pacer.db",
             "COLUMNS": "200",
         }
         environment.pop("DAGSTER_HOME", None)
-        began = time.monotonic()
+        started_at = time.monotonic()
         with pinned(core):
-            child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603 # ours
-        assert child.stdout is not None  # noqa: S101 # PIPE
+            child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+        assert child.stdout is not None  # noqa: S101 - PIPE
         with child.stdout:
-            said = child.stdout.read()
+            output = child.stdout.read()
         _, status, usage = os.wait4(child.pid, 0)
-        wall_seconds = time.monotonic() - began
+        wall_seconds = time.monotonic() - started_at
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise RuntimeError(f"the sync failed:\n{said}")
+        raise RuntimeError(f"the sync failed with exit code {child.returncode}:\n{output}")
     return Run(
-        steps=_steps(said),
+        steps=_parse_steps(output),
         wall_seconds=wall_seconds,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         peak_mb=usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),
@@ -86,7 +94,10 @@ def sync(
 
 @contextmanager
 def pinned(core: int | None) -> Generator[None]:
-    """Have what is started in this block run on one core, counted from 0, where the system can and there are two."""
+    """Run processes that are started in this block on one core, counted from 0.
+
+    Has no effect if `core` is None, on a single core, and on systems other than Linux.
+    """
     if core is None or sys.platform != "linux":
         yield
         return
@@ -99,9 +110,9 @@ def pinned(core: int | None) -> Generator[None]:
         os.sched_setaffinity(0, cores)
 
 
-def _steps(table: str) -> dict[tuple[str, str], Step]:
+def _parse_steps(output: str) -> dict[tuple[str, str], Step]:
     steps: dict[tuple[str, str], Step] = {}
-    for line in table.splitlines():
+    for line in output.splitlines():
         cells = [cell.strip().replace(",", "") for cell in re.split("[│|]", line.strip("│| "))]
         match cells:
             case [asset, workspace, rows, requests, _, seconds] if rows.isdigit() and asset != "total":
@@ -109,5 +120,5 @@ def _steps(table: str) -> dict[tuple[str, str], Step]:
             case _:
                 continue
     if not steps:
-        raise RuntimeError(f"the command did not end with a table of its steps:\n{table}")
+        raise RuntimeError(f"the output of the command contains no table of its steps:\n{output}")
     return steps

@@ -1,5 +1,6 @@
 """The declarative model of an endpoint, and the columns that every table has."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -89,6 +90,15 @@ class Endpoint:
     def is_child(self) -> bool:
         """Whether each row belongs to exactly one parent and carries its gid."""
         return any(listing.parent_ref == PARENT_GID.name for listing in self.listings)
+
+    def max_age(self, override_days: float | None = None) -> dt.timedelta | None:
+        """Return the age from which a parent is stale even if unchanged, None for no limit.
+
+        Args:
+            override_days: Replaces `refresh_after_days`; 0 for no limit.
+        """
+        days = self.refresh_after_days if override_days is None else override_days
+        return dt.timedelta(days=days) if days else None
 
     @property
     def freshness(self) -> str:

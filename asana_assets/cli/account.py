@@ -1,10 +1,9 @@
-"""Who a token is and what it reaches; and putting it where the code location finds it."""
+"""The access token: whose it is, what it can access, and where it is saved."""
 
 import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import dotenv
 import msgspec
@@ -12,24 +11,24 @@ import msgspec
 from asana_assets.asana.client import ApiRequest, Client, RequestStats
 from asana_assets.asana.endpoints import ENDPOINTS, TASK_SEARCH_PATH, WORKSPACES
 from asana_assets.asana.errors import ConfigurationError, PermanentError, UnauthorizedError
-from asana_assets.defs.resources import AsanaResource, secrets_manager
+from asana_assets.defs.resources import AsanaResource
+from asana_assets.defs.secrets import secrets_manager
+from asana_assets.settings import ENV_FILE
 from asana_assets.sync.parents import listing_request
 
-DOTENV = Path(".env")
-"""In the working directory, where `dagster dev` looks for it, too."""
-
-_FAR_FUTURE = {"modified_at.after": "2999-01-01T00:00:00Z"}
+_FAR_FUTURE = {"modified_at.after": "2999-01-01T00:00:00Z"}  # a search that finds nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """A workspace of the token.
+    """A workspace that the token can access.
 
     Attributes:
-        gid: Its identifier.
-        name: As people call it.
+        gid: Its gid.
+        name: Its display name.
         is_organization: Whether it has teams.
-        refused: What is not answered: an endpoint, or "search", and the status, as 402 for what the plan does not have.
+        unavailable: The HTTP status by endpoint, or by "search", of requests that Asana rejects; 402 for what the plan
+            lacks.
     """
 
     gid: str
@@ -39,21 +38,26 @@ class Workspace:
 
     @property
     def summary(self) -> str:
-        """What it is and what it answers, in a line."""
+        """The type, the name, the plan and the unavailable endpoints, in one line."""
         kind = "organization" if self.is_organization else "workspace"
-        plan = "free plan" if self.unavailable.get("search") == 402 else "paid plan"  # noqa: PLR2004 # Payment Required
-        others = [f"{name} {status}" for name, status in self.unavailable.items() if name != "search"]
-        refused = f"; refused: {', '.join(others)}" if others else ""
-        return f"{kind} {self.name} ({self.gid}), {plan}{refused}"
+        plan = "free plan" if self.unavailable.get("search") == 402 else "paid plan"  # noqa: PLR2004 - Payment Required
+        endpoints = [f"{name} {status}" for name, status in self.unavailable.items() if name != "search"]
+        unavailable = f"; unavailable: {', '.join(endpoints)}" if endpoints else ""
+        return f"{kind} {self.name} ({self.gid}), {plan}{unavailable}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Whose token it is, and its workspaces."""
+    """The token's owner and workspaces."""
 
     name: str
     email: str
     workspaces: list[Workspace]
+
+    @property
+    def owner(self) -> str:
+        """The owner's name and, if known, email address."""
+        return f"{self.name} <{self.email}>" if self.email else self.name
 
 
 class _User(msgspec.Struct):
@@ -76,84 +80,86 @@ class _Page(msgspec.Struct):
 
 
 def inspect_account(asana: AsanaResource) -> Account:
-    """Ask Asana who the token is, and once for each kind of object in each workspace.
+    """Fetch the token's owner and workspaces, and probe each endpoint once in each workspace.
 
     Raises:
-        AsanaError: Asana does not answer, or turns the token down.
+        AsanaError: Asana is unreachable or rejects the token.
     """
-    usage, stop = RequestStats(), threading.Event()
+    stats, stop = RequestStats(), threading.Event()
     with asana.short_timeout_client() as client:
-        me = client.get_record(ApiRequest(template="/users/me"), opt_fields="name,email", stats=usage, stop=stop)
+        me = client.get_record(ApiRequest(template="/users/me"), opt_fields="name,email", stats=stats, stop=stop)
         [user] = msgspec.json.decode(me.body, type=_Users).data
-        listed = client.iter_pages(
-            ApiRequest(template=WORKSPACES.listings[0].path), opt_fields="name,is_organization", stats=usage, stop=stop
+        pages = client.iter_pages(
+            ApiRequest(template=WORKSPACES.listings[0].path), opt_fields="name,is_organization", stats=stats, stop=stop
         )
-        found = [one for page in listed for one in msgspec.json.decode(page.body, type=_Page).data]
+        records = [record for page in pages for record in msgspec.json.decode(page.body, type=_Page).data]
         workspaces = [
             Workspace(
-                gid=one.gid,
-                name=one.name,
-                is_organization=bool(one.is_organization),
-                unavailable=_refused(client, one, usage, stop),
+                gid=record.gid,
+                name=record.name,
+                is_organization=bool(record.is_organization),
+                unavailable=_probe_endpoints(client, record, stats, stop),
             )
-            for one in found
+            for record in records
         ]
     return Account(name=user.name, email=user.email or "", workspaces=workspaces)
 
 
-def _refused(client: Client, workspace: _WorkspaceRecord, usage: RequestStats, stop: threading.Event) -> dict[str, int]:
-    questions = {
-        "search": ApiRequest(template=TASK_SEARCH_PATH, values={"workspace": workspace.gid}, params=_FAR_FUTURE)
-    }
+def _probe_endpoints(
+    client: Client, workspace: _WorkspaceRecord, stats: RequestStats, stop: threading.Event
+) -> dict[str, int]:
+    """Request one record of each listing of the workspace; return the status of each request that Asana rejects."""
+    probes = {"search": ApiRequest(template=TASK_SEARCH_PATH, values={"workspace": workspace.gid}, params=_FAR_FUTURE)}
     for endpoint in ENDPOINTS:
         for listing in endpoint.listings:
             if listing.parent is WORKSPACES and (workspace.is_organization or not listing.only_if):
-                questions[endpoint.name] = listing_request(listing, workspace.gid, workspace.gid).api_request
-    refused: dict[str, int] = {}
-    for name, request in questions.items():
-        one = ApiRequest(template=request.template, values=request.values, params={**request.params, "limit": "1"})
+                probes[endpoint.name] = listing_request(listing, workspace.gid, workspace.gid).api_request
+    unavailable: dict[str, int] = {}
+    for name, request in probes.items():
+        probe = ApiRequest(template=request.template, values=request.values, params={**request.params, "limit": "1"})
         try:
-            next(client.iter_pages(one, opt_fields="gid", stats=usage, stop=stop))
+            next(client.iter_pages(probe, opt_fields="gid", stats=stats, stop=stop))
         except UnauthorizedError:
             raise
         except PermanentError as error:
-            refused[name] = error.status
-    return refused
+            unavailable[name] = error.status
+    return unavailable
 
 
-def save_token(token: str, environment: Mapping[str, str]) -> str:
-    """Put the token where the settings say; give the place, in words.
+def save_token(token: str, *, secret_id: str | None) -> str:
+    """Save the token in the secret or, without one, in `.env`; return a description of the location.
 
     Raises:
-        ConfigurationError: it cannot be put there.
+        ConfigurationError: The location is not writable.
     """
-    secret_id = environment.get("ASANA_TOKEN_SECRET_ID")
     if secret_id:
-        _keep_in_secrets_manager(secret_id, token)
+        _save_in_secrets_manager(secret_id, token)
         return f"AWS Secrets Manager, in the secret {secret_id} under the key `token`"
+    path = ENV_FILE.absolute()
     try:
-        os.close(os.open(DOTENV, os.O_CREAT | os.O_RDONLY, 0o600))
-        DOTENV.chmod(0o600)  # before the token is in it, should it have been there already
-        dotenv.set_key(DOTENV, "ASANA_ACCESS_TOKEN", token)
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+        path.chmod(0o600)  # in case the file existed; before the token is in it
+        dotenv.set_key(path, "ASANA_ACCESS_TOKEN", token)
     except OSError as error:
-        raise ConfigurationError(f"the token cannot be kept in {DOTENV.absolute()}: {error.strerror}") from None
-    return f"{DOTENV.absolute()}, readable by you alone"
+        raise ConfigurationError(f"the token cannot be written to {path}: {error.strerror}") from None
+    return f"{path}, which only you can read"
 
 
-def _keep_in_secrets_manager(secret_id: str, token: str) -> None:
+def _save_in_secrets_manager(secret_id: str, token: str) -> None:
+    """Set the key `token` of the secret, keeping its other keys; create the secret if it does not exist."""
     with secrets_manager(secret_id) as client:
         try:
-            found = client.get_secret_value(SecretId=secret_id)
+            response = client.get_secret_value(SecretId=secret_id)
         except client.exceptions.ResourceNotFoundException:
-            client.create_secret(Name=secret_id, SecretString=_secret({}, token))
+            client.create_secret(Name=secret_id, SecretString=_with_token({}, token))
             return
         try:
-            kept = msgspec.json.decode(found.get("SecretString", ""))
+            content = msgspec.json.decode(response.get("SecretString", ""))
         except msgspec.DecodeError:  # binary, or the bare token
-            kept = None
-        others = kept if isinstance(kept, dict) else {}
-        client.put_secret_value(SecretId=secret_id, SecretString=_secret(others, token))
+            content = None
+        existing = content if isinstance(content, dict) else {}
+        client.put_secret_value(SecretId=secret_id, SecretString=_with_token(existing, token))
 
 
-def _secret(others: Mapping[str, object], token: str) -> str:
-    return msgspec.json.encode({**others, "token": token}).decode()
+def _with_token(existing: Mapping[str, object], token: str) -> str:
+    return msgspec.json.encode({**existing, "token": token}).decode()

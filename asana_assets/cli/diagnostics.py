@@ -1,4 +1,4 @@
-"""Trying out all that a sync needs, one thing after the other: what works, and what to do about what does not."""
+"""Checks of everything that a sync depends on, with what to do about each problem."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from asana_assets.asana.errors import AsanaError, ConfigurationError
 from asana_assets.asana.model import GID, SYNCED_AT, WORKSPACE_GID
-from asana_assets.cli import account
+from asana_assets.cli.account import inspect_account
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.lake.errors import LakeError
 from asana_assets.snowflake.refresh import SnowflakeError, SnowflakeIcebergTables
@@ -18,7 +18,13 @@ _PROBE_SCHEMA = pa.schema([column.arrow_field for column in (GID, WORKSPACE_GID,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What was tried, whether it works, and in words how."""
+    """The result of one check.
+
+    Attributes:
+        subject: What was checked.
+        ok: Whether it works.
+        message: What was found and, if it does not work, what to do.
+    """
 
     subject: str
     ok: bool
@@ -28,77 +34,80 @@ class Finding:
 def diagnose(
     asana: AsanaResource, lake: LakeResource, snowflake: SnowflakeIcebergTables | None = None
 ) -> Iterator[Finding]:
-    """Try the token, the rate-limit store, the catalog, and Snowflake where it is told of commits."""
-    yield from _token(asana)
-    yield _pace(asana)
-    yield _catalog(lake)
+    """Check the token, the shared rate limit, the catalog and, if given, Snowflake."""
+    yield from _check_token(asana)
+    yield _check_rate_limit(asana)
+    yield _check_catalog(lake)
     if snowflake:
-        yield _snowflake(snowflake)
+        yield _check_snowflake(snowflake)
 
 
-def _token(asana: AsanaResource) -> Iterator[Finding]:
+def _check_token(asana: AsanaResource) -> Iterator[Finding]:
     try:
-        seen = account.inspect_account(asana)
+        account = inspect_account(asana)
     except AsanaError as error:
         yield Finding(subject="token", ok=False, message=str(error))
         return
-    yield Finding(subject="token", ok=True, message=f"{seen.name} {f'<{seen.email}>' if seen.email else ''}".strip())
-    if not seen.workspaces:
-        yield Finding(subject="workspaces", ok=False, message="the token's user belongs to no workspace")
-    for workspace in seen.workspaces:
-        denied = {name: status for name, status in workspace.unavailable.items() if status != 402}  # noqa: PLR2004 # the plan
-        words = workspace.summary
+    yield Finding(subject="token", ok=True, message=account.owner)
+    if not account.workspaces:
+        yield Finding(subject="workspaces", ok=False, message="the token's user is a member of no workspace")
+    for workspace in account.workspaces:
+        statuses = workspace.unavailable.values()
+        denied = any(status != 402 for status in statuses)  # noqa: PLR2004 - 402: not on the plan, nothing to fix
+        message = workspace.summary
         if denied:
-            words += ". Ask an admin of it for access, or leave these assets out"
-        yield Finding(subject="workspace", ok=not denied, message=words)
-    unknown = sorted(set(asana.workspaces).difference(one.gid for one in seen.workspaces))
+            message += ". Ask a workspace admin for access, or exclude these assets"
+        yield Finding(subject="workspace", ok=not denied, message=message)
+    unknown = sorted(set(asana.workspaces).difference(workspace.gid for workspace in account.workspaces))
     if unknown:
-        words = f"ASANA_WORKSPACES names {', '.join(unknown)}, which this token cannot see"
-        yield Finding(subject="workspaces", ok=False, message=words)
+        message = f"ASANA_WORKSPACES names {', '.join(unknown)}, which this token cannot see"
+        yield Finding(subject="workspaces", ok=False, message=message)
 
 
-def _pace(asana: AsanaResource) -> Finding:
-    from asana_assets.asana.database_pacer import DatabasePacer  # noqa: PLC0415 # half a second to import
+def _check_rate_limit(asana: AsanaResource) -> Finding:
+    from asana_assets.asana.database_pacer import DatabasePacer  # noqa: PLC0415 - takes half a second to import
 
     if not asana.pacer_url:
-        return Finding(subject="rate limit", ok=True, message="this process alone keeps the pace (no ASANA_PACER_URL)")
+        message = "processes do not share the rate limit: ASANA_PACER_URL is not set"
+        return Finding(subject="rate limit", ok=True, message=message)
     try:
-        where = DatabasePacer(asana.pacer_url, "doctor").check_connection()
+        address = DatabasePacer(asana.pacer_url, "doctor").check_connection()
     except ConfigurationError as error:
         return Finding(subject="rate limit", ok=False, message=str(error))
     except OSError as error:
         return Finding(subject="rate limit", ok=False, message=f"ASANA_PACER_URL cannot be used: {error}")
-    return Finding(subject="rate limit", ok=True, message=f"{asana.requests_per_second:g} requests/s, by {where}")
+    message = f"{asana.requests_per_second:g} requests/s, shared through {address}"
+    return Finding(subject="rate limit", ok=True, message=message)
 
 
-def _catalog(lake: LakeResource) -> Finding:
-    from asana_assets.lake.commit import replace_partition  # noqa: PLC0415 # half a second to import
-    from asana_assets.lake.table import ensure_table, scan  # noqa: PLC0415 # as above
-    from asana_assets.lake.writer import PartitionWriter  # noqa: PLC0415 # as above
+def _check_catalog(lake: LakeResource) -> Finding:
 
     name = f"asana_assets_doctor_{uuid4().hex[:8]}"
-    did = "create"
+    operation = "create"
     try:
-        table = ensure_table(lake.catalog, lake.namespace, name, _PROBE_SCHEMA)
+        table = lake.iceberg.ensure_table(name, _PROBE_SCHEMA)
         try:
-            did = "write"
-            with PartitionWriter(table, workspace="1", sort_by=("gid",)) as writer:
-                writer.write(pa.RecordBatch.from_pylist([{"gid": "1", "workspace_gid": "1"}], schema=_PROBE_SCHEMA))
-                replace_partition(table, "1", writer.finish(), properties={})
-            did = "read"
-            rows = scan(table).num_rows
+            operation = "write"
+            batch = pa.RecordBatch.from_pylist([{"gid": "1", "workspace_gid": "1"}], schema=_PROBE_SCHEMA)
+            lake.iceberg.replace_partition(table, "1", [batch], sort_by=("gid",))
+            operation = "read"
+            rows = lake.iceberg.scan(table).num_rows
         finally:
-            lake.catalog.drop_table(table.name())
+            lake.iceberg.drop_table(table)
     except LakeError as error:
-        return Finding(subject="catalog", ok=False, message=f"{did}: {error}")
-    works = rows == 1
-    words = f"a table {lake.namespace}.{name} was created, written, read and dropped" if works else "a row got lost"
-    return Finding(subject="catalog", ok=works, message=words)
+        return Finding(subject="catalog", ok=False, message=f"cannot {operation} a table: {error}")
+    ok = rows == 1
+    message = (
+        f"created, wrote, read and dropped the table {lake.namespace}.{name}"
+        if ok
+        else f"wrote 1 row to the table {lake.namespace}.{name}, but read {rows}"
+    )
+    return Finding(subject="catalog", ok=ok, message=message)
 
 
-def _snowflake(snowflake: SnowflakeIcebergTables) -> Finding:
+def _check_snowflake(snowflake: SnowflakeIcebergTables) -> Finding:
     try:
-        words = snowflake.check_connection()
+        login = snowflake.check_connection()
     except SnowflakeError as error:
-        return Finding(subject="Snowflake", ok=False, message=f"{error}; check the settings SNOWFLAKE_…")
-    return Finding(subject="Snowflake", ok=True, message=words)
+        return Finding(subject="Snowflake", ok=False, message=f"{error}; check the SNOWFLAKE_* settings")
+    return Finding(subject="Snowflake", ok=True, message=login)

@@ -1,6 +1,6 @@
-"""The assets: fourteen built from the catalogue, partitioned by workspace, and `workspaces`, which registers these.
+"""The assets: one per endpoint, partitioned by workspace, and `workspaces`, which registers the partitions.
 
-An asset's body chooses whom to ask; the rows are read while the IO manager writes them.
+An asset's function starts the extract; its rows are fetched lazily, while the IO manager writes them.
 """
 
 import hashlib
@@ -26,13 +26,13 @@ IO_MANAGER_KEY = "iceberg"
 POOL = "asana_api"
 OWNERS = ["team:data-platform"]
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=49), warn_window=timedelta(hours=25))
-"""The schedule is nightly: one night missed is a warning, two are a failure."""
+"""Warns after one missed nightly run and fails after two."""
 
 _KINDS = {"asana", "iceberg"}
 
 
 def asset_description(endpoint: Endpoint) -> str:
-    """Say in Markdown what the table holds, for its readers."""
+    """Return what the endpoint's table holds, for analysts, as Markdown."""
     key = "`gid`" if endpoint is WORKSPACES else "`workspace_gid`, `gid`"
     notes = f"\n\n{endpoint.notes}" if endpoint.notes else ""
     return (
@@ -42,9 +42,9 @@ def asset_description(endpoint: Endpoint) -> str:
 
 
 def code_version(endpoint: Endpoint) -> str:
-    """Name what is asked for and which columns it becomes: another whenever either changes."""
-    asked = [(listing.path, *listing.params.items()) for listing in endpoint.listings]
-    return hashlib.sha256(f"{asked} {endpoint.opt_fields} {endpoint.schema}".encode()).hexdigest()[:12]
+    """Return a hash of the endpoint's requests and columns, which changes whenever either does."""
+    requests = [(listing.path, *listing.params.items()) for listing in endpoint.listings]
+    return hashlib.sha256(f"{requests} {endpoint.opt_fields} {endpoint.schema}".encode()).hexdigest()[:12]
 
 
 def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
@@ -61,7 +61,7 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
         metadata={"dagster/column_schema": column_schema(endpoint), "dagster/column_lineage": column_lineage(endpoint)},
         automation_condition=automation.automation_condition,
         freshness_policy=FRESHNESS,
-        ins={name: dg.AssetIn(metadata={"columns": list(columns)}) for name, columns in endpoint.upstream.items()},
+        deps=list(endpoint.upstream),  # not `ins`: the prefetcher loads upstream rows, once for all steps of a run
         partitions_def=partitions.workspace_partitions,
         check_specs=checks.build_check_specs(endpoint),
         io_manager_key=IO_MANAGER_KEY,
@@ -73,11 +73,10 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
         config: SyncConfig,
         prefetcher: Prefetcher,
         progress: dg.ResourceParam[ProgressReporter],
-        **upstream: pa.Table,
     ) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
         with dagster_failures(endpoint=endpoint.name, workspace_gid=context.partition_key):
-            extract = prefetcher.start(context, endpoint, config, upstream)
-        yield from _materialize(context, prefetcher, progress, extract, extract)
+            extract = prefetcher.start(context, endpoint, config)
+        yield from _materialize(context, config, prefetcher, progress, extract=extract, output=extract)
 
     return materialize
 
@@ -104,20 +103,23 @@ def workspaces(
     progress: dg.ResourceParam[ProgressReporter],
 ) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
     with dagster_failures(endpoint=WORKSPACES.name, workspace_gid=""):
-        extract = cast("FullExtract", prefetcher.start(context, WORKSPACES, config, {}))
+        extract = cast("FullExtract", prefetcher.start(context, WORKSPACES, config))
         found = pa.Table.from_batches(extract, WORKSPACES.schema)
-        chosen = choose_workspaces(found, prefetcher.asana.workspaces)
-    yield from _materialize(context, prefetcher, progress, extract, SelectedWorkspaces(extract, chosen))
-    new, gone = partitions.sync_partitions(context.instance, [str(gid) for gid in chosen[GID.name].to_pylist()])
-    if new or gone:
-        context.log.info("workspaces that are new: %s; that went: %s", ", ".join(new) or "-", ", ".join(gone) or "-")
+        selected = choose_workspaces(found, prefetcher.asana.workspaces)
+    output = SelectedWorkspaces(extract, selected)
+    yield from _materialize(context, config, prefetcher, progress, extract=extract, output=output)
+    added, removed = partitions.sync_partitions(context.instance, [str(gid) for gid in selected[GID.name].to_pylist()])
+    if added or removed:
+        context.log.info(
+            "Registered workspaces: %s; removed: %s", ", ".join(added) or "none", ", ".join(removed) or "none"
+        )
 
 
 def choose_workspaces(found: pa.Table, wanted: Sequence[str]) -> pa.Table:
-    """Keep the wanted workspaces, all if none is named.
+    """Return the rows of the wanted workspaces, or all rows if `wanted` is empty.
 
     Raises:
-        ConfigurationError: a wanted one is not among them.
+        ConfigurationError: A wanted workspace was not found.
     """
     if not wanted:
         return found
@@ -129,33 +131,33 @@ def choose_workspaces(found: pa.Table, wanted: Sequence[str]) -> pa.Table:
 
 def _materialize(
     context: dg.AssetExecutionContext,
+    config: SyncConfig,
     prefetcher: Prefetcher,
     progress: ProgressReporter,
+    *,
     extract: Extract,
     output: ExtractOutput,
 ) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
-    """Give the rows to the IO manager, which reads them to the end before this goes on; then the checks."""
-    endpoint, workspace_gid, report = extract.endpoint, extract.workspace_gid, extract.stats
-    context.log.info("%s: reading", endpoint.name)
-    minute_line = ProgressLogger(extract, context.log.info)
+    """Hand the output to the IO manager, then evaluate the checks.
 
-    def went_on() -> None:
-        minute_line()
-        prefetcher.prefetch_ready(context)
-
-    report.on_progress = went_on
+    Dagster resumes this generator only after the IO manager has consumed and committed every row.
+    """
+    endpoint, workspace_gid, stats = extract.endpoint, extract.workspace_gid, extract.stats
+    context.log.info("%s: fetching %d of %d parents", endpoint.name, stats.parents_stale, stats.parents)
+    stats.on_progress = ProgressLogger(extract, context.log.info)
     with progress.track_extract(extract):
         yield dg.MaterializeResult(value=output, data_version=dg.DataVersion(extract.data_version))
-    for change in prefetcher.asana.new_deprecations(report.request_stats.deprecation_notices):
-        context.log.warning("Asana announces a change of its API: %s", change)
+    for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
+        context.log.warning("Asana announced an API change: %s", notice)
     with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
-        facts = prefetcher.check_inputs(extract)
-    for result in checks.evaluate_checks(endpoint, workspace_gid, facts):
+        inputs = checks.collect_inputs(prefetcher.lake, extract, drop_accepted=config.accept_row_count_drop)
+        checks.save_row_count_drop(prefetcher.lake, extract, inputs)
+    for result in checks.evaluate_checks(endpoint, workspace_gid, inputs):
         if not result.passed:
             context.log.warning("%s: %s", endpoint.name, result.description)
         yield result
-    if not facts.row_count_dropped:
-        prefetcher.mark_stored(context, endpoint)
+    if not inputs.row_count_dropped:
+        prefetcher.mark_stored(endpoint)
 
 
 ASSETS = [workspaces, *(build_asset(endpoint) for endpoint in ENDPOINTS if endpoint is not WORKSPACES)]

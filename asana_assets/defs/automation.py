@@ -1,6 +1,6 @@
-"""What runs by itself: jobs, schedules, the sensors that watch Asana, and the declarative alternative.
+"""Jobs, schedules and sensors, and a declarative alternative to the schedules.
 
-Each run syncs one workspace. A workspace whose run is queued or under way gets no second one.
+Each run syncs one workspace. Schedules and sensors skip a workspace that has a queued or in-progress run.
 """
 
 import datetime as dt
@@ -11,24 +11,23 @@ import dagster as dg
 import msgspec
 
 from asana_assets.asana.client import ApiRequest, Client, RequestStats
-from asana_assets.asana.endpoints import ENDPOINTS, PROJECTS, TASK_SEARCH_PATH, TASKS, USERS, WORKSPACES
+from asana_assets.asana.endpoints import PROJECTS, TASK_SEARCH_PATH, TASKS, USERS, WORKSPACES
 from asana_assets.asana.errors import AsanaError, ConfigurationError, PlanLimitError, TransientError
 from asana_assets.defs.partitions import workspace_partitions
 from asana_assets.defs.resources import AsanaResource
 
 WATCH_WORKSPACES_SECONDS = 600
-"""Between two looks at the list of workspaces; each costs one request."""
+"""Seconds between two polls of the workspace list; a poll is one request."""
 
 WATCH_CHANGES_SECONDS = 60
-"""Between two looks for changes; each costs one request for each workspace on a paid plan."""
+"""Seconds between two polls for changes; a poll is one request per workspace."""
 
 CRON = "0 3 * * *"
+"""When the nightly schedule runs."""
 
-_LOOK_AT_MOST = dt.timedelta(seconds=30)
-"""Dagster ends a sensor's tick after 60 seconds."""
-
+_MAX_POLL_TIME = dt.timedelta(seconds=30)  # Dagster terminates a sensor's tick after 60 seconds
 _PARTITION_TAG = "dagster/partition"
-_UNFINISHED = [
+_ACTIVE_STATUSES = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -36,72 +35,64 @@ _UNFINISHED = [
 ]
 
 
-def _assets(*names: str) -> dg.AssetSelection:
-    return dg.AssetSelection.assets(*names)
-
-
-def _moved_by_tasks() -> list[str]:
-    """Give the tasks, and all that is read by them."""
-    names = [TASKS.name]
-    for _ in ENDPOINTS:
-        names += [one.name for one in ENDPOINTS if one.name not in names and set(names).intersection(one.upstream)]
-    return names
-
-
 sync_workspace = dg.define_asset_job(
     "sync_workspace",
-    selection=dg.AssetSelection.all() - _assets(WORKSPACES.name),
-    description="Everything of one workspace.",
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(WORKSPACES.name),
+    description="Syncs all assets of one workspace.",
 )
 refresh_workspaces = dg.define_asset_job(
     "refresh_workspaces",
-    selection=_assets(WORKSPACES.name),
-    description="The list of workspaces; registers them as partitions.",
+    selection=dg.AssetSelection.assets(WORKSPACES.name),
+    description="Syncs the workspace list and registers each workspace as a partition.",
 )
 sync_new_workspace = dg.define_asset_job(
     "sync_new_workspace",
     selection=dg.AssetSelection.all(),
-    description="The list of workspaces, then everything of one of them.",
+    description="Syncs the workspace list, then all assets of one workspace.",
 )
 sync_essentials = dg.define_asset_job(
     "sync_essentials",
-    selection=_assets(WORKSPACES.name, USERS.name, PROJECTS.name, TASKS.name),
-    description="To start with: workspaces, users, projects and tasks of one workspace. No request for each task.",
+    selection=dg.AssetSelection.assets(WORKSPACES.name, USERS.name, PROJECTS.name, TASKS.name),
+    description="Syncs the workspace list, and the users, projects and tasks of one workspace: a quick start, since no "
+    "task needs a request of its own.",
 )
 sync_changes = dg.define_asset_job(
     "sync_changes",
-    selection=_assets(*_moved_by_tasks()),
-    description="What moves when tasks do: the tasks of one workspace, and what is read by them.",
+    selection=dg.AssetSelection.assets(TASKS.name).downstream(),
+    description="Syncs the tasks of one workspace and all assets downstream of them.",
 )
 JOBS = [sync_workspace, refresh_workspaces, sync_new_workspace, sync_essentials, sync_changes]
 
 
 def workspaces_with_active_runs(instance: dg.DagsterInstance, gids: Sequence[str]) -> set[str]:
-    """Give those workspaces that have a run which is queued or under way."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED, tags={_PARTITION_TAG: list(gids)}))
+    """Return the workspaces, of those in `gids`, that have a queued or in-progress run."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=_ACTIVE_STATUSES, tags={_PARTITION_TAG: list(gids)}))
     return {run.tags[_PARTITION_TAG] for run in runs}
 
 
 def build_schedule(name: str, cron: str, description: str) -> dg.ScheduleDefinition:
-    """Build a schedule that syncs every registered workspace, in a run of its own."""
+    """Build a schedule that requests one run per registered workspace without an active run."""
 
     @dg.schedule(name=name, job=sync_workspace, cron_schedule=cron, description=description)
     def schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         gids = context.instance.get_dynamic_partitions(str(workspace_partitions.name))
         if not gids:
             return dg.SkipReason("No workspace is registered yet: materialize workspaces first.")
-        free = [gid for gid in gids if gid not in workspaces_with_active_runs(context.instance, gids)]
-        if not free:
-            return dg.SkipReason("Every workspace still has a run that is queued or under way.")
+        active = workspaces_with_active_runs(context.instance, gids)
+        idle = [gid for gid in gids if gid not in active]
+        if not idle:
+            return dg.SkipReason("Every workspace already has a queued or in-progress run.")
         tick = context.scheduled_execution_time.isoformat()
-        return [dg.RunRequest(partition_key=gid, run_key=f"{gid} {tick}") for gid in free]
+        return [dg.RunRequest(partition_key=gid, run_key=f"{gid} {tick}") for gid in idle]
 
     return schedule
 
 
-daily = build_schedule("daily", CRON, "Every night: each workspace, one run each.")
+daily = build_schedule("daily", CRON, "Syncs each workspace every night, in a run of its own.")
 frequent = build_schedule(
-    "frequent", "*/15 * * * *", "Every quarter of an hour: each workspace that has no run. Costs the lists each time."
+    "frequent",
+    "*/15 * * * *",
+    "Syncs each idle workspace every 15 minutes. Every run fetches all listings again.",
 )
 
 
@@ -109,164 +100,175 @@ frequent = build_schedule(
     jobs=[sync_new_workspace, refresh_workspaces],
     minimum_interval_seconds=WATCH_WORKSPACES_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Registers workspaces that the token can see anew and asks for their first sync; removes those gone.",
+    description="Polls Asana for the token's workspaces. Registers each new one as a partition and requests its first "
+    "sync; removes those that the token can no longer see.",
 )
 def watch_workspaces(context: dg.SensorEvaluationContext, asana: AsanaResource) -> dg.SensorResult | dg.SkipReason:
     try:
-        seen = fetch_workspace_gids(asana)
+        visible = fetch_workspace_gids(asana)
     except (ConfigurationError, TransientError) as error:
-        return dg.SkipReason(f"Nothing was learnt: {error}.")
+        return dg.SkipReason(f"Polling Asana failed: {error}.")
     registered = context.instance.get_dynamic_partitions(str(workspace_partitions.name))
-    new, gone = decide_partitions(registered=registered, seen=seen, wanted=asana.workspaces)
-    if not new and not gone:
-        return dg.SkipReason(f"The same {len(registered)} workspaces as before.")
+    new, removed = decide_partitions(registered=registered, visible=visible, wanted=asana.workspaces)
+    if not new and not removed:
+        return dg.SkipReason(f"No workspace was added or removed; {len(registered)} are registered.")
     first_syncs = [dg.RunRequest(job_name=sync_new_workspace.name, partition_key=gid) for gid in new]
     return dg.SensorResult(
         run_requests=first_syncs or [dg.RunRequest(job_name=refresh_workspaces.name)],
         dynamic_partitions_requests=[
             *([workspace_partitions.build_add_request(new)] if new else []),
-            *([workspace_partitions.build_delete_request(gone)] if gone else []),
+            *([workspace_partitions.build_delete_request(removed)] if removed else []),
         ],
     )
 
 
 def decide_partitions(
-    *, registered: Sequence[str], seen: Sequence[str], wanted: Sequence[str]
+    *, registered: Sequence[str], visible: Sequence[str], wanted: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """Give the workspaces to register and those to remove; with `wanted`, no others count."""
-    current = [gid for gid in seen if not wanted or gid in wanted]
+    """Return the workspaces to register and those to remove.
+
+    Args:
+        registered: The current partitions.
+        visible: The workspaces that the token can see.
+        wanted: Restricts them to these, unless it is empty.
+    """
+    current = [gid for gid in visible if not wanted or gid in wanted]
     return [gid for gid in current if gid not in registered], [gid for gid in registered if gid not in current]
 
 
-class _Gid(msgspec.Struct):
+class _WorkspaceRecord(msgspec.Struct):
     gid: str
 
 
-class _Gids(msgspec.Struct):
-    data: list[_Gid]
+class _WorkspaceList(msgspec.Struct):
+    data: list[_WorkspaceRecord]
 
 
 def fetch_workspace_gids(asana: AsanaResource) -> list[str]:
-    """Ask Asana for the gids of the token's workspaces.
+    """Fetch the gids of the token's workspaces.
 
     Raises:
-        AsanaError: it could not be asked.
+        AsanaError: The request failed.
     """
     request = ApiRequest(template=WORKSPACES.listings[0].path)
     with asana.short_timeout_client() as client:
         pages = client.iter_pages(request, opt_fields="gid", stats=RequestStats(), stop=threading.Event())
-        return [item.gid for page in pages for item in msgspec.json.decode(page.body, type=_Gids).data]
+        return [record.gid for page in pages for record in msgspec.json.decode(page.body, type=_WorkspaceList).data]
 
 
 @dg.sensor(
     job=sync_changes,
     minimum_interval_seconds=WATCH_CHANGES_SECONDS,
-    description="Near real time on paid plans: one request for each workspace tells whether a task changed since the "
-    "last look; then the tasks and what is read by them are synced. Deletions wait for the next whole sync.",
+    description="Near real time on paid plans: polls each workspace with one search request and, if a task has changed "
+    "since the last poll, requests a sync of the tasks and all assets downstream of them. Deletions are found by the "
+    "next sync of all assets.",
 )
 def watch_changes(context: dg.SensorEvaluationContext, asana: AsanaResource) -> dg.SensorResult | dg.SkipReason:
-    seen: dict[str, str] = msgspec.json.decode(context.cursor) if context.cursor else {}
+    polled: dict[str, str] = msgspec.json.decode(context.cursor) if context.cursor else {}
     gids = context.instance.get_dynamic_partitions(str(workspace_partitions.name))
     if not gids:
         return dg.SkipReason("No workspace is registered yet: materialize workspaces first.")
-    # A workspace whose run has not ended is looked at when it has.
-    free = [gid for gid in gids if gid not in workspaces_with_active_runs(context.instance, gids)]
+    # A workspace with an active run is polled once that run has ended.
+    active = workspaces_with_active_runs(context.instance, gids)
     try:
-        latest, without = fetch_latest_changes(asana, free, seen)
+        latest, no_search = fetch_latest_changes(asana, [gid for gid in gids if gid not in active], polled)
     except AsanaError as error:
-        return dg.SkipReason(f"Nothing was learnt: {error}.")
-    moved = {gid: at for gid, at in latest.items() if at != seen.get(gid)}
-    cursor = msgspec.json.encode({gid: at for gid, at in (seen | moved).items() if gid in gids}).decode()
-    if moved:
-        requests = [dg.RunRequest(partition_key=gid, run_key=f"{gid} {at}") for gid, at in moved.items()]
-        return dg.SensorResult(run_requests=requests, cursor=cursor)
-    reason = "Nothing changed."
-    if without:
-        reason += f" Not on the plan of {', '.join(without)}: there, searching is refused (402)."
+        return dg.SkipReason(f"Polling Asana failed: {error}.")
+    changed = {gid: modified_at for gid, modified_at in latest.items() if modified_at != polled.get(gid)}
+    if changed:
+        cursor = {gid: modified_at for gid, modified_at in (polled | changed).items() if gid in gids}
+        requests = [dg.RunRequest(partition_key=gid, run_key=f"{gid} {at}") for gid, at in changed.items()]
+        return dg.SensorResult(run_requests=requests, cursor=msgspec.json.encode(cursor).decode())
+    reason = "No task has changed since the last poll."
+    if no_search:
+        reason += f" Task search is not available on the plan of {', '.join(no_search)} (402)."
     return dg.SkipReason(reason)
 
 
-class _Modified(msgspec.Struct):
+class _TaskRecord(msgspec.Struct):
     modified_at: str
 
 
-class _Newest(msgspec.Struct):
-    data: list[_Modified]
+class _TaskList(msgspec.Struct):
+    data: list[_TaskRecord]
 
 
 def fetch_latest_changes(
-    asana: AsanaResource, gids: Sequence[str], seen: dict[str, str]
+    asana: AsanaResource, gids: Sequence[str], polled: dict[str, str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Ask for the instant of the last change in each workspace; for those that were never looked at, of today.
+    """Fetch when a task was last modified, in each workspace where one was since the last poll.
+
+    Args:
+        asana: Provides the client.
+        gids: The workspaces to poll. Those with the oldest changes come first, in case the tick runs out of time.
+        polled: By workspace, the instant that an earlier poll returned; without one, the last 24 hours are searched.
 
     Returns:
-        The instants, as Asana writes them, by gid; and the workspaces whose plan has no search.
+        The instants, as Asana writes them, by workspace; and the workspaces whose plan has no search.
 
     Raises:
-        AsanaError: it could not be asked.
+        AsanaError: A request failed.
     """
     latest: dict[str, str] = {}
-    without: list[str] = []
-    began = dt.datetime.now(dt.UTC)
-    # Those that were looked at longest ago come first, should there be more than a tick has time for.
+    no_search: list[str] = []
+    started_at = dt.datetime.now(dt.UTC)
+    yesterday = f"{started_at - dt.timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
     with asana.short_timeout_client() as client:
-        for gid in sorted(gids, key=lambda gid: seen.get(gid, "")):
-            if dt.datetime.now(dt.UTC) - began > _LOOK_AT_MOST:
+        for gid in sorted(gids, key=lambda gid: polled.get(gid, "")):
+            if dt.datetime.now(dt.UTC) - started_at > _MAX_POLL_TIME:
                 break
             try:
-                newest = _latest_change(
-                    client, gid, seen.get(gid) or f"{began - dt.timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
-                )
+                modified_at = _latest_change(client, gid, polled.get(gid) or yesterday)
             except PlanLimitError:
-                without.append(gid)
+                no_search.append(gid)
             else:
-                if newest:
-                    latest[gid] = newest
-    return latest, without
+                if modified_at:
+                    latest[gid] = modified_at
+    return latest, no_search
 
 
 def _latest_change(client: Client, workspace_gid: str, since: str) -> str | None:
-    """Give the instant of the last change after another, None without one."""
+    """Return when a task of the workspace was last modified, or None if none was after `since`."""
     request = ApiRequest(
         template=TASK_SEARCH_PATH,
         values={"workspace": workspace_gid},
         params={"modified_at.after": since, "sort_by": "modified_at", "sort_ascending": "false", "limit": "1"},
     )
     [page] = client.iter_pages(request, opt_fields="modified_at", stats=RequestStats(), stop=threading.Event())
-    found = msgspec.json.decode(page.body, type=_Newest).data
-    return found[0].modified_at if found else None
+    tasks = msgspec.json.decode(page.body, type=_TaskList).data
+    return tasks[0].modified_at if tasks else None
 
 
 def build_run_failure_sensor(notify: Callable[[str], object]) -> dg.SensorDefinition:
-    """Build a sensor that tells somebody of every run that failed, in a few words: to be added by who wants it."""
+    """Build an opt-in sensor that calls `notify` with a short message about every failed run."""
 
     @dg.run_failure_sensor(
         name="run_failure_alert",
-        description="Tells of every run that failed.",
+        description="Sends a notification of every failed run.",
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def run_failure_alert(context: dg.RunFailureSensorContext) -> None:
         workspace = context.dagster_run.tags.get(_PARTITION_TAG)
         steps = [event.step_failure_data for event in context.get_step_failure_events()]
-        words = [str(step.user_failure_data.description) for step in steps if step.user_failure_data] or [
-            context.failure_event.message or "it failed"
-        ]
-        where = f" of workspace {workspace}" if workspace else ""
-        notify(f"Run {context.dagster_run.run_id} ({context.dagster_run.job_name}{where}) failed. {' '.join(words)}")
+        reasons = [str(step.user_failure_data.description) for step in steps if step.user_failure_data]
+        reason = " ".join(reasons) or context.failure_event.message or "No step reported a reason."
+        job = f"{context.dagster_run.job_name}{f' of workspace {workspace}' if workspace else ''}"
+        notify(f"Run {context.dagster_run.run_id} ({job}) failed. {reason}")
 
     return run_failure_alert
 
 
 automation_condition = (dg.AutomationCondition.on_cron(CRON) | dg.AutomationCondition.on_missing()).with_label(
-    "every night, and each new workspace at once"
+    "every night, and new workspaces immediately"
 )
-"""Of every asset; nothing happens by it unless the sensor `automation_condition_sensor` is switched on."""
+"""The condition of every asset. It has no effect unless the sensor `automation_condition_sensor` is switched on."""
 
 automation_condition_sensor = dg.AutomationConditionSensorDefinition(
     "automation_condition_sensor",
     target=dg.AssetSelection.all(),
     default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Instead of the schedules: every asset nightly, after those above it; and each new partition at once.",
+    description="An alternative to the schedules: materializes every asset nightly, after its upstream assets, and new "
+    "partitions immediately.",
 )
 
 SCHEDULES = [daily, frequent]

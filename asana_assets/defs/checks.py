@@ -1,6 +1,6 @@
-"""What every materialization says about its own completeness, as asset checks, the same for every asset.
+"""The asset checks, which are the same for every asset and say whether a materialization is complete.
 
-They are decided from what the reading reports and from a few columns of what is stored: no second read of Asana.
+They are decided from the extract's stats and a few stored columns; nothing is fetched from Asana for them.
 """
 
 import warnings
@@ -8,49 +8,107 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
+import pyarrow as pa
 
-from asana_assets.asana.model import Endpoint
+from asana_assets.asana.field_types import Array
+from asana_assets.asana.model import GID, Endpoint
 from asana_assets.defs.partitions import workspace_partitions
-from asana_assets.sync.full_extract import ExtractStats
+from asana_assets.defs.resources import IcebergStoredRows, LakeResource
+from asana_assets.sync.child_extract import ChildExtract
+from asana_assets.sync.extract import ExtractStats
+from asana_assets.sync.full_extract import FullExtract
+from asana_assets.sync.gids import compact_gids, count_duplicates, to_gid_list
 
-_NAMED = 20
-"""Objects that a check names; it counts all."""
-
-_WORTH_WATCHING = 100
-"""Rows below which a table may shrink as it likes."""
+_MAX_LISTED_GIDS = 20  # gids listed in a result; the rest are counted
+_MIN_ROWS_FOR_DROP = 100  # smaller tables may lose any number of rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckInputs:
-    """What is known of one materialization.
+    """What the checks of one materialization are decided from.
 
     Attributes:
-        report: The reading's.
-        rows: Stored now, in the workspace.
-        rows_before: Stored when the last sync was that nobody doubted.
-        accepted: Whether whoever asked for it knows that there are fewer rows.
-        repeated: Rows whose key is missing, or not theirs alone.
-        orphans: Gids that name what should be in a table above and is not.
-        new_columns: Columns that the table got by this.
+        stats: The extract's stats.
+        rows: Rows stored for the workspace after this materialization.
+        rows_before: Rows stored for the workspace when the row count last passed its check or was accepted.
+        drop_accepted: Whether the run's config has `accept_row_count_drop`.
+        duplicate_keys: Stored rows whose gid is null or repeats that of another row of the workspace.
+        orphaned_gids: Missing parents, for assets fetched parent by parent; otherwise, rows whose parent is missing.
+        new_columns: Columns that this materialization added to the table.
     """
 
     stats: ExtractStats
     rows: int
     rows_before: int
-    accepted: bool
+    drop_accepted: bool
     duplicate_keys: int
-    orphans: Sequence[str]
+    orphaned_gids: Sequence[str]
     new_columns: Sequence[str]
 
     @property
     def row_count_dropped(self) -> bool:
-        """Whether more than half of the rows went, and nobody said that this is right."""
-        return self.rows_before >= _WORTH_WATCHING and self.rows < self.rows_before / 2 and not self.accepted
+        """Whether the table lost more than half of its rows and the loss was not accepted."""
+        return self.rows_before >= _MIN_ROWS_FOR_DROP and self.rows < self.rows_before / 2 and not self.drop_accepted
+
+
+def collect_inputs(lake: LakeResource, extract: FullExtract | ChildExtract, *, drop_accepted: bool) -> CheckInputs:
+    """Return the inputs to the checks of an extract whose rows are committed.
+
+    Raises:
+        LakeError: The stored tables cannot be read.
+    """
+    stored = lake.stored_rows(extract.endpoint, extract.workspace_gid)
+    gids, orphaned_gids = _scan_gids(extract, stored)
+    dropped_from = lake.dropped_from(extract.endpoint.name, extract.workspace_gid)
+    return CheckInputs(
+        stats=extract.stats,
+        rows=sum(map(len, gids)),
+        rows_before=len(extract.previous) if dropped_from is None else dropped_from,
+        drop_accepted=drop_accepted,
+        duplicate_keys=count_duplicates(gids),
+        orphaned_gids=to_gid_list(orphaned_gids),
+        new_columns=sorted(stored.names.difference(extract.previous.names)),
+    )
+
+
+def save_row_count_drop(lake: LakeResource, extract: FullExtract | ChildExtract, inputs: CheckInputs) -> None:
+    """Save the row count before a drop, so that later syncs fail as well until it is accepted; else delete it.
+
+    Raises:
+        LakeError: The sync state cannot be written.
+    """
+    name, workspace_gid = extract.endpoint.name, extract.workspace_gid
+    dropped_from = lake.dropped_from(name, workspace_gid)
+    if inputs.row_count_dropped and dropped_from is None:
+        lake.set_dropped_from(name, workspace_gid, inputs.rows_before)
+    elif dropped_from is not None and not inputs.row_count_dropped:
+        lake.set_dropped_from(name, workspace_gid, None)
+
+
+def _scan_gids(extract: FullExtract | ChildExtract, stored: IcebergStoredRows) -> tuple[list[Array], Array]:
+    """Return the stored gids, compact and in chunks, and the orphaned gids."""
+    if isinstance(extract, ChildExtract):
+        rows = stored.columns(extract.columns)
+        return [compact_gids(chunk) for chunk in rows[GID.name].chunks], extract.orphaned_gids(rows)
+    gids: list[Array] = []
+    orphaned_gids: list[Array] = [pa.array([], pa.string())]
+    for batch in stored.batches(extract.columns):  # lists of parent gids are large: not all rows at once
+        gids.append(compact_gids(batch[GID.name]))
+        orphaned_gids.append(extract.orphaned_gids(batch))
+    return gids, pa.concat_arrays(orphaned_gids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A check; `complaint` gives what is wrong, or "". A blocking one keeps what is below from being read."""
+    """An asset check.
+
+    Attributes:
+        name: The check's name in Dagster.
+        description: What is true when it passes.
+        evaluate: Returns what is wrong and what to do, or "" if the check passes.
+        severity: Of a failure.
+        blocking: Whether a failure keeps downstream assets from being materialized in the same run.
+    """
 
     name: str
     description: str
@@ -59,51 +117,73 @@ class Check:
     blocking: bool = False
 
 
-def _repeated(facts: CheckInputs) -> str:
-    return (
-        f"{facts.duplicate_keys} rows have a gid that is missing or not theirs alone." if facts.duplicate_keys else ""
-    )
-
-
-def _orphans(facts: CheckInputs) -> str:
-    return f"Not in the tables above: {_some(facts.orphans)}." if facts.orphans else ""
-
-
-def _skipped(facts: CheckInputs) -> str:
-    forbidden = facts.stats.forbidden
-    return f"No access any more to {_some(forbidden)}: their rows are those of the last sync." if forbidden else ""
-
-
-def _not_on_plan(facts: CheckInputs) -> str:
-    return "Not on this plan (402): the rows that Asana does not give are not here." if facts.stats.not_on_plan else ""
-
-
-def _unmapped(facts: CheckInputs) -> str:
-    unmapped = facts.stats.unmapped
-    return f"{unmapped} rows have values that did not fit their columns: see `_unmapped`." if unmapped else ""
-
-
-def _collapsed(facts: CheckInputs) -> str:
-    if not facts.row_count_dropped:
+def _duplicate_keys_message(inputs: CheckInputs) -> str:
+    if not inputs.duplicate_keys:
         return ""
     return (
-        f"{facts.rows:,} rows, and {facts.rows_before:,} before. What is read by them was left as it is. If this is "
-        "right, materialize again with accept_row_count_drop (asana-assets sync --accept-row-count-drop)."
+        f"The gid is null or not unique in {inputs.duplicate_keys:,} of the workspace's {inputs.rows:,} rows. Run a "
+        "full refresh (asana-assets sync --full-refresh); if this check still fails, report a bug."
     )
 
 
-def _new_columns(facts: CheckInputs) -> str:
-    if not facts.new_columns:
+def _orphaned_rows_message(inputs: CheckInputs) -> str:
+    if not inputs.orphaned_gids:
         return ""
     return (
-        f"New: {', '.join(facts.new_columns)}. Rows that were not read again have null there; full_refresh "
-        "(asana-assets sync --full-refresh) reads them all."
+        f"Some rows have parents that are missing from the upstream tables (gids of these parents, or of the rows: "
+        f"{_list_gids(inputs.orphaned_gids)}). Materialize the upstream assets, then this one."
     )
 
 
-def _some(gids: Sequence[str]) -> str:
-    more = f" and {len(gids) - _NAMED} more" if len(gids) > _NAMED else ""
-    return f"{', '.join(gids[:_NAMED])}{more}"
+def _unavailable_message(inputs: CheckInputs) -> str:
+    if not inputs.stats.not_on_plan:
+        return ""
+    return (
+        "This endpoint is not available on the workspace's plan (402), so the table lacks the rows that Asana did not "
+        "return. Upgrade the plan, or do not materialize this asset."
+    )
+
+
+def _forbidden_parents_message(inputs: CheckInputs) -> str:
+    if not inputs.stats.forbidden:
+        return ""
+    return (
+        f"The token's user has lost access to {_list_gids(inputs.stats.forbidden)}, so their rows are those of an "
+        "earlier sync. Share these objects with the user to have the rows updated."
+    )
+
+
+def _unmapped_values_message(inputs: CheckInputs) -> str:
+    if not inputs.stats.unmapped:
+        return ""
+    return (
+        f"Values did not fit their columns in {inputs.stats.unmapped:,} of {inputs.stats.rows:,} fetched rows. They "
+        "are null there and kept as JSON in `_unmapped`; if Asana changed a type, report it."
+    )
+
+
+def _row_count_drop_message(inputs: CheckInputs) -> str:
+    if not inputs.row_count_dropped:
+        return ""
+    return (
+        f"The table has {inputs.rows:,} rows, down from {inputs.rows_before:,}. Downstream assets were not "
+        "materialized. Check that the token's user has not lost access; if the drop is right, materialize again with "
+        "accept_row_count_drop (asana-assets sync --accept-row-count-drop)."
+    )
+
+
+def _new_columns_message(inputs: CheckInputs) -> str:
+    if not inputs.new_columns:
+        return ""
+    return (
+        f"The table has new columns: {', '.join(inputs.new_columns)}. They are null in rows that have not been fetched "
+        "since; run a full refresh (asana-assets sync --full-refresh) to fill them."
+    )
+
+
+def _list_gids(gids: Sequence[str]) -> str:
+    more = len(gids) - _MAX_LISTED_GIDS
+    return f"{', '.join(gids[:_MAX_LISTED_GIDS])}{f' and {more:,} more' if more > 0 else ''}"
 
 
 _ERROR = dg.AssetCheckSeverity.ERROR
@@ -111,29 +191,44 @@ _ERROR = dg.AssetCheckSeverity.ERROR
 CHECKS = (
     Check(
         name="unique_key",
-        description="In each workspace a gid is there, and there once.",
-        evaluate=_repeated,
+        description="No gid is null or occurs twice in a workspace.",
+        evaluate=_duplicate_keys_message,
         severity=_ERROR,
     ),
-    Check(name="no_orphaned_rows", description="What a row was listed under is in its table.", evaluate=_orphans),
-    Check(name="available_on_plan", description="The workspace's plan has it.", evaluate=_not_on_plan),
-    Check(name="all_parents_fetched", description="Every parent could be read.", evaluate=_skipped),
-    Check(name="no_unmapped_values", description="Every value fits its column.", evaluate=_unmapped),
+    Check(
+        name="no_orphaned_rows",
+        description="The parent of every row is in the upstream table.",
+        evaluate=_orphaned_rows_message,
+    ),
+    Check(
+        name="available_on_plan",
+        description="The workspace's plan includes this endpoint.",
+        evaluate=_unavailable_message,
+    ),
+    Check(
+        name="all_parents_fetched",
+        description="The token's user was allowed to read every parent.",
+        evaluate=_forbidden_parents_message,
+    ),
+    Check(name="no_unmapped_values", description="Every value fits its column.", evaluate=_unmapped_values_message),
     Check(
         name="row_count_not_dropped",
-        description="Of 100 rows or more, not more than half went. Else what is read by them is left as it is.",
-        evaluate=_collapsed,
+        description=f"A table of at least {_MIN_ROWS_FOR_DROP} rows has not lost more than half of them. If it has, "
+        "downstream assets are not materialized.",
+        evaluate=_row_count_drop_message,
         severity=_ERROR,
         blocking=True,
     ),
-    Check(name="schema_unchanged", description="The table has the columns it had.", evaluate=_new_columns),
+    Check(name="schema_unchanged", description="No columns were added.", evaluate=_new_columns_message),
 )
+"""The checks of every asset."""
 
 
 def build_check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
-    by_workspace = workspace_partitions if endpoint.upstream else None
+    """Build the specs of the endpoint's checks, partitioned like its asset."""
+    partitions_def = workspace_partitions if endpoint.upstream else None
     with warnings.catch_warnings():
-        # Without partitions, which are in preview here, what one workspace warns of is hidden by the next one's pass.
+        # Partitioned checks are in preview; without them, one workspace's pass would hide another's warning.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
             dg.AssetCheckSpec(
@@ -141,21 +236,21 @@ def build_check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
                 asset=endpoint.name,
                 description=check.description,
                 blocking=check.blocking,
-                partitions_def=by_workspace,
+                partitions_def=partitions_def,
             )
             for check in CHECKS
         ]
 
 
-def evaluate_checks(endpoint: Endpoint, workspace_gid: str, facts: CheckInputs) -> Iterator[dg.AssetCheckResult]:
-    """Decide every check of one materialization."""
+def evaluate_checks(endpoint: Endpoint, workspace_gid: str, inputs: CheckInputs) -> Iterator[dg.AssetCheckResult]:
+    """Yield the result of every check of one materialization."""
     for check in CHECKS:
-        complaint = check.evaluate(facts)
+        message = check.evaluate(inputs)
         yield dg.AssetCheckResult(
             check_name=check.name,
             asset_key=endpoint.name,
-            passed=not complaint,
+            passed=not message,
             severity=check.severity,
-            description=complaint or None,
+            description=message or None,
             metadata={"workspace": workspace_gid} if workspace_gid else None,
         )

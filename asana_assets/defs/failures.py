@@ -1,4 +1,4 @@
-"""Errors as Dagster shows them: one sentence, what to do, and facts as metadata, instead of a traceback."""
+"""Converts known errors to `dagster.Failure`: a sentence, a remedy and metadata instead of a traceback."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,23 +9,29 @@ from asana_assets.asana import errors
 from asana_assets.lake.errors import ConflictError, LakeError
 
 _REMEDIES: tuple[tuple[type[errors.AsanaError], str], ...] = (
-    (errors.UnauthorizedError, "Check the token in ASANA_ACCESS_TOKEN, or in the secret ASANA_TOKEN_SECRET_ID names."),
-    (errors.NotFoundError, "Check ASANA_BASE_URL, and that the token's user still belongs to the workspace."),
+    (
+        errors.UnauthorizedError,
+        "Check the token in ASANA_ACCESS_TOKEN, or in the secret that ASANA_TOKEN_SECRET_ID names.",
+    ),
+    (errors.NotFoundError, "Check ASANA_BASE_URL, and whether the token's user still belongs to the workspace."),
     (
         errors.ForbiddenError,
-        "The token's user may not list this. Ask an admin of the workspace, or leave the asset out.",
+        "The token's user has no access. Ask an admin of the workspace for it, or do not materialize this asset.",
     ),
     (
         errors.TransientError,
-        "Nothing that was stored is lost. Check ASANA_BASE_URL and the network, then run it again.",
+        "Stored rows are kept. Check ASANA_BASE_URL and the network, then materialize the asset again.",
     ),
-    (errors.ContractError, "Run it again; if it stays, it is a defect of Asana's or ours."),
+    (
+        errors.ContractError,
+        "Materialize the asset again. If the error persists, report a bug: Asana's API may have changed.",
+    ),
 )
 
 
 def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace_gid: str) -> dg.Failure:
-    """Describe why an endpoint's table was left as it was."""
-    to_do = next((words for kind, words in _REMEDIES if isinstance(error, kind)), "")
+    """Build the failure of an endpoint's materialization. Only transient errors and commit conflicts are retried."""
+    remedy = next((remedy for error_class, remedy in _REMEDIES if isinstance(error, error_class)), "")
     metadata: dict[str, dg.MetadataValue] = {"endpoint": dg.MetadataValue.text(endpoint)}
     if workspace_gid:
         metadata["workspace"] = dg.MetadataValue.text(workspace_gid)
@@ -36,10 +42,10 @@ def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace
             "status": dg.MetadataValue.int(error.status),
             "asana_message": dg.MetadataValue.text(error.reason),
         }
-    where = f"{endpoint} of workspace {workspace_gid}" if workspace_gid else endpoint
-    sentence = str(error).rstrip(".")
+    subject = f"{endpoint} of workspace {workspace_gid}" if workspace_gid else endpoint
+    message = str(error).rstrip(".")
     return dg.Failure(
-        description=f"{where}: {sentence}.{f' {to_do}' if to_do else ''}",
+        description=f"{subject}: {message}.{f' {remedy}' if remedy else ''}",
         metadata=metadata,
         allow_retries=isinstance(error, errors.TransientError | ConflictError),
     )
@@ -47,7 +53,7 @@ def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace
 
 @contextmanager
 def dagster_failures(*, endpoint: str, workspace_gid: str) -> Generator[None]:
-    """Turn what can be explained into a `Failure`."""
+    """Convert an `AsanaError` or a `LakeError` raised in the block to a `Failure`."""
     try:
         yield
     except (errors.AsanaError, LakeError) as error:

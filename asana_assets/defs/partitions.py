@@ -1,18 +1,18 @@
-"""The partitions of fourteen of the assets: the gids of the token's workspaces."""
+"""The workspace partitions: every asset but `workspaces` is partitioned by workspace gid."""
 
 import dagster as dg
 
 workspace_partitions = dg.DynamicPartitionsDefinition(name="asana_workspaces")
-"""Registered by the asset `workspaces`, or by the sensor that watches for new ones."""
+"""Registered by the asset `workspaces` and by the sensor `watch_workspaces`."""
 
 
 def sync_partitions(instance: dg.DagsterInstance, gids: list[str]) -> tuple[list[str], list[str]]:
-    """Make `gids` the partitions; give those that are new and those that went."""
+    """Register `gids` and no others as partitions; return those added and those removed."""
     known = set(instance.get_dynamic_partitions("asana_workspaces"))
-    new = [gid for gid in gids if gid not in known]
-    gone = sorted(known.difference(gids))
-    if new:
-        instance.add_dynamic_partitions("asana_workspaces", new)
-    for gid in gone:
+    added = [gid for gid in gids if gid not in known]
+    removed = sorted(known.difference(gids))
+    if added:
+        instance.add_dynamic_partitions("asana_workspaces", added)
+    for gid in removed:
         instance.delete_dynamic_partition("asana_workspaces", gid)
-    return new, gone
+    return added, removed

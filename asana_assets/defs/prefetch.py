@@ -1,13 +1,12 @@
-"""The readings of a run: what an asset reads, and when the asking begins.
+"""The resource that gives each step its extract, prefetched where possible, and the run config of an asset.
 
-A run's steps take turns, and a step that stores its rows asks Asana for nothing. So a reading begins before its turn,
-once what it depends on is stored and those before it have nobody more to ask, and waits for its turn some pages on: the
-token is not idle while there is something to ask.
+What is fetched and stored is decided elsewhere: extracts in `sync`, the order of prefetching in `sync.prefetch_queue`,
+whether an interrupted sync is resumed in `sync.resume`. Here they are connected to Dagster's runs and to the lake.
 """
 
 import datetime as dt
-import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
 import dagster as dg
@@ -15,25 +14,15 @@ import pyarrow as pa
 from pydantic import Field, PrivateAttr
 
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
-from asana_assets.asana.errors import AsanaError
-from asana_assets.asana.field_types import Array
-from asana_assets.asana.model import GID, Endpoint
-from asana_assets.defs.checks import CheckInputs
+from asana_assets.asana.model import Endpoint
 from asana_assets.defs.io_manager import load_rows
-from asana_assets.defs.resources import AsanaResource, IcebergStoredRows, LakeResource
-from asana_assets.lake.errors import LakeError
+from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.child_extract import ChildExtract
-from asana_assets.sync.full_extract import ExtractContext, FullExtract
-from asana_assets.sync.parents import compact_gids, count_duplicates, to_gid_list
-
-log = logging.getLogger(__name__)
-
-SYNC_TAG = "asana_assets/sync"
-"""The run tag that names a sync by the instant it began; a run that goes on with it has the same."""
-
-RESUME_WINDOW = dt.timedelta(hours=12)
-"""How long ago a sync may have begun that is still gone on with."""
+from asana_assets.sync.extract import ExtractContext
+from asana_assets.sync.full_extract import FullExtract
+from asana_assets.sync.prefetch_queue import PrefetchQueue
+from asana_assets.sync.resume import SYNC_TAG, decide_start
 
 Extract: TypeAlias = FullExtract | ChildExtract
 
@@ -47,193 +36,179 @@ def _upstream_depth(endpoint: Endpoint) -> int:
 
 
 def step_priority(endpoint: Endpoint) -> int:
-    """Say how early a run's step has its turn: what most depends on first; the deepest last, which take longest."""
+    """Return the priority of the endpoint's step.
+
+    Steps with the longest downstream chain run first. Among leaves, the deepest run last: they take longest.
+    """
     return 10 * _downstream_depth(endpoint) - _upstream_depth(endpoint)
 
 
 STEP_ORDER = tuple(sorted(ENDPOINTS, key=lambda endpoint: (-step_priority(endpoint), endpoint.name)))
-"""The order in which the steps of a run have their turn."""
+"""The endpoints in the order in which Dagster executes a run's steps."""
 
 
 class SyncConfig(dg.Config):
-    """How one materialization reads."""
+    """Run config of one asset."""
 
-    full_refresh: bool = Field(default=False, description="Ask every parent, changed or not.")
+    full_refresh: bool = Field(
+        default=False, description="Fetch the children of every parent again, whether or not it has changed."
+    )
     refresh_after_days: float | None = Field(
-        default=None, description="The age at which a parent is asked again in any case; 0 for never."
+        default=None,
+        description="Fetch the children of an unchanged parent again after this many days; 0 means never. "
+        "By default each endpoint has its own limit.",
     )
     accept_row_count_drop: bool = Field(
-        default=False, description="Whether it is right that the table has less than half of its rows."
+        default=False, description="Accept that the table has lost more than half of its rows."
     )
     checkpoint_rows: int = Field(
-        default=50_000, description="Of children: store what was read after so many rows and parents,"
+        default=50_000,
+        description="For assets fetched parent by parent: commit a checkpoint whenever this many rows and parents "
+        "have been fetched.",
     )
-    checkpoint_seconds: float = Field(default=300.0, description="or after so many seconds.")
-
-
-class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] # it is its own value
-    """The readings of one run."""
-
-    asana: dg.ResourceDependency[AsanaResource]
-    lake: dg.ResourceDependency[LakeResource]
-    enabled: bool = Field(
-        default=True,
-        description="Begin before their turn those whose upstream is stored. Only where all steps of a run share a "
-        "process: else what was asked is lost with the step's process.",
+    checkpoint_seconds: float = Field(
+        default=300.0,
+        description="For assets fetched parent by parent: commit a checkpoint whenever this many seconds have passed.",
     )
 
-    _current: Extract | None = PrivateAttr(default=None)
-    _prefetched: dict[str, Extract] = PrivateAttr(default_factory=dict[str, "Extract"])
-    _started: set[str] = PrivateAttr(default_factory=set[str])
-    _stored: set[str] = PrivateAttr(default_factory=set[str])
-    _drop_accepted: set[str] = PrivateAttr(default_factory=set[str])
 
-    def start(
-        self,
-        context: dg.AssetExecutionContext,
-        endpoint: Endpoint,
-        config: SyncConfig,
-        upstream: Mapping[str, pa.Table],
-    ) -> Extract:
-        """Give the reading of a step whose turn it is, begun; and begin those that can.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ExtractBuilder:
+    """Builds the extracts of one run from the stored tables.
 
-        Raises:
-            AsanaError, LakeError: it cannot begin.
-        """
-        if config.accept_row_count_drop:
-            self._drop_accepted.add(endpoint.name)
-        self._started.add(endpoint.name)
-        reading = self._prefetched.pop(endpoint.name, None)
-        if reading is None:
-            reading = self._build(context, endpoint, config, upstream)
-            reading.start()
-        self._current = reading
-        self.prefetch_ready(context)
-        return reading
+    Attributes:
+        asana: Provides the client.
+        lake: Provides upstream rows, the endpoint's own rows and its sync state.
+        workspace_gid: The run's partition; "" if it has none.
+        started_at: When the sync that the run belongs to started (UTC).
+        run_config: The run's config as it was submitted.
+        step_config: By endpoint name, the config that Dagster passed to the steps that have run.
+    """
 
-    def mark_stored(self, context: dg.AssetExecutionContext, endpoint: Endpoint) -> None:
-        """Take note that an asset is stored, and begin those that depended on it."""
-        self._stored.add(endpoint.name)
-        self.prefetch_ready(context)
+    asana: AsanaResource
+    lake: LakeResource
+    workspace_gid: str
+    started_at: dt.datetime
+    run_config: Mapping[str, Any]
+    step_config: dict[str, SyncConfig] = field(default_factory=dict[str, SyncConfig])
 
-    def prefetch_ready(self, context: dg.AssetExecutionContext) -> None:
-        """Begin what can be, as long as nobody else has more to ask: at once, none would be read to its end sooner."""
-        if not self.enabled or not context.has_partition_key:
-            return
-        configs = cast("Mapping[str, Mapping[str, Any]]", context.run.run_config.get("ops", {}))
-        for endpoint in self._ready(context):
-            begun = (self._current, *self._prefetched.values())
-            if not all(reading is None or reading.all_sent for reading in begun):
-                return
-            self._started.add(endpoint.name)
-            try:
-                config = SyncConfig(**configs.get(endpoint.name, {}).get("config", {}))
-                upstream = self._upstream(endpoint, context.partition_key)
-                reading = self._build(context, endpoint, config, upstream)
-                reading.start()
-            except (AsanaError, LakeError, dg.Failure):
-                log.debug("%s cannot begin before its turn; then it says why", endpoint.name, exc_info=True)
-            else:
-                self._prefetched[endpoint.name] = reading
-
-    def check_inputs(self, reading: Extract) -> CheckInputs:
-        """Give what is to be checked, once the rows are stored.
+    def load_upstream(self, name: str, columns: Sequence[str]) -> pa.Table:
+        """Load these columns of an upstream table.
 
         Raises:
-            LakeError: the tables cannot be read.
+            Failure: The upstream asset was never materialized.
+            LakeError: The table cannot be read.
         """
-        endpoint, workspace_gid = reading.endpoint, reading.workspace_gid
-        stored = self.lake.stored_rows(endpoint, workspace_gid)
-        gids, orphans = _look(reading, stored)
-        doubted = self.lake.dropped_from(endpoint.name, workspace_gid)
-        facts = CheckInputs(
-            stats=reading.stats,
-            rows=sum(map(len, gids)),
-            rows_before=len(reading.previous) if doubted is None else doubted,
-            accepted=endpoint.name in self._drop_accepted,
-            duplicate_keys=count_duplicates(gids),
-            orphans=to_gid_list(orphans),
-            new_columns=sorted(stored.names.difference(reading.previous.names)),
-        )
-        if facts.row_count_dropped and doubted is None:
-            self.lake.set_dropped_from(endpoint.name, workspace_gid, facts.rows_before)
-        elif doubted is not None and not facts.row_count_dropped:
-            self.lake.set_dropped_from(endpoint.name, workspace_gid, None)
-        return facts
+        return load_rows(self.lake, name, self.workspace_gid, columns, by_workspace=name != WORKSPACES.name)
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 # Dagster's
-        """Stop those that never had their turn."""
-        for reading in self._prefetched.values():
-            reading.close()
+    def build(self, endpoint: Endpoint, upstream: Mapping[str, pa.Table]) -> Extract:
+        """Build the endpoint's extract, not started.
 
-    def _ready(self, context: dg.AssetExecutionContext) -> list[Endpoint]:
-        """Give what the run reads that is not begun, and could be."""
-        names = set(context.run.step_keys_to_execute or ())
-        left = names - self._started
-        return [
-            endpoint
-            for endpoint in STEP_ORDER
-            if endpoint.name in left and endpoint.upstream and not names.intersection(endpoint.upstream) - self._stored
-        ]
-
-    def _upstream(self, endpoint: Endpoint, workspace_gid: str) -> dict[str, pa.Table]:
-        return {
-            name: load_rows(self.lake, name, workspace_gid, columns, by_workspace=name != WORKSPACES.name)
-            for name, columns in endpoint.upstream.items()
-        }
-
-    def _build(
-        self,
-        context: dg.AssetExecutionContext,
-        endpoint: Endpoint,
-        config: SyncConfig,
-        upstream: Mapping[str, pa.Table],
-    ) -> Extract:
-        workspace_gid = context.partition_key if endpoint.upstream else ""
-        days = endpoint.refresh_after_days if config.refresh_after_days is None else config.refresh_after_days
-        sync_id, began = _resolve_sync(context)
-        source = ExtractContext(
+        Raises:
+            AsanaError: The client cannot be configured, or the upstream rows do not include the workspace.
+            LakeError: The endpoint's table or the sync state cannot be read.
+        """
+        config = self._config(endpoint)
+        workspace_gid = self.workspace_gid if endpoint.upstream else ""
+        context = ExtractContext(
             endpoint=endpoint,
             workspace_gid=workspace_gid,
             upstream=upstream,
             previous=self.lake.stored_rows(endpoint, workspace_gid),
             state=self.lake.load_state(endpoint.name, workspace_gid),
             sync=Sync(
-                id=sync_id,
-                started_at=began,
-                max_age=dt.timedelta(days=days) if days else None,
+                id=self.started_at.isoformat(),
+                started_at=self.started_at,
+                max_age=endpoint.max_age(config.refresh_after_days),
                 full_refresh=config.full_refresh,
             ),
             client=self.asana.client,
             search=self.asana.search,
         )
         if not endpoint.is_child:
-            return FullExtract(source)
+            return FullExtract(context)
         rows, seconds = config.checkpoint_rows, config.checkpoint_seconds
-        return ChildExtract(source, checkpoint_rows=rows, checkpoint_seconds=seconds)
+        return ChildExtract(context, checkpoint_rows=rows, checkpoint_seconds=seconds)
+
+    def _config(self, endpoint: Endpoint) -> SyncConfig:
+        ops = cast("Mapping[str, Mapping[str, Any]]", self.run_config.get("ops", {}))
+        return self.step_config.get(endpoint.name) or SyncConfig(**ops.get(endpoint.name, {}).get("config", {}))
 
 
-def _resolve_sync(context: dg.AssetExecutionContext) -> tuple[str, dt.datetime]:
-    """Name the sync that a run is part of, and say when it began (UTC): a run that retries another goes on with it."""
-    if began := context.run.tags.get(SYNC_TAG):
-        return began, dt.datetime.fromisoformat(began)
-    now = dt.datetime.now(dt.UTC)
-    first = context.instance.get_run_record_by_id(context.run.root_run_id) if context.run.root_run_id else None
-    if first and first.start_time:
-        began_at = dt.datetime.fromtimestamp(first.start_time, dt.UTC)
-        if now - began_at < RESUME_WINDOW:
-            return first.dagster_run.run_id, began_at
-    return context.run.run_id, now
+class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] # it is its own value
+    """Gives each step its extract; see `PrefetchQueue`."""
+
+    asana: dg.ResourceDependency[AsanaResource]
+    lake: dg.ResourceDependency[LakeResource]
+    enabled: bool = Field(
+        default=True,
+        description="Start fetching assets before their step runs, as soon as their upstream is stored. Requires that "
+        "all steps of a run share a process, as with the in-process executor; otherwise prefetched pages are lost.",
+    )
+
+    _builder: _ExtractBuilder | None = PrivateAttr(default=None)
+    _queue: PrefetchQueue[Extract] | None = PrivateAttr(default=None)
+
+    def start(self, context: dg.AssetExecutionContext, endpoint: Endpoint, config: SyncConfig) -> Extract:
+        """Return the started extract of the step that runs now.
+
+        Raises:
+            Failure: An upstream asset was never materialized.
+            AsanaError: Asana cannot be reached, or the workspace is not among the token's.
+            LakeError: The stored tables cannot be read.
+        """
+        if self._builder is None or self._queue is None:
+            self._builder = builder = self._build_builder(context)
+            self._queue = PrefetchQueue(
+                select_endpoints(context.run.step_keys_to_execute, [node.name for node in context.job_def.nodes]),
+                load_upstream=builder.load_upstream,
+                build=builder.build,
+                enabled=self.enabled and context.has_partition_key,
+            )
+        self._builder.step_config[endpoint.name] = config
+        return self._queue.start(endpoint)
+
+    def mark_stored(self, endpoint: Endpoint) -> None:
+        """Record that the endpoint's rows are committed, so that its dependents may be prefetched."""
+        if self._queue is not None:
+            self._queue.mark_stored(endpoint)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
+        if self._queue is not None:
+            self._queue.close()
+
+    def _build_builder(self, context: dg.AssetExecutionContext) -> _ExtractBuilder:
+        return _ExtractBuilder(
+            asana=self.asana,
+            lake=self.lake,
+            workspace_gid=context.partition_key if context.has_partition_key else "",
+            started_at=_resolve_start(context),
+            run_config=context.run.run_config,
+        )
 
 
-def _look(reading: Extract, stored: IcebergStoredRows) -> tuple[list[Array], Array]:
-    """Give the gids of what is stored, and the orphans, without having all of a long list in memory at once."""
-    if isinstance(reading, ChildExtract):
-        rows = stored.columns(reading.columns)
-        return [compact_gids(chunk) for chunk in rows[GID.name].chunks], reading.orphaned_gids(rows)
-    gids: list[Array] = []
-    orphans: list[Array] = [pa.array([], pa.string())]
-    for batch in stored.batches(reading.columns):
-        gids.append(compact_gids(batch[GID.name]))
-        orphans.append(reading.orphaned_gids(batch))
-    return gids, pa.concat_arrays(orphans)
+def select_endpoints(step_keys: Sequence[str] | None, ops: Sequence[str]) -> list[Endpoint]:
+    """Return the endpoints that a run materializes, in step order.
+
+    Args:
+        step_keys: The steps that the run is restricted to. Dagster sets none for runs of schedules, sensors and
+            backfills, which execute all ops of their job.
+        ops: The ops of the run's job.
+    """
+    steps = set(ops if step_keys is None else step_keys)
+    return [endpoint for endpoint in STEP_ORDER if endpoint.name in steps]
+
+
+def _resolve_start(context: dg.AssetExecutionContext) -> dt.datetime:
+    """Return when the sync that the run belongs to started (UTC), and tag the run with it for its retries."""
+    record = context.instance.get_run_record_by_id(context.run_id)
+    run_started_at = (
+        dt.datetime.fromtimestamp(record.start_time, dt.UTC)  # the same for all steps, whatever their process
+        if record and record.start_time
+        else dt.datetime.now(dt.UTC)
+    )
+    tag = context.run.tags.get(SYNC_TAG)
+    started_at = decide_start(tag, run_started_at=run_started_at)
+    if tag != started_at.isoformat():
+        context.instance.add_run_tags(context.run_id, {SYNC_TAG: started_at.isoformat()})
+    return started_at

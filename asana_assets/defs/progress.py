@@ -1,4 +1,4 @@
-"""How far a reading is, and how long it will take: for the terminal and for the run's log."""
+"""Progress and remaining time of an extract, for the terminal and the run log."""
 
 import time
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from asana_assets.asana.model import Endpoint
-from asana_assets.sync.full_extract import ExtractStats
+from asana_assets.sync.extract import ExtractStats
 
 LOG_INTERVAL_SECONDS = 60.0
-"""Between two lines in the run's log."""
+"""The interval between two progress lines in the run log."""
 
 
 class TrackedExtract(Protocol):
-    """A reading, as far as progress is concerned."""
+    """The part of an extract that progress is computed from."""
 
     @property
     def endpoint(self) -> Endpoint: ...
@@ -24,88 +24,95 @@ class TrackedExtract(Protocol):
 
 
 class ProgressReporter(Protocol):
-    """Somebody to tell what is being read; a resource, so that each face can bring its own."""
+    """Receives the extracts to report on. A resource, so that the command line can provide its own."""
 
     def track_extract(self, extract: TrackedExtract) -> AbstractContextManager[None]:
-        """Surround the time in which `reading` is read; its report fills meanwhile."""
+        """Return a context that is open while the extract is consumed; its `stats` change meanwhile."""
         ...
 
 
 @dataclass(slots=True)
 class NullProgress:
-    """Tells nobody."""
+    """Reports nothing."""
 
-    def track_extract(self, extract: TrackedExtract) -> AbstractContextManager[None]:  # noqa: ARG002 # of the protocol
+    def track_extract(self, extract: TrackedExtract) -> AbstractContextManager[None]:  # noqa: ARG002 - the protocol's
         return nullcontext()
 
 
 @dataclass(slots=True)
 class RequestRate:
-    """How fast a reading goes, from one look to the next.
+    """The request rate of an extract, measured between samples.
 
     Attributes:
-        report: The reading's.
-        clock: Seconds.
-        rate: Requests per second between the last two looks.
+        stats: The extract's stats.
+        clock: Returns seconds.
+        rate: Requests per second between the last two samples.
     """
 
-    report: ExtractStats
+    stats: ExtractStats
     clock: Callable[[], float] = time.monotonic
     rate: float = 0.0
-    _at: float = field(init=False)
+    _sampled_at: float = field(init=False)
     _requests: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self._at, self._requests = self.clock(), self.report.request_stats.requests
+        self._sampled_at, self._requests = self.clock(), self.stats.request_stats.requests
 
     def sample(self) -> None:
-        """Measure, since the last look."""
-        now, requests = self.clock(), self.report.request_stats.requests
-        if now > self._at:
-            self.rate = (requests - self._requests) / (now - self._at)
-            self._at, self._requests = now, requests
+        """Update the rate."""
+        now, requests = self.clock(), self.stats.request_stats.requests
+        if now > self._sampled_at:
+            self.rate = (requests - self._requests) / (now - self._sampled_at)
+            self._sampled_at, self._requests = now, requests
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest takes if its parents cost what those before did; None as long as nothing tells."""
-        report = self.report
-        if not report.parents_fetched or not self.rate:
+        """The remaining time at the requests per parent so far, None if unknown."""
+        stats = self.stats
+        if not stats.parents_fetched or not self.rate:
             return None
-        each = max(1.0, report.request_stats.requests / report.parents_fetched)
-        return (report.parents_stale - report.parents_fetched) * each / self.rate
+        requests_per_parent = max(1.0, stats.request_stats.requests / stats.parents_fetched)
+        return (stats.parents_stale - stats.parents_fetched) * requests_per_parent / self.rate
 
 
 @dataclass(slots=True)
 class ProgressLogger:
-    """Says, about once a minute, how far a reading is."""
+    """Logs the progress of an extract, at most once per `LOG_INTERVAL_SECONDS`; called whenever its stats change.
 
-    reading: TrackedExtract
-    say: Callable[[str], object]
+    Attributes:
+        extract: The extract.
+        log: Writes a line.
+        clock: Returns seconds.
+    """
+
+    extract: TrackedExtract
+    log: Callable[[str], object]
     clock: Callable[[], float] = time.monotonic
-    _speed: RequestRate = field(init=False)
-    _next: float = field(init=False)
+    _request_rate: RequestRate = field(init=False)
+    _next_line_at: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._speed = RequestRate(self.reading.stats, self.clock)
-        self._next = self.clock() + LOG_INTERVAL_SECONDS
+        self._request_rate = RequestRate(self.extract.stats, self.clock)
+        self._next_line_at = self.clock() + LOG_INTERVAL_SECONDS
 
     def __call__(self) -> None:
-        if self.clock() < self._next:
+        if self.clock() < self._next_line_at:
             return
-        self._next = self.clock() + LOG_INTERVAL_SECONDS
-        self._speed.sample()
-        endpoint, report = self.reading.endpoint, self.reading.stats
+        self._next_line_at = self.clock() + LOG_INTERVAL_SECONDS
+        self._request_rate.sample()
+        endpoint, stats = self.extract.endpoint, self.extract.stats
         parents = " and ".join(endpoint.upstream) or "listings"
-        done = f"{report.parents_fetched:,} of {report.parents_stale:,} {parents}"
-        self.say(f"{endpoint.name}: {done}, {self._speed.rate:.1f} requests/s{format_eta(self._speed.seconds_left)}")
+        fetched = f"{stats.parents_fetched:,} of {stats.parents_stale:,} {parents}"
+        rate, seconds_left = self._request_rate.rate, self._request_rate.seconds_left
+        self.log(f"{endpoint.name}: {fetched}, {rate:.1f} requests/s{format_eta(seconds_left)}")
 
 
 def format_eta(seconds: float | None) -> str:
-    """Say how long it will take; nothing as long as nobody knows."""
+    """Return the remaining time with a leading comma, or "" if it is unknown."""
     if seconds is None:
         return ""
     minutes = seconds / 60
     if minutes < 1:
         return ", less than a minute left"
-    hours = f"{minutes / 60:.1f} h" if minutes >= 120 else f"{minutes:.0f} min"  # noqa: PLR2004 # two hours
-    return f", {hours} left"
+    duration = f"{minutes / 60:.1f} h" if minutes >= 120 else f"{minutes:.0f} min"  # noqa: PLR2004 - two hours
+    return f", {duration} left"

@@ -1,82 +1,78 @@
-"""What the assets use: the client of the token, and the lake.
+"""Dagster resources: the Asana client and the Iceberg tables.
 
-The resources hold settings; what they open is opened at first use and shared by the steps of a run's process, so that
-they share one throttle.
+A resource holds settings and opens its client or catalog at first use. The steps of a run that share a process share
+the client, and with it one throttle. Dagster gives each resource that depends on another its own copy of it, so nothing
+may rely on attributes that one copy has set.
 """
 
-import random
 import threading
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
-import msgspec
 import pyarrow as pa
 from pydantic import Field, PrivateAttr
 
 from asana_assets.asana.client import Client, RetryPolicy
 from asana_assets.asana.errors import ConfigurationError
-from asana_assets.asana.field_types import Array, Chunked
+from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import Endpoint
 from asana_assets.asana.pacer import LocalPacer
 from asana_assets.asana.throttle import Throttle
 from asana_assets.asana.transport import Transport
-from asana_assets.lake.errors import ConflictError
-from asana_assets.sync.change_detection import SYNC_STATE_SCHEMA, SyncState
+from asana_assets.defs.secrets import read_token
+from asana_assets.lake.lake import Lake
+from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
+from asana_assets.sync.sync_state import SyncState
+from asana_assets.sync.sync_state_store import SyncStateStore
 
-SYNC_STATE_TABLE = "sync_state"
-
-_DOUBT = "doubt"
-"""Under this name it is remembered of how many rows too many went."""
-
-_ATTEMPTS = 20
-_SNAPSHOTS = 100
-"""With more, a commit takes noticeably longer."""
-
-if TYPE_CHECKING:  # half a second to import
+if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
 
-class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] # it is its own value
-    """Asana, as one token sees it."""
+class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] - its value is itself
+    """Access to Asana with one token."""
 
-    access_token: str | None = Field(default=None, repr=False, description="A personal access token.")
+    access_token: str | None = Field(default=None, repr=False, description="A personal access token of Asana.")
     token_secret_id: str | None = Field(
         default=None,
-        description="Instead of the token, the name or ARN of a secret in AWS Secrets Manager that holds it: JSON with "
-        "a key `token`, or the bare token.",
+        description="The name or ARN of a secret in AWS Secrets Manager with the token, used if `access_token` is not "
+        "set. The secret is JSON with a key `token`, or the bare token.",
     )
-    base_url: str = Field(default="https://app.asana.com/api/1.0", description="Where the API is.")
+    base_url: str = Field(default="https://app.asana.com/api/1.0", description="The base URL of the API.")
     requests_per_second: float = Field(
         default=1.25,
-        description="The most to send, for the token as a whole. Asana allows 2.5 on free plans, 25 on paid.",
+        description="The maximum request rate, for the token as a whole. Asana allows 2.5 on free plans and 25 on paid "
+        "ones.",
     )
-    read_timeout_seconds: float = Field(default=60.0, description="How long to wait for an answer before asking again.")
-    max_attempts: int = Field(default=8, description="How often one request is sent before it is given up.")
-    max_in_flight: int = Field(default=40, description="Requests on the way at once; Asana allows 50.")
+    read_timeout_seconds: float = Field(
+        default=60.0, description="The read timeout of one attempt of a request, in seconds."
+    )
+    max_attempts: int = Field(default=8, description="The maximum number of attempts per request.")
+    max_in_flight: int = Field(default=40, description="The maximum number of concurrent requests; Asana allows 50.")
     pacer_url: str | None = Field(
         default=None,
-        description="Database (SQLAlchemy URL) through which all processes that use the token share its pace. "
-        "Without it the process has its own.",
+        description="The SQLAlchemy URL of a database through which all processes that use the token share its request "
+        "rate. Without it, each process limits only itself.",
     )
     workspaces: list[str] = Field(
-        default_factory=list[str], description="Gids of the workspaces to read; none named: all of the token's."
+        default_factory=list[str],
+        description="The gids of the workspaces to sync. If empty, all workspaces of the token are synced.",
     )
 
     _client: Client | None = PrivateAttr(default=None)
     _search: ChangeSearch | None = PrivateAttr(default=None)
-    _announced: set[str] = PrivateAttr(default_factory=set[str])
+    _reported_deprecations: set[str] = PrivateAttr(default_factory=set[str])
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["AsanaResource"]:  # noqa: ARG002 # Dagster's
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["AsanaResource"]:  # noqa: ARG002 - Dagster's signature
+        """Yield the resource; close its client afterwards."""
         try:
             yield self
         finally:
@@ -85,10 +81,10 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
 
     @property
     def client(self) -> Client:
-        """The client, made at its first use.
+        """The client, opened at first use.
 
         Raises:
-            ConfigurationError: a setting is missing or unusable; the message names it.
+            ConfigurationError: A setting is missing or invalid; the message names it.
         """
         with self._lock:
             if self._client is None:
@@ -97,41 +93,41 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
 
     @property
     def search(self) -> ChangeSearch:
-        """What searches with the client, and remembers whose plan has no search.
+        """Search for changed tasks with this client; it remembers which workspaces' plans lack search.
 
         Raises:
-            ConfigurationError: as `client`.
+            ConfigurationError: A setting is missing or invalid; the message names it.
         """
         client = self.client
         with self._lock:
             self._search = self._search or ChangeSearch(client)
             return self._search
 
-    def new_deprecations(self, changes: set[str]) -> list[str]:
-        """Give those of Asana's announcements that this run's process was not given before."""
-        new = sorted(changes - self._announced)
-        self._announced.update(new)
+    def new_deprecations(self, notices: set[str]) -> list[str]:
+        """Return those of Asana's deprecation notices that this method has not returned before."""
+        new = sorted(notices - self._reported_deprecations)
+        self._reported_deprecations.update(new)
         return new
 
     def short_timeout_client(self) -> Client:
-        """Open a client for a question that must be answered within seconds, as a sensor's.
+        """Open a client that gives up within seconds, for callers such as sensors; the caller closes it.
 
         Raises:
-            ConfigurationError: a setting is missing or unusable; the message names it.
+            ConfigurationError: A setting is missing or invalid; the message names it.
         """
         return self._open(
             RetryPolicy(max_attempts=2, attempts_before_first_response=2, budget_seconds=10.0), read_seconds=20.0
         )
 
     def _open(self, retry: RetryPolicy | None = None, *, read_seconds: float | None = None) -> Client:
-        from asana_assets.asana.database_pacer import DatabasePacer  # noqa: PLC0415 # SQLAlchemy takes half a second to import
+        from asana_assets.asana.database_pacer import DatabasePacer  # noqa: PLC0415 - SQLAlchemy takes half a second to import
 
         if not self.requests_per_second > 0:
             raise ConfigurationError(
-                f"ASANA_REQUESTS_PER_SECOND is {self.requests_per_second}, but must be more than 0"
+                f"ASANA_REQUESTS_PER_SECOND is {self.requests_per_second}, but must be greater than 0"
             )
         token = self._token()
-        pace = DatabasePacer(self.pacer_url, token) if self.pacer_url else LocalPacer()
+        pacer = DatabasePacer(self.pacer_url, token) if self.pacer_url else LocalPacer()
         transport = Transport(
             base_url=self.base_url,
             token=token,
@@ -141,7 +137,7 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
         )
         return Client(
             transport=transport,
-            throttle=Throttle(ceiling=self.requests_per_second, pacer=pace),
+            throttle=Throttle(ceiling=self.requests_per_second, pacer=pacer),
             retry=retry or RetryPolicy(max_attempts=self.max_attempts),
         )
 
@@ -149,191 +145,114 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
         if self.access_token:
             return self.access_token
         if self.token_secret_id:
-            return _read_secret(self.token_secret_id)
+            return read_token(self.token_secret_id)
         raise ConfigurationError(
             "there is no access token: set ASANA_ACCESS_TOKEN to a personal access token of Asana, or "
-            "ASANA_TOKEN_SECRET_ID to a secret in AWS Secrets Manager that holds one"
+            "ASANA_TOKEN_SECRET_ID to a secret in AWS Secrets Manager that contains one"
         )
 
 
-@contextmanager
-def secrets_manager(secret_id: str) -> Generator[Any]:
-    """Give AWS's client; what it cannot do with this secret is a `ConfigurationError`."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 # seconds to import
-    from dagster_aws.secretsmanager import SecretsManagerResource  # noqa: PLC0415 # as above
+class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] - its value is itself
+    """The Iceberg tables and their sync state.
 
-    try:
-        yield SecretsManagerResource().get_client()
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "an error")
-        raise ConfigurationError(
-            f"ASANA_TOKEN_SECRET_ID: AWS Secrets Manager answered {code} for {secret_id}"
-        ) from None
-    except (BotoCoreError, ValueError) as error:  # no region, no credentials, no connection
-        raise ConfigurationError(f"ASANA_TOKEN_SECRET_ID: AWS Secrets Manager cannot be asked: {error}") from None
-
-
-def _read_secret(secret_id: str) -> str:
-    with secrets_manager(secret_id) as client:
-        found: dict[str, Any] = client.get_secret_value(SecretId=secret_id)
-    if "SecretString" not in found:
-        raise ConfigurationError(f"ASANA_TOKEN_SECRET_ID: the secret {secret_id} is binary, not text")
-    secret = str(found["SecretString"])
-    try:
-        content = msgspec.json.decode(secret)
-    except msgspec.DecodeError:
-        return secret  # the bare token
-    match content:
-        case {"token": str(token)}:
-            return token
-        case dict():
-            raise ConfigurationError(f"ASANA_TOKEN_SECRET_ID: the secret {secret_id} has no key `token`")
-        case _:
-            return secret  # a token of digits is JSON, too
-
-
-class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] # it is its own value
-    """The Iceberg tables."""
+    Methods raise `LakeError` if the catalog cannot be used; those that save, also if commit conflicts persist.
+    """
 
     data_dir: str = Field(
         default="asana_data",
-        description="Where catalog and tables are, unless PyIceberg's `asana` catalog is configured.",
+        description="The directory of the embedded catalog and its tables, which is used unless PyIceberg's catalog "
+        "`asana` is configured.",
     )
     namespace: str = Field(default="asana", description="The Iceberg namespace of the tables.")
     name_case: Literal["lower", "upper"] = Field(
         default="lower",
-        description="The case of namespace, tables and columns in the catalog; `upper` for Snowflake's own.",
+        description="The case of namespace, tables and columns in the catalog: `upper` for Snowflake's catalog.",
     )
     expire_snapshots: bool = Field(
-        default=True, description="Whether old snapshots are ours to expire; not where the catalog does it."
+        default=True, description="Whether old snapshots are expired. Disable this if the catalog does it."
     )
 
-    _catalog: "Catalog | None" = PrivateAttr(default=None)
-    _doubts: dict[str, dict[str, int]] = PrivateAttr(default_factory=dict[str, dict[str, int]])
+    _lake: Lake | None = PrivateAttr(default=None)
+    _sync_states: "SyncStateStore[Table] | None" = PrivateAttr(default=None)
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 # Dagster's
-        """Let go of the catalog's connections."""
-        if self._catalog:
-            self._catalog.close()
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
+        """Close the catalog."""
+        if self._lake:
+            self._lake.close()
+
+    @property
+    def iceberg(self) -> Lake:
+        """The operations on tables; the catalog is opened by the first one."""
+        if self._lake is None:
+            self._lake = Lake(
+                data_dir=Path(self.data_dir),
+                namespace=self.namespace,
+                name_case=self.name_case,
+                expire_snapshots=self.expire_snapshots,
+            )
+        return self._lake
+
+    @property
+    def sync_states(self) -> "SyncStateStore[Table]":
+        """The sync state of all endpoints and workspaces."""
+        if self._sync_states is None:
+            self._sync_states = SyncStateStore(self.iceberg)
+        return self._sync_states
 
     @property
     def catalog(self) -> "Catalog":
-        """The catalog, opened at its first use.
-
-        Raises:
-            LakeError: it cannot be opened.
-        """
-        from asana_assets.lake.catalog import open_catalog  # noqa: PLC0415 # half a second to import
-
-        if self._catalog is None:
-            self._catalog = open_catalog(data_dir=Path(self.data_dir), name_case=self.name_case)
-        return self._catalog
+        """The catalog, opened at first use."""
+        return self.iceberg.catalog
 
     def table(self, name: str) -> "Table | None":
-        """Give a table as it is, None before its first sync.
+        """Load a table's current metadata; return None before its first sync."""
+        return self.iceberg.load_table(name)
 
-        Raises:
-            LakeError: the catalog cannot be used.
-        """
-        from asana_assets.lake.table import load_table  # noqa: PLC0415 # as above
+    def load_state(self, endpoint_name: str, workspace_gid: str) -> SyncState:
+        """Load the sync state of an endpoint in one workspace."""
+        return self.sync_states.load(endpoint_name, workspace_gid)
 
-        return load_table(self.catalog, self.namespace, name)
+    def save_state(self, endpoint_name: str, workspace_gid: str, rows: pa.Table, deleted_parents: Array) -> None:
+        """Upsert `rows` (from `SyncState.rows`, `SyncState.completed_marker`); delete those of `deleted_parents`."""
+        self.sync_states.save(endpoint_name, workspace_gid, rows, deleted_parents)
 
-    def load_state(self, name: str, workspace_gid: str) -> SyncState:
-        """Give what is known of the last reads of an endpoint, by name, in one workspace.
+    def interrupted_sync(self, workspace_gid: str) -> Sync | None:
+        """Load the sync that `set_interrupted_sync` saved, unless it was cleared since."""
+        return self.sync_states.interrupted_sync(workspace_gid)
 
-        Raises:
-            LakeError: the catalog cannot be used.
-        """
-        from asana_assets.lake.table import scan  # noqa: PLC0415 # as above
+    def set_interrupted_sync(self, workspace_gid: str, sync: Sync | None) -> None:
+        """Save a sync when it starts, so that it is found if it is interrupted; None clears it."""
+        self.sync_states.set_interrupted_sync(workspace_gid, sync)
 
-        table = self.table(SYNC_STATE_TABLE)
-        if table is None:
-            return SyncState.empty(workspace_gid)
-        columns = ("gid", "parent_gid", "version", "_synced_at")
-        rows = scan(table, workspace=workspace_gid, columns=columns, prefix=("gid", f"{name}/"))
-        return SyncState(workspace_gid, rows)
+    def dropped_from(self, endpoint_name: str, workspace_gid: str) -> int | None:
+        """Return the row count before an unacknowledged drop, None without one."""
+        return self.sync_states.dropped_from(endpoint_name, workspace_gid)
 
-    def save_state(self, name: str, workspace_gid: str, read: pa.Table, forget: Array) -> None:
-        """Keep what was read (`Memory.rows`), and forget of these parents that they were.
+    def set_dropped_from(self, endpoint_name: str, workspace_gid: str, row_count: int | None) -> None:
+        """Save the row count before a drop; None acknowledges the drop."""
+        self.sync_states.set_dropped_from(endpoint_name, workspace_gid, row_count)
 
-        Raises:
-            LakeError: the catalog cannot be used, or others wrote to it all the time.
-        """
-        from asana_assets.lake.commit import replace_parents  # noqa: PLC0415 # as above
-        from asana_assets.lake.table import ensure_table  # noqa: PLC0415 # as above
-
-        names = pa.repeat(pa.scalar(name), read.num_rows)
-        rows = read.append_column("gid", _keys(name, read["parent_gid"])).append_column("endpoint", names)
-        table = ensure_table(self.catalog, self.namespace, SYNC_STATE_TABLE, SYNC_STATE_SCHEMA)
-        retry_on_conflict(
-            lambda: replace_parents(
-                table, workspace_gid, parent_column="gid", parents=_keys(name, forget), rows=[rows], sort_by=("gid",)
-            )
-        )
-        self.expire_old_snapshots(table, keep=timedelta(minutes=10))
-
-    def dropped_from(self, name: str, workspace_gid: str) -> int | None:
-        """Give how many rows a table had before so many went that somebody should look at it; None if that is settled.
-
-        Raises:
-            LakeError: the catalog cannot be used.
-        """
-        if workspace_gid not in self._doubts:  # once for all assets of a run
-            found = self.load_state(_DOUBT, workspace_gid).table
-            pairs = zip(found["parent_gid"].to_pylist(), found["version"].to_pylist(), strict=True)
-            self._doubts[workspace_gid] = {str(table): int(str(rows)) for table, rows in pairs}
-        return self._doubts[workspace_gid].get(name)
-
-    def set_dropped_from(self, name: str, workspace_gid: str, rows_before: int | None) -> None:
-        """Keep how many rows a table had before; None: it is settled.
-
-        Raises:
-            LakeError: as `remember`.
-        """
-        names = pa.array([name])
-        kept = SyncState.rows(names, pa.array([str(rows_before)]), datetime.now(UTC))
-        settled = rows_before is None
-        self.save_state(_DOUBT, workspace_gid, kept.slice(0, 0 if settled else 1), names.slice(0, 1 if settled else 0))
-        self._doubts.pop(workspace_gid, None)
-
-    def expire_old_snapshots(self, table: "Table", *, keep: timedelta = timedelta(days=7)) -> None:
-        """Expire a table's old snapshots, once they are so many that commits get slow; not if that is not ours."""
-        from asana_assets.lake.maintenance import expire_snapshots  # noqa: PLC0415 # as above
-
-        if self.expire_snapshots and len(table.metadata.snapshots) > _SNAPSHOTS:
-            expire_snapshots(table, keep=keep)
+    def expire_old_snapshots(self, table: "Table") -> None:
+        """Expire snapshots older than 7 days, if this is enabled and the table has more than 100."""
+        self.iceberg.expire_old_snapshots(table)
 
     def stored_rows(self, endpoint: Endpoint, workspace_gid: str) -> "IcebergStoredRows":
-        """Give the rows that the last sync left in one workspace."""
-        return IcebergStoredRows(endpoint, self.table(endpoint.name), workspace_gid)
-
-
-def retry_on_conflict(write: Callable[[], object]) -> None:
-    """Write, again if another writer of the same workspace was first; for what is right whoever is last.
-
-    Raises:
-        ConflictError: others were first all the time.
-    """
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            write()
-        except ConflictError:
-            if attempt == _ATTEMPTS:
-                raise
-            time.sleep(random.uniform(0, 0.2 * attempt))  # noqa: S311 # jitter, no secret
-        else:
-            return
-
-
-def _keys(name: str, parent_gids: Array | Chunked) -> Array:
-    return pa.array([f"{name}/{gid}" for gid in parent_gids.to_pylist()], pa.string())
+        """Return a view of the rows that are stored for an endpoint in one workspace."""
+        return IcebergStoredRows(self.iceberg, endpoint, self.table(endpoint.name), workspace_gid)
 
 
 @dataclass(frozen=True, slots=True)
 class IcebergStoredRows:
-    """What a table holds of one workspace before a sync changes it; `sync.reading.Previous`."""
+    """A workspace's rows as stored when this was created; implements `sync.full_extract.StoredRows`.
 
+    Attributes:
+        lake: The lake that `table` belongs to.
+        endpoint: The endpoint whose table this is.
+        table: The table as loaded, None if it does not exist yet.
+        workspace_gid: The workspace; "" for all rows of a table without workspaces.
+    """
+
+    lake: Lake
     endpoint: Endpoint
     table: "Table | None"
     workspace_gid: str
@@ -341,25 +260,17 @@ class IcebergStoredRows:
     @property
     def names(self) -> set[str]:
         """The table's columns."""
-        if self.table is None:
-            return set(self.endpoint.schema.names)
-        return {field.name.lower() for field in self.table.schema().fields}
+        return set(self.endpoint.schema.names if self.table is None else self.lake.column_names(self.table))
 
     def __len__(self) -> int:
-        from asana_assets.lake.table import count  # noqa: PLC0415 # half a second to import
-
-        return 0 if self.table is None else count(self.table, workspace=self.workspace_gid or None)
+        return 0 if self.table is None else self.lake.count(self.table, workspace=self.workspace_gid or None)
 
     def columns(self, names: Sequence[str]) -> pa.Table:
-        from asana_assets.lake.table import scan  # noqa: PLC0415 # as above
-
         if self.table is None:
             return self.endpoint.schema.empty_table().select(list(names))
-        return scan(self.table, workspace=self.workspace_gid or None, columns=names)
+        return self.lake.scan(self.table, workspace=self.workspace_gid or None, columns=names)
 
     def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        from asana_assets.lake.table import scan_batches  # noqa: PLC0415 # as above
-
         if self.table is None:
             return iter(())
-        return scan_batches(self.table, workspace=self.workspace_gid or None, columns=names)
+        return self.lake.scan_batches(self.table, workspace=self.workspace_gid or None, columns=names)

@@ -43,11 +43,9 @@ def _build_row_count_check(endpoint: Endpoint) -> dg.AssetChecksDefinition:
 
 def compare_row_counts(table: str, lake: LakeResource, snowflake: SnowflakeIcebergTables) -> dg.AssetCheckResult:
     """Count a table's rows in Iceberg and in Snowflake; warn if the counts differ or are not available."""
-    from asana_assets.lake.table import count  # noqa: PLC0415 - half a second to import
-
     try:
         iceberg_table = lake.table(table)
-        iceberg_rows = 0 if iceberg_table is None else count(iceberg_table)
+        iceberg_rows = 0 if iceberg_table is None else lake.iceberg.count(iceberg_table)
         snowflake_rows = snowflake.count_rows(table)
     except (LakeError, SnowflakeError) as error:
         return _check_result(f"The rows could not be counted: {str(error).rstrip('.')}.", {})

@@ -1,4 +1,5 @@
-"""Apache Iceberg: the catalog, tables, streaming writer, commits, maintenance.
+"""Iceberg tables: the catalog, scans, the streaming writer, commits and maintenance.
 
-Given Arrow schemas and rows; knows neither Asana nor Dagster.
+`lake.Lake` is the entry point and `errors` its exceptions; the other modules are internal. Works on Arrow schemas and
+rows and knows neither Asana nor Dagster.
 """

@@ -1,57 +1,57 @@
-"""Opening the Iceberg catalog named `asana`.
+"""Opening the Iceberg catalog named `asana`, and the case of its identifiers.
 
-PyIceberg's own configuration (`PYICEBERG_CATALOG__ASANA__*`, `.pyiceberg.yaml`) decides which catalog that is;
-without it, SQLite and local files under one directory. Tables and rows are not this module's business.
+PyIceberg's own configuration (`PYICEBERG_CATALOG__ASANA__*`, `.pyiceberg.yaml`) selects the catalog; without any, it
+is the embedded one: SQLite and local files in one directory. Tables and rows are the subject of `table`.
 """
 
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
+
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.utils.config import Config
+from sqlalchemy import URL
 
 from asana_assets.asana.redaction import redacted
 from asana_assets.lake.error_translation import EMBEDDED, secrets_of, translate_error
 from asana_assets.lake.errors import CatalogUnavailableError
 
-if TYPE_CHECKING:
-    from pyiceberg.catalog import Catalog
-
 CATALOG_NAME = "asana"
+"""The catalog's name in PyIceberg's configuration."""
 
 NameCase: TypeAlias = Literal["lower", "upper"]
-"""How namespaces, tables and columns are called in the catalog; everywhere else they are lower-case."""
+"""Case of namespaces, tables and columns in the catalog; they are lower-case everywhere outside of it."""
 
-_NAME_CASE = "asana-assets.name-case"  # a property of the opened catalog, which every table knows
+_NAME_CASE = "asana-assets.name-case"  # a property of the opened catalog, because every table can reach its catalog
 
-_BUSY_SECONDS = 60  # how long SQLite waits for another process's write; each takes milliseconds
-_CREATE_ATTEMPTS = 20  # processes that start at once race for the two catalog tables; one step each
+_BUSY_SECONDS = 60  # how long SQLite waits for another process's write lock; a write takes milliseconds
+_CREATE_ATTEMPTS = 20  # processes that start together race to create the catalog's two tables; one step each
 
 
-def open_catalog(*, data_dir: Path, name_case: NameCase = "lower") -> "Catalog":
-    """The configured catalog, else the embedded one, whose directory is created.
+def open_catalog(*, data_dir: Path, name_case: NameCase = "lower") -> Catalog:
+    """Open the configured catalog, or the embedded one, whose directory is created.
 
     Several processes may open and use either at once.
 
     Raises:
-        CatalogUnavailableError: its sentence names the setting to check.
+        CatalogUnavailableError: The catalog cannot be opened; the message names the setting to check.
     """
     catalog = _open(data_dir)
     catalog.properties[_NAME_CASE] = name_case
     return catalog
 
 
-def apply_name_case(catalog: "Catalog", name: str) -> str:
-    """`name` as the catalog has it."""
+def apply_name_case(catalog: Catalog, name: str) -> str:
+    """Return `name` in the catalog's case."""
     return name.upper() if catalog.properties.get(_NAME_CASE) == "upper" else name
 
 
-def _open(data_dir: Path) -> "Catalog":
-    from pyiceberg.utils.config import Config  # noqa: PLC0415 - half a second to import
-
+def _open(data_dir: Path) -> Catalog:
     try:
         configured = Config().get_catalog_config(CATALOG_NAME)
-    except Exception as error:  # noqa: BLE001 - YAML, environment or types: one remedy
+    except Exception as error:  # noqa: BLE001 - invalid YAML, environment or types: one remedy
         raise CatalogUnavailableError(
             f"The configuration of catalog {CATALOG_NAME!r} cannot be read; check PYICEBERG_CATALOG__ASANA__* "
             f"and .pyiceberg.yaml ({type(error).__name__})."
@@ -61,25 +61,24 @@ def _open(data_dir: Path) -> "Catalog":
     return _open_embedded(data_dir)
 
 
-def _open_configured(configured: Mapping[str, object]) -> "Catalog":
-    # A table of its own is the `auth` of a REST catalog, in YAML.
+def _open_configured(configured: Mapping[str, object]) -> Catalog:
+    # In YAML, a REST catalog's `auth` is a nested mapping.
     properties = {key: value if isinstance(value, dict) else str(value) for key, value in configured.items()}
     try:
         return _load(properties)
-    except Exception as error:  # noqa: BLE001 - each kind of catalog has its own errors; one remedy
+    except Exception as error:  # noqa: BLE001 - every catalog type raises its own errors; one remedy
         raise translate_error(error, properties) or CatalogUnavailableError(
             f"The catalog {CATALOG_NAME!r} cannot be opened; check PYICEBERG_CATALOG__ASANA__* or .pyiceberg.yaml "
             f"({type(error).__name__}: {redacted(str(error), secrets_of(properties))})."
-        ) from None  # the cause's own text may hold what was just taken out
+        ) from None  # the original message may contain the secrets that were just redacted
 
 
-def _open_embedded(data_dir: Path) -> "Catalog":
-    from sqlalchemy import URL  # noqa: PLC0415 - see above
-
+def _open_embedded(data_dir: Path) -> Catalog:
     root = data_dir.expanduser().absolute()
     try:
         (root / "warehouse").mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=root).close()  # a mode says little for root and on read-only mounts
+        # Writing is the only reliable check: mode bits do not apply to root or show a read-only mount.
+        tempfile.TemporaryFile(dir=root).close()
         uri = URL.create("sqlite", database=str(root / "catalog.db"), query={"timeout": str(_BUSY_SECONDS)})
         return _load(
             {
@@ -89,21 +88,19 @@ def _open_embedded(data_dir: Path) -> "Catalog":
                 EMBEDDED: "true",
             }
         )
-    except Exception as error:  # of the file system or of SQLite: one remedy
+    except Exception as error:  # from the file system or SQLite: one remedy
         reason = error.strerror if isinstance(error, OSError) and error.strerror else redacted(str(error))
         raise CatalogUnavailableError(
             f"The data directory {root} cannot hold the catalog; set ASANA_DATA_DIR to a writable directory ({reason})."
         ) from error
 
 
-def _load(properties: Mapping[str, object]) -> "Catalog":
-    from pyiceberg.catalog import load_catalog  # noqa: PLC0415 - see above
-
+def _load(properties: Mapping[str, object]) -> Catalog:
     for _ in range(_CREATE_ATTEMPTS):
         try:
             return load_catalog(CATALOG_NAME, **cast("dict[str, str | None]", dict(properties)))
-        except Exception as error:  # the database's own, of any driver
+        except Exception as error:  # each database driver raises its own
             if "already exists" not in str(error):
                 raise
-            time.sleep(0.05)  # another process is creating the catalog's tables at this moment
+            time.sleep(0.05)  # another process is creating the catalog's tables right now
     return load_catalog(CATALOG_NAME, **cast("dict[str, str | None]", dict(properties)))

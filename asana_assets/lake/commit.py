@@ -1,8 +1,8 @@
-"""Data files into and out of a table, one snapshot at a time.
+"""Committing data files to a table, one snapshot per operation.
 
-The one primitive is `_swap`: these files of a workspace out, those in. Commits to other workspaces never hinder it;
-a commit to the same workspace makes it fail whole. Old files stay on disk for readers and time travel until
-`maintenance` expires them.
+The one primitive is `_swap`: atomically replace some of a workspace's data files with new ones. Commits to other
+workspaces never conflict with it; a concurrent commit to the same workspace makes the whole swap fail. The replaced
+files stay in storage for readers and time travel until `maintenance` expires their snapshots.
 """
 
 import random
@@ -36,34 +36,34 @@ from asana_assets.lake.pyiceberg_internals import (
 from asana_assets.lake.table import SCAN_THREADS, WORKSPACE_COLUMN, live_files
 from asana_assets.lake.writer import ROWS_PER_FILE, RUN_ROWS, PartitionWriter
 
-_ATTEMPTS = 10  # each holds PyIceberg's own 20 retries
-_SMALL_FILES = 8  # so many files under half a full one are merged along
+_COMMIT_ATTEMPTS = 10  # each includes PyIceberg's own 20 retries
+_MIN_FILES_TO_COMPACT = 8  # files under half the full size; fewer are left alone
 
 
 @translates_errors
 def replace_partition(
     table: Table, workspace: str, files: Sequence[DataFile], *, properties: Mapping[str, str] | None = None
 ) -> int | None:
-    """The workspace's rows become exactly those of `files` (none: it becomes empty), in one snapshot.
+    """Replace all rows of a workspace with those of `files` (none: the partition becomes empty), in one snapshot.
 
     Args:
-        table: refreshed in place.
-        workspace: its gid.
-        files: from `PartitionWriter.finish`; deleted if the commit does not happen.
-        properties: go into the snapshot's summary.
+        table: Refreshed in place.
+        workspace: The workspace's gid.
+        files: From `PartitionWriter.finish`; deleted if the commit does not happen.
+        properties: Added to the snapshot's summary.
 
     Returns:
-        The snapshot; when there was nothing to do, the current one, None if there is none.
+        The id of the new snapshot; if there was nothing to do, of the current one, None without any.
 
     Raises:
-        ConflictError: another writer changed this workspace meanwhile.
-        CommitUnknownError: the catalog's answer was lost; `files` were kept.
+        ConflictError: Another writer changed this workspace in the meantime.
+        CommitUnknownError: The catalog's response was lost; `files` were kept.
     """
     with _UncommittedFiles(table, files) as uncommitted:
         table.refresh()
         base = live_files(table, workspace)
-        out = [task.file for task in base.values()]
-        return _swap(table, workspace, base, out=out, uncommitted=uncommitted, properties=properties or {})
+        removed = [task.file for task in base.values()]
+        return _swap(table, workspace, base, removed=removed, added=uncommitted, properties=properties or {})
 
 
 @translates_errors
@@ -81,30 +81,30 @@ def replace_parents(
     run_rows: int = RUN_ROWS,
     spill_dir: Path | None = None,
 ) -> int | None:
-    """The rows of `parents` become exactly `rows`; all other rows of the workspace stay; one snapshot.
+    """Replace the rows of `parents` with `rows` and keep all other rows of the workspace, in one snapshot.
 
-    A row of another parent gives way too when a new row has its `key` (a child that moved). Only files that hold
-    such rows are rewritten, one at a time in memory; many small files are merged along the way.
+    A row of another parent is also replaced if a new row has the same `key` (a child that moved). Only files that
+    contain such rows are rewritten, one at a time in memory; many small files are merged along the way.
 
     Args:
-        table: refreshed in place.
-        workspace: its gid.
-        parent_column: a string column; files are pruned by its bounds.
-        parents: gids that were read, those without rows included; strings.
-        rows: read once; rows of other parents than `parents` are not expected.
-        sort_by: as `PartitionWriter`.
-        key: as `PartitionWriter`.
-        properties: go into the snapshot's summary.
-        rows_per_file: as `PartitionWriter`.
-        run_rows: as `PartitionWriter`.
-        spill_dir: as `PartitionWriter`.
+        table: Refreshed in place, before `rows` are iterated.
+        workspace: The workspace's gid.
+        parent_column: A string column; files are pruned by its bounds.
+        parents: Gids of the fetched parents as strings, including those without rows.
+        rows: The new rows, iterated once; rows of parents outside `parents` are not expected.
+        sort_by: As for `PartitionWriter`.
+        key: As for `PartitionWriter`.
+        properties: Added to the snapshot's summary.
+        rows_per_file: As for `PartitionWriter`.
+        run_rows: As for `PartitionWriter`.
+        spill_dir: As for `PartitionWriter`.
 
     Returns:
-        As `replace_partition`.
+        As for `replace_partition`.
 
     Raises:
-        ConflictError: another writer changed this workspace meanwhile.
-        CommitUnknownError: the catalog's answer was lost; the new files were kept.
+        ConflictError: Another writer changed this workspace in the meantime.
+        CommitUnknownError: The catalog's response was lost; the new files were kept.
     """
     table.refresh()
     base = live_files(table, workspace)
@@ -117,24 +117,24 @@ def replace_parents(
         run_rows=run_rows,
         spill_dir=spill_dir,
     ) as writer:
-        arrived = [pa.array([], pa.string())]
+        new_keys = [pa.array([], pa.string())]
         for batch in rows:
             writer.write(batch)
-            arrived.append(_identity(batch, key))
-        leaving = _RowsToDelete(parent_column, parents, key, pa.concat_arrays(arrived))
-        rewritten = _files_to_rewrite(table, list(base.values()), leaving, small=rows_per_file // 2)
+            new_keys.append(_row_keys(batch, key))
+        obsolete = _RowsToDelete(parent_column, parents, key, pa.concat_arrays(new_keys))
+        rewritten = _files_to_rewrite(table, list(base.values()), obsolete, small=rows_per_file // 2)
         for task in rewritten:
             for batch in read_file(table, task, table.schema()):
-                writer.write(batch.filter(pc.invert(leaving.mask(batch))))
+                writer.write(batch.filter(pc.invert(obsolete.mask(batch))))
         files = writer.finish()
     with _UncommittedFiles(table, files) as uncommitted:
-        out = [task.file for task in rewritten]
-        return _swap(table, workspace, base, out=out, uncommitted=uncommitted, properties=properties or {})
+        removed = [task.file for task in rewritten]
+        return _swap(table, workspace, base, removed=removed, added=uncommitted, properties=properties or {})
 
 
 @dataclass(frozen=True, slots=True)
 class _RowsToDelete:
-    """Which rows of the table go: those of the parents, and those whose key a new row has."""
+    """Predicate for stored rows to delete: rows of `parents`, and rows whose key is among the new rows' `keys`."""
 
     parent_column: str
     parents: AnyArray
@@ -143,37 +143,40 @@ class _RowsToDelete:
 
     def mask(self, rows: pa.RecordBatch) -> pa.BooleanArray:
         by_parent = pc.is_in(rows.column(self.parent_column), value_set=self.parents)
-        return pc.or_(by_parent, pc.is_in(_identity(rows, self.key), value_set=self.keys))
+        return pc.or_(by_parent, pc.is_in(_row_keys(rows, self.key), value_set=self.keys))
 
     def may_be_in(self, table: Table, file: DataFile) -> bool:
-        """By the file's bounds alone."""
+        """Return whether the file may contain such rows, judged by its column bounds."""
         if _within_bounds(table, file, self.parent_column, self.parents):
             return True
-        # Of a key of several columns only the parts have bounds, so any new row may be in any file.
+        # Bounds exist per column, so with a key of several columns any file may contain any new row's key.
         return len(self.keys) > 0 if len(self.key) > 1 else _within_bounds(table, file, self.key[0], self.keys)
 
 
 def _files_to_rewrite(
-    table: Table, tasks: Sequence[FileScanTask], leaving: _RowsToDelete, *, small: int
+    table: Table, tasks: Sequence[FileScanTask], obsolete: _RowsToDelete, *, small: int
 ) -> list[FileScanTask]:
-    """The files with a row to go, by their bounds first, then by reading the columns that tell; and many small ones."""
-    columns = tuple(dict.fromkeys([leaving.parent_column, *leaving.key]))
+    """Return the files that contain rows to delete, plus files of fewer than `small` rows if many can be merged.
+
+    Files are pruned by their column bounds first, then by reading the parent and key columns.
+    """
+    columns = tuple(dict.fromkeys([obsolete.parent_column, *obsolete.key]))
     narrow = table.scan(selected_fields=columns, case_sensitive=False).projection()
 
-    def holds(task: FileScanTask) -> bool:
-        return leaving.may_be_in(table, task.file) and any(
-            pc.any(leaving.mask(batch)).as_py() for batch in read_file(table, task, narrow)
+    def is_affected(task: FileScanTask) -> bool:
+        return obsolete.may_be_in(table, task.file) and any(
+            pc.any(obsolete.mask(batch)).as_py() for batch in read_file(table, task, narrow)
         )
 
     with ThreadPoolExecutor(SCAN_THREADS) as pool:
-        held = list(pool.map(holds, tasks))
-    touched = [task for task, is_held in zip(tasks, held, strict=True) if is_held]
-    others = [task for task, is_held in zip(tasks, held, strict=True) if not is_held and task.file.record_count < small]
-    return touched + others if len(others) >= _SMALL_FILES else touched
+        affected = list(pool.map(is_affected, tasks))
+    to_rewrite = [task for task, hit in zip(tasks, affected, strict=True) if hit]
+    mergeable = [task for task, hit in zip(tasks, affected, strict=True) if not hit and task.file.record_count < small]
+    return to_rewrite + mergeable if len(mergeable) >= _MIN_FILES_TO_COMPACT else to_rewrite
 
 
 def _within_bounds(table: Table, file: DataFile, column: str, values: AnyArray) -> bool:
-    """Whether any of `values` lies within the file's bounds of a string column; without bounds any value does."""
+    """Return whether any of `values` lies within the file's bounds of a string column; without bounds, any does."""
     field_id = table.schema().find_field(column, case_sensitive=False).field_id
     low, high = (file.lower_bounds or {}).get(field_id), (file.upper_bounds or {}).get(field_id)
     if low is None or high is None:
@@ -183,8 +186,8 @@ def _within_bounds(table: Table, file: DataFile, column: str, values: AnyArray) 
     return bool(pc.any(pc.and_(above, below)).as_py())
 
 
-def _identity(rows: pa.RecordBatch | pa.Table, key: Sequence[str]) -> pa.StringArray:
-    """Each row's key as one string; null when a part is."""
+def _row_keys(rows: pa.RecordBatch | pa.Table, key: Sequence[str]) -> pa.StringArray:
+    """Return each row's key as one string; null if any part is null."""
     table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
     columns = [table.column(name).cast(pa.string()) for name in key]
     if len(columns) > 1:
@@ -193,18 +196,18 @@ def _identity(rows: pa.RecordBatch | pa.Table, key: Sequence[str]) -> pa.StringA
 
 
 class _UncommittedFiles:
-    """New data files, deleted on leaving with an error unless a commit may have taken them."""
+    """New data files that are deleted if the block raises, unless a commit may have included them."""
 
     def __init__(self, table: Table, files: Sequence[DataFile]) -> None:
         self.files = files
-        self.in_doubt = False
+        self.outcome_unknown = False
         self._table = table
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if error is None or self.in_doubt:
+        if error is None or self.outcome_unknown:
             return
         delete_files(self._table, self.files)
 
@@ -214,46 +217,47 @@ def _swap(
     workspace: str,
     base: Mapping[str, FileScanTask],
     *,
-    out: Sequence[DataFile],
-    uncommitted: _UncommittedFiles,
+    removed: Sequence[DataFile],
+    added: _UncommittedFiles,
     properties: Mapping[str, str],
 ) -> int | None:
-    """One snapshot with `out` removed and the new files added, if the workspace's files are still `base`.
+    """Commit one snapshot without `removed` and with `added`, provided that the workspace's files are still `base`.
 
-    `base` is of `table` as it was last refreshed.
+    `base` is from `table` as last refreshed.
     """
     name = ".".join(table.name())
-    if not out and not uncommitted.files:
+    if not removed and not added.files:
         current = table.current_snapshot()
         return current.snapshot_id if current is not None else None
     snapshot_id = 0
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(_COMMIT_ATTEMPTS):
         if attempt:
             time.sleep(random.uniform(0, min(5, 0.1 * 2**attempt)))  # noqa: S311 - jitter, not a secret
             table.refresh()
             if table.snapshot_by_id(snapshot_id) is not None:
-                return snapshot_id  # the catalog called it failed, and yet took it
+                return snapshot_id  # the catalog reported a failure but applied the commit
             if live_files(table, workspace).keys() != base.keys():
                 raise ConflictError(
                     f"Another run wrote workspace {workspace} of table {name} at the same time; run this one again."
                 )
-        transaction, snapshot_id = _stage(table, workspace, out, uncommitted.files, properties)
-        if _send(table, transaction, snapshot_id, uncommitted):
+        transaction, snapshot_id = _stage(table, workspace, removed, added.files, properties)
+        if _commit(table, transaction, snapshot_id, added):
             return snapshot_id
-    raise ConflictError(f"Table {name} was busy: {_ATTEMPTS} attempts to commit failed; run this one again.")
+    raise ConflictError(f"Table {name} was busy: {_COMMIT_ATTEMPTS} attempts to commit failed; run this one again.")
 
 
 def _stage(
-    table: Table, workspace: str, out: Sequence[DataFile], into: Sequence[DataFile], properties: Mapping[str, str]
+    table: Table, workspace: str, removed: Sequence[DataFile], added: Sequence[DataFile], properties: Mapping[str, str]
 ) -> tuple[Transaction, int]:
-    """Write the manifests; the catalog does not know of them yet."""
+    """Write the new snapshot's manifests without committing; return the transaction and the snapshot's id."""
     transaction = StagedTransaction(table)
     swap = SwapFiles(transaction, table, dict(properties))
-    # So PyIceberg's own retries refuse what another did to this workspace; without it, to any, at a new plan's cost.
+    # With the predicate, PyIceberg's own retries fail only after a concurrent commit to this workspace; without it,
+    # after any, and each failure costs a new plan.
     swap.delete_by_predicate(where_equal(WORKSPACE_COLUMN, workspace), case_sensitive=False)
-    for file in out:
+    for file in removed:
         swap.delete_data_file(file)
-    for file in into:
+    for file in added:
         swap.append_data_file(file)
     try:
         swap.commit()
@@ -263,30 +267,30 @@ def _stage(
     return transaction, swap.snapshot_id
 
 
-def _send(table: Table, transaction: Transaction, snapshot_id: int, uncommitted: _UncommittedFiles) -> bool:
-    """Whether the catalog took it; False means surely not."""
-    uncommitted.in_doubt = True
+def _commit(table: Table, transaction: Transaction, snapshot_id: int, added: _UncommittedFiles) -> bool:
+    """Send the commit and return whether it was applied; False means it definitely was not."""
+    added.outcome_unknown = True
     try:
         transaction.commit_transaction()
     except (CommitFailedException, ValidationException):
-        uncommitted.in_doubt = False  # the two that promise that nothing landed
+        added.outcome_unknown = False  # only these two guarantee that nothing was applied
         return False
-    except Exception as error:  # whatever broke, the commit may have landed before
-        if _landed(table, snapshot_id):
+    except Exception as error:  # whatever failed, the commit may have been applied before
+        if _is_applied(table, snapshot_id):
             return True
         refusal = translate_error(error, table.catalog.properties)
         if isinstance(refusal, CatalogRefusedError):
-            uncommitted.in_doubt = False
+            added.outcome_unknown = False
             raise refusal from None
         raise CommitUnknownError(
-            f"The catalog did not say whether it took a commit to table {'.'.join(table.name())}; "
+            f"The outcome of a commit to table {'.'.join(table.name())} is unknown; "
             f"running again is safe ({type(error).__name__})."
         ) from error
     return True
 
 
-def _landed(table: Table, snapshot_id: int) -> bool:
-    with suppress(Exception):  # the catalog is in trouble already; no answer is "unknown"
+def _is_applied(table: Table, snapshot_id: int) -> bool:
+    with suppress(Exception):  # the catalog is failing already; if this read fails too, the outcome stays unknown
         table.refresh()
         return table.snapshot_by_id(snapshot_id) is not None
     return False

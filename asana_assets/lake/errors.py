@@ -1,35 +1,35 @@
-"""What can go wrong in the lake, named by what its reader should do.
+"""Errors of the lake, named by what the operator should do.
 
     LakeError
-    ├── CatalogUnavailableError   check the setting that the sentence names
-    │   └── CatalogRefusedError   it said no, so that nothing happened; the same
-    ├── SchemaError               the given columns do not fit the table: change the code, or the table, by hand
-    ├── ConflictError             two runs wrote one workspace at once: run it again; nothing is lost or doubled
-    └── CommitUnknownError        the catalog did not say whether it took the commit: look, then run again
+    ├── CatalogUnavailableError   check the setting that the message names
+    │   └── CatalogRefusedError   the request was rejected and had no effect; same remedy
+    ├── SchemaError               the columns do not fit the table: change the code, or the table by hand
+    ├── ConflictError             two runs wrote one workspace at once: run again; nothing is lost or duplicated
+    └── CommitUnknownError        the catalog did not report whether it applied a commit: check, then run again
 
-No sentence holds a secret: what comes from a URI or a catalog's answer passes through `redacted` first.
+Messages never contain secrets: text from a URI or from a catalog's response passes through `redacted` first.
 """
 
 
 class LakeError(Exception):
-    """One clear sentence for the person who runs the sync."""
+    """Base class; the message is one sentence for the operator."""
 
 
 class CatalogUnavailableError(LakeError):
-    """The catalog or its storage cannot be opened; the sentence names the setting."""
+    """The catalog or its storage cannot be used; the message names the setting to check."""
 
 
 class CatalogRefusedError(CatalogUnavailableError):
-    """The catalog or its storage answered no, and did nothing."""
+    """The catalog or its storage rejected the request; nothing was changed."""
 
 
 class SchemaError(LakeError):
-    """A table cannot take these columns; the sentence names the table and the column."""
+    """Columns or values do not fit a table; the message names the table and the column."""
 
 
 class ConflictError(LakeError):
-    """Another writer changed the same workspace's rows meanwhile; this commit left no trace."""
+    """Another writer changed the same workspace's rows first; this commit had no effect."""
 
 
 class CommitUnknownError(LakeError):
-    """The commit may or may not have landed, so its data files were kept."""
+    """The commit may or may not have been applied, so its data files were kept."""

@@ -1,7 +1,7 @@
-"""Keeping a table small: old snapshots, and the files that only they hold.
+"""Snapshot expiration and deletion of the files that only expired snapshots reference.
 
-PyIceberg forgets snapshots but leaves every file. Catalogs that expire by themselves (Snowflake's) are to be left
-alone; that is the caller's decision.
+PyIceberg expires snapshots but deletes no file. Whether a table is expired here at all is the caller's decision: some
+catalogs (Snowflake's) do it themselves.
 """
 
 import logging
@@ -22,7 +22,7 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpireResult:
-    """How many snapshots were forgotten and how many files deleted."""
+    """Number of expired snapshots and of deleted files."""
 
     snapshots: int
     files: int
@@ -30,7 +30,7 @@ class ExpireResult:
 
 @dataclass(frozen=True, slots=True)
 class _ReferencedFiles:
-    """The files that some snapshots hold, by path."""
+    """Manifest lists and manifests, by path, that some snapshots reference."""
 
     lists: frozenset[str]
     manifests: dict[str, ManifestFile]
@@ -38,11 +38,11 @@ class _ReferencedFiles:
 
 @translates_errors
 def expire_snapshots(table: Table, *, keep: timedelta) -> ExpireResult:
-    """Forget snapshots older than `keep`, then delete the files that no snapshot left refers to.
+    """Expire snapshots older than `keep`, then delete the files that no remaining snapshot references.
 
-    The current snapshot, branches and tags stay. Concurrent commits are safe: they build upon the head, so they hold
-    no file but the head's and their own. A file that cannot be deleted is left. With the table property
-    `gc.enabled=false` no file is deleted.
+    The current snapshot, branches and tags are kept. Concurrent commits are safe: each builds on the table's head, so
+    it references only files of the head and its own. A file that cannot be deleted is logged and left. With the table
+    property `gc.enabled=false` no file is deleted.
     """
     for _ in range(_ATTEMPTS):
         table.refresh()
@@ -51,19 +51,22 @@ def expire_snapshots(table: Table, *, keep: timedelta) -> ExpireResult:
         old = [s for s in table.snapshots() if s.timestamp_ms < cutoff and s.snapshot_id not in protected]
         if not old:
             return ExpireResult(snapshots=0, files=0)
-        reach = _reach(table, old)
+        expired = _referenced_files(table, old)
         try:
             table.maintenance.expire_snapshots().by_ids([s.snapshot_id for s in old]).commit()
-        except (CommitFailedException, ValueError):  # PyIceberg does not retry this one; ValueError: gone already
+        except (CommitFailedException, ValueError):  # not retried by PyIceberg; ValueError: already expired
             continue
         table.refresh()
-        files = _delete_unreferenced(table, reach) if table.properties.get("gc.enabled", "true") != "false" else 0
+        files = _delete_unreferenced(table, expired) if table.properties.get("gc.enabled", "true") != "false" else 0
         return ExpireResult(snapshots=len(old), files=files)
-    _log.warning("Table %s was too busy to expire snapshots; the next run will.", ".".join(table.name()))
+    _log.warning(
+        "The snapshots of table %s were not expired: other commits kept interfering. The next run tries again.",
+        ".".join(table.name()),
+    )
     return ExpireResult(snapshots=0, files=0)
 
 
-def _reach(table: Table, snapshots: Iterable[Snapshot]) -> _ReferencedFiles:
+def _referenced_files(table: Table, snapshots: Iterable[Snapshot]) -> _ReferencedFiles:
     lists: set[str] = set()
     manifests: dict[str, ManifestFile] = {}
     for snapshot in snapshots:
@@ -81,12 +84,13 @@ def _data_files(table: Table, manifests: Iterable[ManifestFile]) -> set[str]:
 
 
 def _delete_unreferenced(table: Table, expired: _ReferencedFiles) -> int:
-    left = _reach(table, table.snapshots())
-    dead = {path: manifest for path, manifest in expired.manifests.items() if path not in left.manifests}
-    # A manifest that stays keeps all its files, so only dead ones can hold a file to delete.
-    data = _data_files(table, dead.values()) - _data_files(table, left.manifests.values())
+    remaining = _referenced_files(table, table.snapshots())
+    manifests = {path: manifest for path, manifest in expired.manifests.items() if path not in remaining.manifests}
+    # A remaining manifest keeps all of its files, so only files of unreferenced manifests can be deleted.
+    data = _data_files(table, manifests.values()) - _data_files(table, remaining.manifests.values())
     deleted = 0
-    for path in (*data, *dead, *(expired.lists - left.lists)):  # data first: after a crash the lists still name it
+    # Data files first: after a crash, the manifests and lists still name what is left to delete.
+    for path in (*data, *manifests, *(expired.lists - remaining.lists)):
         try:
             table.io.delete(path)
         except OSError as error:

@@ -1,8 +1,8 @@
-"""Every semi-private part of PyIceberg 0.12 that the lake leans on, in one place, with the reason.
+"""All uses of PyIceberg 0.12's private and semi-private APIs, with reasons.
 
-PyIceberg writes a partitioned table only from one whole `pa.Table` in memory and replaces rows in two snapshots.
-Streaming files and one-snapshot swaps are made of the pieces it is built from. They carry no promise, hence the
-version pin; a new PyIceberg minor is judged by this module's tests.
+PyIceberg's public API writes a partitioned table only from one whole `pa.Table` in memory and replaces rows in two
+snapshots. Streaming files and one-snapshot swaps are built from its internal parts. These may change in any release,
+hence the version pin; the tests of the lake show whether a new minor version still works.
 """
 
 import uuid
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, StartsWith
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, IsNull, StartsWith
 from pyiceberg.io.pyarrow import (
     ArrowScan,
     ParquetFormatWriter,
@@ -33,7 +33,7 @@ from pyiceberg.table.update.snapshot import (
 from pyiceberg.typedef import Record
 from pyiceberg.utils.properties import property_as_bool, property_as_int
 
-if TYPE_CHECKING:  # the stubs' classes are generic, Arrow's own are not
+if TYPE_CHECKING:  # these classes are generic in the stubs but not at run time
     AnyArray: TypeAlias = pa.Array[Any]
     AnyField: TypeAlias = pa.Field[Any]
 else:
@@ -43,52 +43,59 @@ _BATCH_ROWS = 10_000
 
 
 def where_equal(column: str, value: str) -> BooleanExpression:
-    """`EqualTo`, whose real signature pydantic hides from the type checker."""
+    """Build an `EqualTo`; pydantic hides its actual signature from the type checker."""
     return EqualTo(column, value)  # pyright: ignore[reportCallIssue]
 
 
 def where_starts_with(column: str, prefix: str) -> BooleanExpression:
-    """`StartsWith`, as above."""
+    """Build a `StartsWith`, see `where_equal`."""
     return StartsWith(column, prefix)  # pyright: ignore[reportCallIssue]
 
 
+def where_null(column: str) -> BooleanExpression:
+    """Build an `IsNull`, see `where_equal`."""
+    return IsNull(column)  # pyright: ignore[reportCallIssue]
+
+
 def names_by_id(schema: Schema) -> dict[int, str]:
-    """Every column's dotted name, nested ones included; PyIceberg has no public list of them."""
+    """Return the dotted name of every column and nested field by id; PyIceberg has no public list of them."""
     return schema._lazy_id_to_name  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - this module's purpose
 
 
 def iceberg_schema(schema: pa.Schema) -> Schema:
-    """`schema` with fresh field ids; `doc` field metadata becomes column docs."""
+    """Convert `schema` to Iceberg with fresh field ids; `doc` field metadata becomes column docs."""
     return assign_fresh_schema_ids(visit_pyarrow(schema, _ConvertToIcebergWithoutIDs()))
 
 
 def arrow_schema(schema: Schema, *, field_ids: bool) -> pa.Schema:
-    """The Arrow form that the lake writes (with field ids as metadata) and returns: `string` and `list`, not `large_*`.
+    """Return the Arrow schema in which the lake writes and scans rows; `field_ids` adds field ids as metadata.
 
-    A record batch therefore holds at most 2 GB of one column's text; the writer's are bounded far below that. Columns
-    are called in lower case, whatever the table's case: between the two stand field ids and positions.
+    It uses `string` and `list` instead of `large_*`. A record batch therefore holds at most 2 GB of text per column;
+    the writer's batches are bounded far below that. Column names are lower-case whatever the table's case: columns are
+    matched to the table's by field id and position.
     """
     fields = [_without_large_types(field) for field in schema_to_pyarrow(schema, include_field_ids=field_ids)]
     return pa.schema([field.with_name(field.name.lower()) for field in fields])
 
 
 def _without_large_types(field: "pa.Field[pa.DataType]") -> "pa.Field[pa.DataType]":
-    """`field` without large types. PyIceberg's own conversion loses the ids of list elements."""
-    kind = field.type
-    if isinstance(kind, pa.LargeListType):
-        return field.with_type(pa.list_(_without_large_types(kind.value_field)))
-    if isinstance(kind, pa.StructType):
-        return field.with_type(pa.struct([_without_large_types(kind.field(index)) for index in range(kind.num_fields)]))
-    if pa.types.is_large_string(kind):
+    """Return `field` without large types; PyIceberg's own conversion loses the ids of list elements."""
+    field_type = field.type
+    if isinstance(field_type, pa.LargeListType):
+        return field.with_type(pa.list_(_without_large_types(field_type.value_field)))
+    if isinstance(field_type, pa.StructType):
+        children = [field_type.field(index) for index in range(field_type.num_fields)]
+        return field.with_type(pa.struct([_without_large_types(child) for child in children]))
+    if pa.types.is_large_string(field_type):
         return field.with_type(pa.string())
     return field
 
 
 def read_file(table: Table, task: FileScanTask, projection: Schema) -> Iterator[pa.RecordBatch]:
-    """One data file's rows with the projection's columns, absent ones null, some at a time.
+    """Yield one data file's rows in batches, with the projection's columns; absent columns are null.
 
-    PyIceberg's reader holds the whole file in memory and makes an empty list of a null one where its items are
-    structs. It is used only for files with row-level deletes, which some other engine must have written.
+    PyIceberg's own reader holds the whole file in memory and turns a null list of structs into an empty one. It is
+    used only for files with row-level deletes, which only another engine can have written.
     """
     target = arrow_schema(projection, field_ids=False)
     if task.delete_files:
@@ -99,17 +106,17 @@ def read_file(table: Table, task: FileScanTask, projection: Schema) -> Iterator[
     with (
         table.io.new_input(task.file.file_path).open() as stream,
         pq.ParquetFile(
-            stream,  # pyright: ignore[reportArgumentType] - PyIceberg gives Arrow's own file
+            stream,  # pyright: ignore[reportArgumentType] - PyIceberg returns an Arrow file
             pre_buffer=True,
         ) as file,
     ):
         stored = {_field_id(field): field for field in file.schema_arrow}
-        wanted = [(stored.get(_field_id(field)), field) for field in arrow_schema(projection, field_ids=True)]
-        names = [field.name for field, _ in wanted if field is not None]
+        columns = [(stored.get(_field_id(field)), field) for field in arrow_schema(projection, field_ids=True)]
+        names = [field.name for field, _ in columns if field is not None]
         for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
             arrays = [
                 pa.nulls(batch.num_rows, new.type) if old is None else _cast_to_schema(batch[old.name], old, new)
-                for old, new in wanted
+                for old, new in columns
             ]
             yield pa.RecordBatch.from_arrays(arrays, schema=target)
 
@@ -119,11 +126,11 @@ def _field_id(field: AnyField) -> bytes:
 
 
 def _cast_to_schema(array: AnyArray, old: AnyField, new: AnyField) -> AnyArray:
-    """`array`, as a file has it, in the type that the schema has since: fields found by id, new ones null."""
+    """Cast a file's `array` to the schema's current type: fields are matched by id, new ones are null."""
     if old.type.equals(new.type):
         return array
     if array.offset:
-        array = pa.concat_arrays([array, array.slice(0, 0)])  # lists with nulls cannot be built from a slice
+        array = pa.concat_arrays([array, array.slice(0, 0)])  # a copy: lists with nulls cannot be built from a slice
     nulls = array.is_null() if array.null_count else None
     if isinstance(array, pa.ListArray) and isinstance(old.type, pa.ListType) and isinstance(new.type, pa.ListType):
         items = _cast_to_schema(array.values, old.type.value_field, new.type.value_field)
@@ -133,10 +140,10 @@ def _cast_to_schema(array: AnyArray, old: AnyField, new: AnyField) -> AnyArray:
         and isinstance(old.type, pa.StructType)
         and isinstance(new.type, pa.StructType)
     ):
-        at = {_field_id(field): index for index, field in enumerate(old.type)}
+        index_of = {_field_id(field): index for index, field in enumerate(old.type)}
         children = [
-            _cast_to_schema(array.field(at[_field_id(field)]), old.type.field(at[_field_id(field)]), field)
-            if _field_id(field) in at
+            _cast_to_schema(array.field(index_of[_field_id(field)]), old.type.field(index_of[_field_id(field)]), field)
+            if _field_id(field) in index_of
             else pa.nulls(len(array), field.type)
             for field in new.type
         ]
@@ -145,22 +152,22 @@ def _cast_to_schema(array: AnyArray, old: AnyField, new: AnyField) -> AnyArray:
 
 
 def refresh_vended_credentials(table: Table) -> None:
-    """Have keys that the catalog vended with the table, which may be hours ago, be new; the table stays as it was."""
+    """Renew credentials that the catalog vended with the table, perhaps hours ago; keep the table's metadata as is."""
     if table.config:
         table.io = table.catalog.load_table(table.name()).io
 
 
 def delete_files(table: Table, files: Iterable[DataFile]) -> None:
-    """Delete what no snapshot will hold; never raises: the error under way says more than a file left over."""
+    """Delete uncommitted files, best effort: never raises, so that an error being handled is not masked."""
     for file in files:
         with suppress(Exception):
             table.io.delete(file.file_path)
 
 
 class DataFileWriter:
-    """One Parquet data file of one workspace, at the table's own location, written in row groups.
+    """One Parquet data file of one workspace, at the table's location, written in row groups.
 
-    PyIceberg's `write_file` takes all rows of a file at once; its `ParquetFormatWriter` need not.
+    PyIceberg's `write_file` needs all rows of a file at once; its `ParquetFormatWriter` does not.
     """
 
     def __init__(self, table: Table, workspace: str) -> None:
@@ -174,11 +181,12 @@ class DataFileWriter:
         self.rows = 0
 
     def write(self, rows: pa.Table) -> None:
-        """Each call makes one row group; columns as `arrow_schema` has them."""
+        """Write one row group; columns as in `arrow_schema`."""
         self._writer.write(rows.rename_columns(self._names))
         self.rows += rows.num_rows
 
     def close(self) -> DataFile:
+        """Complete the file and return its entry for a manifest."""
         statistics = self._writer.close()
         file = DataFile.from_args(
             content=DataFileContent.DATA,
@@ -191,11 +199,11 @@ class DataFileWriter:
             key_metadata=None,
             **statistics.to_serialized_dict(),
         )
-        file.spec_id = self._table.metadata.default_spec_id  # no field of the file, so `from_args` drops it
+        file.spec_id = self._table.metadata.default_spec_id  # `from_args` ignores it
         return file
 
     def abort(self) -> None:
-        """Close what is open and delete the file; never raises, because it runs beside another exception."""
+        """Close and delete the file; never raises, so that an error being handled is not masked."""
         with suppress(Exception):
             self._writer.close()
         with suppress(Exception):
@@ -203,25 +211,25 @@ class DataFileWriter:
 
 
 class StagedTransaction(Transaction):
-    """A transaction whose metadata are worked out once a change, not at each look: PyIceberg copies them whole."""
+    """A transaction that caches `table_metadata` between updates; PyIceberg rebuilds it on every access."""
 
-    _worked_out: TableMetadata | None = None
-    _of: tuple[object, object] = (None, None)
+    _cached_metadata: TableMetadata | None = None
+    _cached_for: tuple[object, object] = (None, None)  # the base metadata and the updates it was built from
 
     @property
     def table_metadata(self) -> TableMetadata:
-        # Both are replaced, never changed, when the table is refreshed for another try or an update is added.
+        # Identity suffices: a refresh for a retry, or a new update, replaces these objects and never mutates them.
         base, updates = self._table.metadata, self._updates
-        if self._worked_out is None or self._of[0] is not base or self._of[1] is not updates:
-            self._worked_out, self._of = super().table_metadata, (base, updates)
-        return self._worked_out
+        if self._cached_metadata is None or self._cached_for[0] is not base or self._cached_for[1] is not updates:
+            self._cached_metadata, self._cached_for = super().table_metadata, (base, updates)
+        return self._cached_metadata
 
 
 class SwapFiles(_OverwriteFiles):
-    """Data files out and in, one snapshot, and manifests that stay few.
+    """An overwrite in one snapshot that merges manifests, so that there are never many.
 
-    PyIceberg's own overwrite keeps each manifest that only records deletions for ever and merges none (only its
-    append merges), so that planning slows down with every commit.
+    PyIceberg's own overwrite keeps every manifest that only records deletions and merges none (only its append
+    merges), so planning gets slower with every commit.
     """
 
     def __init__(self, transaction: Transaction, table: Table, properties: dict[str, str]) -> None:
@@ -233,17 +241,17 @@ class SwapFiles(_OverwriteFiles):
         )
 
     def evaluator(self, spec_id: int) -> Callable[[ManifestFile], bool]:
-        """Give what tells whether a manifest may hold files that go; by several threads at once.
+        """Return a thread-safe predicate: whether a manifest may contain files to remove.
 
-        PyIceberg's keeps the manifest that it looks at in itself, and is given to several threads all the same: one
-        of them may judge its manifest by another's bounds, and the commit fails for a file that is there.
+        PyIceberg's evaluator stores the manifest being evaluated in itself and is shared between threads. One thread
+        may then evaluate its manifest with another's bounds, and the commit fails because an existing file is missed.
         """
         build = super()._build_manifest_evaluator
 
-        def concerns(manifest: ManifestFile) -> bool:
+        def may_match(manifest: ManifestFile) -> bool:
             return build(spec_id)(manifest)
 
-        return concerns
+        return may_match
 
     _build_manifest_evaluator = evaluator
 
@@ -280,5 +288,5 @@ class SwapFiles(_OverwriteFiles):
         )
 
     def discard(self) -> None:
-        """Delete the manifests written for a commit that was never sent."""
+        """Delete manifests that were written for a commit that was never sent."""
         self._clean_all_uncommitted()

@@ -1,6 +1,6 @@
-"""Rows into the sorted, deduplicated Parquet data files of one workspace, in bounded memory.
+"""Writing rows as sorted, deduplicated Parquet data files of one workspace, in bounded memory.
 
-The files belong to no snapshot until `commit` puts them into one.
+The files belong to no snapshot until `commit` adds them to one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,27 +21,30 @@ from asana_assets.lake.pyiceberg_internals import DataFileWriter, arrow_schema, 
 from asana_assets.lake.table import SYNCED_AT, WORKSPACE_COLUMN
 
 ROWS_PER_FILE = 100_000
-RUN_ROWS = 50_000
+"""Default maximum of rows per data file."""
 
-_RUN_BYTES = 64 * 1024 * 1024  # wide rows make shorter runs
-_ARRIVAL = "__arrival"  # the position at which a row was written: makes every order total, and names a row
+RUN_ROWS = 50_000
+"""Default number of rows that are sorted in memory at once."""
+
+_RUN_BYTES = 64 * 1024 * 1024  # a run of wide rows ends here instead of at its number of rows
+_ARRIVAL = "__arrival"  # a row's position among those written: identifies the row and makes every sort order total
 
 
 class PartitionWriter:
-    """A workspace's rows, written in any order, as data files sorted by `sort_by` over all of them.
+    """Writes one workspace's rows, given in any order, as data files sorted by `sort_by` across all files.
 
-    Of rows with one `key` the one with the newest `_synced_at` stays; among equals the one written last; a null key
-    equals none. Columns are matched by name, nested ones too; those that a batch lacks become null. As a context
-    manager it deletes, unless `finish` returned, whatever it wrote.
+    Rows are deduplicated by `key`: the newest `_synced_at` wins, then the row written last. Null keys are never equal.
+    Columns and nested fields are matched by name; missing ones become null. On leaving the context the written files
+    are deleted unless `finish` returned.
 
     Args:
-        table: its schema and location are used as they are now.
-        workspace: the gid that all rows belong to; the batches need not carry it.
-        sort_by: columns; a unique tail such as `gid` makes files' ranges disjoint.
-        key: columns that identify a row.
-        rows_per_file: at most.
-        run_rows: rows sorted in memory at once, and about the rows of a row group; fewer when rows are wide.
-        spill_dir: a local directory for what does not fit one run; default the system's.
+        table: The table whose current schema and location are used.
+        workspace: The gid of the workspace that all rows belong to; the batches may omit it.
+        sort_by: Columns to sort by; a unique last one such as `gid` makes the files' ranges disjoint.
+        key: Columns that identify a row.
+        rows_per_file: Maximum of rows per data file.
+        run_rows: Rows sorted in memory at once, and approximate size of a row group; fewer when rows are wide.
+        spill_dir: A local directory for rows beyond one run; defaults to the system's temporary directory.
     """
 
     def __init__(
@@ -61,10 +64,10 @@ class PartitionWriter:
         self._rows_per_file = rows_per_file
         self._run_rows = run_rows
         self._schema = arrow_schema(table.schema(), field_ids=True)
-        self._accepted: pa.Schema | None = None
+        self._checked_schema: pa.Schema | None = None
         self._buffer: list[pa.Table] = []
         self._buffered_rows = self._buffered_bytes = 0
-        self._arrived = 0
+        self._rows_written = 0
         self._open: DataFileWriter | None = None
         self._files: list[DataFile] = []
         self._finished = False
@@ -76,7 +79,8 @@ class PartitionWriter:
             chunk_rows=run_rows,
             spill_dir=spill_dir,
         )
-        # The first of a key's rows is the one to keep. Nulls sort last in either direction, so no time loses to any.
+        # The first row of each key is kept. Nulls sort last in either direction, so a null `_synced_at` never wins
+        # against a value.
         self._keys = ExternalSorter(
             [*((column, "ascending") for column in key), (SYNCED_AT, "descending"), (_ARRIVAL, "descending")],
             chunk_rows=run_rows,
@@ -90,12 +94,12 @@ class PartitionWriter:
         self.close()
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
-        """Take rows; small batches are gathered, large ones cut.
+        """Buffer rows; small batches are combined, large ones split.
 
         Raises:
-            SchemaError: a column that the table lacks (here), a value that does not fit its column (here or later).
+            SchemaError: The table lacks a column (raised here), or a value does not fit its column (here or later).
         """
-        self._accept(rows.schema)
+        self._check_columns(rows.schema)
         table = pa.table(rows) if isinstance(rows, pa.RecordBatch) else rows
         bytes_per_row = max(1, table.nbytes // max(1, table.num_rows))
         step = max(1, min(self._run_rows, _RUN_BYTES // bytes_per_row))
@@ -108,7 +112,7 @@ class PartitionWriter:
             self._buffered_bytes += piece.num_rows * bytes_per_row
 
     def finish(self) -> list[DataFile]:
-        """Write the data files and return them, in the order of their rows; none when there were no rows."""
+        """Write the data files and return them in row order; without rows, return none."""
         with translate_errors(self._table):
             refresh_vended_credentials(self._table)
             return self._finish()
@@ -128,7 +132,7 @@ class PartitionWriter:
         return self._files
 
     def close(self) -> None:
-        """Free memory and disk; before `finish` has returned, also delete the data files written so far."""
+        """Release memory and the spill files; unless `finish` returned, also delete the written data files."""
         self._buffer.clear()
         self._rows.close()
         self._keys.close()
@@ -140,12 +144,12 @@ class PartitionWriter:
         delete_files(self._table, self._files)
         self._files = []
 
-    def _accept(self, schema: pa.Schema) -> None:
-        if self._accepted is not None and schema.equals(self._accepted):
+    def _check_columns(self, schema: pa.Schema) -> None:
+        if self._checked_schema is not None and schema.equals(self._checked_schema):
             return
         if extra := [name for name in schema.names if name not in self._schema.names]:
             raise SchemaError(f"Table {'.'.join(self._table.name())} has no column {', '.join(extra)}.")
-        self._accepted = schema
+        self._checked_schema = schema
 
     def _flush(self) -> None:
         if self._buffered_rows == 0:
@@ -154,19 +158,19 @@ class PartitionWriter:
             raw = pa.concat_tables(self._buffer, promote_options="permissive").combine_chunks()
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             name = ".".join(self._table.name())
-            raise SchemaError(f"Rows for table {name} come with types that do not go together: {error}") from error
+            raise SchemaError(f"Batches of rows for table {name} have incompatible types: {error}") from error
         self._buffer.clear()
         self._buffered_rows = self._buffered_bytes = 0
         rows = self._conform(raw)
         ones = pa.repeat(pa.scalar(1, pa.int64()), rows.num_rows)
-        arrival = pc.cumulative_sum(ones, start=pa.scalar(self._arrived - 1, pa.int64()))
-        self._arrived += rows.num_rows
+        arrival = pc.cumulative_sum(ones, start=pa.scalar(self._rows_written - 1, pa.int64()))
+        self._rows_written += rows.num_rows
         rows = rows.append_column(_ARRIVAL, arrival)
         self._keys.add(rows.select([*dict.fromkeys([*self._key, SYNCED_AT, _ARRIVAL])]))
         self._rows.add(rows)
 
     def _conform(self, raw: pa.Table) -> pa.Table:
-        """The table's columns, in its order and types, with field ids."""
+        """Return the rows with the table's columns, in its order and types, with field ids."""
         name = ".".join(self._table.name())
         self._check_workspace(raw)
         columns = {field.name: raw.column(field.name) for field in self._schema if field.name in raw.column_names}
@@ -178,7 +182,7 @@ class PartitionWriter:
                 else:
                     columns[field.name] = pa.chunked_array([pa.nulls(raw.num_rows, field.type)])
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-                raise SchemaError(f"Column {field.name} of table {name} cannot take a value: {error}") from error
+                raise SchemaError(f"A value does not fit column {field.name} of table {name}: {error}") from error
             if not field.nullable and columns[field.name].null_count:
                 raise SchemaError(f"Column {field.name} of table {name} is required, but a row has no value for it.")
         return pa.table(columns, schema=self._schema)
@@ -189,11 +193,11 @@ class PartitionWriter:
         same = pc.all(pc.equal(raw.column(WORKSPACE_COLUMN), pa.scalar(self._workspace, pa.string()))).as_py()
         if not same:
             raise SchemaError(
-                f"A row for table {'.'.join(self._table.name())} belongs to another workspace than {self._workspace}."
+                f"A row for table {'.'.join(self._table.name())} belongs to a workspace other than {self._workspace}."
             )
 
     def _duplicates(self) -> pa.Int64Array:
-        """The arrivals of the rows that give way to another of the same key."""
+        """Return the arrival numbers of rows superseded by another row with the same key."""
         found: list[pa.Int64Array] = [pa.array([], pa.int64())]
         previous: pa.Table | None = None
         for chunk in self._keys.merged():
@@ -201,8 +205,8 @@ class PartitionWriter:
             keys = keys.combine_chunks()
             before, after = keys.slice(0, keys.num_rows - 1), keys.slice(1)
             same = reduce(pc.and_, (pc.equal(before.column(name), after.column(name)) for name in self._key))
-            again = after.column(_ARRIVAL).filter(same)  # where a null made it unknown, it is not the same
-            found += cast("list[pa.Int64Array]", again.chunks)
+            superseded = after.column(_ARRIVAL).filter(same)  # drops nulls too: null keys are never equal
+            found += cast("list[pa.Int64Array]", superseded.chunks)
             previous = keys.slice(keys.num_rows - 1)
         return pa.concat_arrays(found)
 
@@ -215,11 +219,11 @@ class PartitionWriter:
                 self._close_file()
 
     def _pieces(self, rows: pa.Table) -> Iterator[pa.Table]:
-        """`rows` cut where a file or a row group is full."""
+        """Yield `rows` in pieces that end where a file or a row group is full."""
         start = 0
         while start < rows.num_rows:
-            room = self._rows_per_file - (self._open.rows if self._open is not None else 0)
-            step = min(room, self._run_rows)
+            remaining = self._rows_per_file - (self._open.rows if self._open is not None else 0)
+            step = min(remaining, self._run_rows)
             yield rows.slice(start, step)
             start += step
 

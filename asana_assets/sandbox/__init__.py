@@ -1,17 +1,19 @@
-"""A small, faithful Asana over HTTP: deterministic data, real limits, failures to order.
+"""A small but faithful Asana over HTTP: deterministic data, real limits, faults on demand.
 
-    with Sandbox(scale="tiny", seed=1) as asana:
-        asana.url, asana.token, asana.organization
+    with Sandbox(scale="tiny", seed=1) as sandbox:
+        sandbox.url, sandbox.token, sandbox.organization
 
-It imports nothing of the rest of the project, and nothing of the rest imports it.
+It imports nothing from the rest of the project, and is imported only by tests and benchmarks.
 """
 
+from asana_assets.sandbox.api.application import LogEntry
+from asana_assets.sandbox.api.faults import FIRST_ATTEMPT_KINDS, Fault, FaultKind, FaultPlan
+from asana_assets.sandbox.api.fields import ALL_FIELDS, ENDPOINTS
+from asana_assets.sandbox.api.request import ReceivedRequest
 from asana_assets.sandbox.context import TOKEN, Sandbox
-from asana_assets.sandbox.faults import FIRST_ATTEMPT_KINDS, Fault, FaultPlan, Kind, Request
-from asana_assets.sandbox.fields import ALL_FIELDS, ENDPOINTS
-from asana_assets.sandbox.organization import Organization
-from asana_assets.sandbox.scenario import SCALES, Scale, build_organization
-from asana_assets.sandbox.server import LogEntry
+from asana_assets.sandbox.data.organization import Organization
+from asana_assets.sandbox.data.scale import SCALES, Scale
+from asana_assets.sandbox.data.scenario import build_organization
 
 __all__ = [
     "ALL_FIELDS",
@@ -20,11 +22,11 @@ __all__ = [
     "SCALES",
     "TOKEN",
     "Fault",
+    "FaultKind",
     "FaultPlan",
-    "Kind",
     "LogEntry",
     "Organization",
-    "Request",
+    "ReceivedRequest",
     "Sandbox",
     "Scale",
     "build_organization",

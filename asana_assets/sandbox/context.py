@@ -1,4 +1,4 @@
-"""The sandbox as a context manager: an organization, a server of it in a thread, and the hands to disturb both."""
+"""The sandbox as a context manager: an organization, a server in a thread, and controls for both."""
 
 from __future__ import annotations
 
@@ -12,24 +12,30 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from asana_assets.sandbox import expected
-from asana_assets.sandbox.faults import Fault, FaultPlan, Faults
-from asana_assets.sandbox.scenario import Scale, build_organization
-from asana_assets.sandbox.server import PREFIX, Application, LogEntry, Options
+from asana_assets.sandbox.api.application import PREFIX, Application, LogEntry, Options
+from asana_assets.sandbox.api.faults import Fault, FaultPlan, Faults
+from asana_assets.sandbox.data import tables
+from asana_assets.sandbox.data.scenario import build_organization
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from asana_assets.sandbox.faults import Kind, Match, RetryAfter
-    from asana_assets.sandbox.model import JSON
-    from asana_assets.sandbox.organization import Organization
+    from asana_assets.sandbox.api.faults import FaultKind, Match
+    from asana_assets.sandbox.api.responses import RetryAfter
+    from asana_assets.sandbox.data.model import JSON
+    from asana_assets.sandbox.data.organization import Organization
+    from asana_assets.sandbox.data.scale import Scale
 
-TOKEN = "1/1200000000000001:sandbox"  # noqa: S105 - opens the sandbox only
+TOKEN = "1/1200000000000001:sandbox"  # noqa: S105 - valid only for the sandbox
+"""The default access token."""
+
 _STARTUP_SECONDS = 30
+_TOO_MANY_REQUESTS = 429
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, but it ends the moment it is told to: a test bench starts hundreds of them."""
+    """A uvicorn server that stops immediately instead of polling a flag, because tests start hundreds of them."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -37,9 +43,9 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._ended = asyncio.Event()
+        self._stopped = asyncio.Event()
         self.ready.set()
-        await self._ended.wait()
+        await self._stopped.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
@@ -49,15 +55,28 @@ class _Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 
-    def end(self) -> None:
-        """From any thread."""
-        self._loop.call_soon_threadsafe(self._ended.set)
+    def stop(self) -> None:
+        """Stop the server. Callable from any thread."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
 
 
 class Sandbox:
-    """Asana on a port of this host, from `with` to the end of its block.
+    """Asana on a local port, for the duration of a `with` block.
 
-    Seconds everywhere. Without `requests_per_minute` there is no minute limit.
+    Args:
+        scale: Size of the generated organization, or the name of a size.
+        seed: Determines the generated organization and the latencies.
+        organization: Replaces the generated organization.
+        tokens: Valid access tokens, all of the same user. Each has its own rate limit.
+        latency: Mean time before a response, in seconds; uniformly distributed within ± `jitter`.
+        requests_per_minute: Rate limit of each token; None is unlimited.
+        window_seconds: Length of the rate limits' window; tests shorten it.
+        search_per_minute: Separate rate limit of each token for searches; None is unlimited.
+        search_lag: How long the search index takes to notice a change, in seconds.
+        max_concurrent_requests: Limit of each token; more are rejected with 429.
+        offset_lifetime_seconds: How long an offset is valid.
+        faults: Lets a fraction of first attempts fail.
+        port: 0 selects a free port.
     """
 
     def __init__(
@@ -73,8 +92,8 @@ class Sandbox:
         window_seconds: float = 60,
         search_per_minute: int | None = 60,
         search_lag: float = 0,
-        concurrency: int = 50,
-        offset_seconds: float = 900,
+        max_concurrent_requests: int = 50,
+        offset_lifetime_seconds: float = 900,
         faults: FaultPlan | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -89,8 +108,8 @@ class Sandbox:
             window_seconds=window_seconds,
             search_per_minute=search_per_minute,
             search_lag=search_lag,
-            concurrency=concurrency,
-            offset_seconds=offset_seconds,
+            max_concurrent_requests=max_concurrent_requests,
+            offset_lifetime_seconds=offset_lifetime_seconds,
             seed=seed,
         )
         self.application = Application(self.organization, tokens, self.faults, options)
@@ -98,10 +117,10 @@ class Sandbox:
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
-    # -- running
+    # -- lifecycle
 
     def __enter__(self) -> Self:
-        """Bind, serve, and return once requests are answered."""
+        """Start the server and return once it accepts requests."""
         listener = socket.create_server(self._address, backlog=1024)
         host, port = listener.getsockname()[:2]
         self.application.base_url = f"http://{host}:{port}{PREFIX}"
@@ -123,18 +142,18 @@ class Sandbox:
         )
         self._thread.start()
         if not self._server.ready.wait(_STARTUP_SECONDS):
-            raise RuntimeError("the sandbox did not start")
+            raise RuntimeError(f"the sandbox did not start within {_STARTUP_SECONDS} s")
         return self
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop at once, whatever is in flight."""
+        """Stop the server immediately, aborting requests in flight."""
         if self._server is not None and self._thread is not None:
-            self._server.end()
+            self._server.stop()
             self._thread.join()
 
     @property
@@ -144,14 +163,15 @@ class Sandbox:
 
     @property
     def token(self) -> str:
+        """The first valid access token."""
         return self.tokens[0]
 
-    # -- disturbing
+    # -- controls
 
-    def fault(
+    def add_fault(
         self,
         match: Match,
-        kind: Kind,
+        kind: FaultKind,
         *,
         times: int | None = None,
         skip: int = 0,
@@ -160,8 +180,8 @@ class Sandbox:
         body: JSON = None,
         hang_seconds: float = 30,
     ) -> Fault:
-        """Order a fault; see `Fault` for what the words mean."""
-        return self.faults.order(
+        """Add a fault for the requests that match. `Fault` documents the arguments."""
+        return self.faults.add(
             Fault(
                 match=match,
                 kind=kind,
@@ -174,21 +194,21 @@ class Sandbox:
             )
         )
 
-    def revoke(self, token: str | None = None) -> None:
-        """The token, the first by default, is refused with 401 from now on."""
-        self.application.revoke(token or self.token)
+    def revoke_token(self, token: str | None = None) -> None:
+        """Reject a token, by default the first, with 401 from now on."""
+        self.application.revoke_token(token or self.token)
 
     def lower_limit(self, requests_per_minute: int, seconds: float) -> None:
-        """For so many seconds every token may do less."""
+        """Lower the rate limit of every token temporarily."""
         until = time.monotonic() + seconds
         for window in self.application.windows.values():
             window.lower(requests_per_minute, until)
 
     def expire_offsets(self) -> None:
-        """Every offset issued so far has expired."""
+        """Expire every offset issued until now."""
         self.application.offsets.expire_all(time.time())
 
-    # -- knowing
+    # -- observations
 
     @property
     def log(self) -> list[LogEntry]:
@@ -196,29 +216,35 @@ class Sandbox:
         return self.application.log
 
     @property
-    def rejected(self) -> int:
-        """How many requests a limit (not a fault) answered with 429."""
-        return sum(entry.status == 429 and not entry.fault for entry in self.log)  # noqa: PLR2004
+    def rejection_count(self) -> int:
+        """Number of requests that a limit, not a fault, rejected with 429."""
+        return sum(entry.status == _TOO_MANY_REQUESTS and not entry.fault for entry in self.log)
 
     @property
     def max_in_flight(self) -> int:
+        """The highest number of concurrent requests so far."""
         return max((entry.in_flight for entry in self.log), default=0)
 
-    def busiest(self, seconds: float = 60) -> int:
-        """The most requests received within any such span."""
-        span: deque[float] = deque()
-        most = 0
+    def max_requests_within(self, seconds: float = 60) -> int:
+        """Return the highest number of requests received within any period of this length."""
+        recent: deque[float] = deque()
+        highest = 0
         for entry in list(self.log):
-            span.append(entry.received)
-            while span[0] <= entry.received - seconds:
-                span.popleft()
-            most = max(most, len(span))
-        return most
+            recent.append(entry.received)
+            while recent[0] <= entry.received - seconds:
+                recent.popleft()
+            highest = max(highest, len(recent))
+        return highest
+
+    # -- expectations
 
     def truth(self, endpoint: str, workspace_gid: str = "") -> list[dict[str, JSON]]:
-        """The records that a finished sync holds for a workspace; `workspaces` needs none."""
+        """Return the records that a complete sync contains for a workspace; `workspaces` does not require one."""
         return expected.truth(self.organization, endpoint, workspace_gid)
 
     def minimal_requests(self, workspace_gid: str) -> dict[str, int]:
-        """The fewest requests of a full first sync of a workspace, by endpoint, beside one for `workspaces`."""
-        return expected.minimal_requests(self.organization, workspace_gid)
+        """Return, by endpoint, the minimum number of requests of a full first sync of one workspace.
+
+        The single request for `workspaces` is not included.
+        """
+        return tables.minimal_requests(self.organization, workspace_gid)

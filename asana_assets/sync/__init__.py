@@ -1,4 +1,4 @@
-"""Synchronizing one table: which parents to ask, asking them side by side, making rows of the answers.
+"""Incremental extraction of one endpoint in one workspace: select parents, fetch them concurrently, build rows.
 
-Knows the catalogue and the client. Knows no file, no catalog of tables and no Dagster, and names no endpoint.
+Depends on `asana` alone: no file, no Iceberg catalog, no Dagster, and no endpoint by name.
 """

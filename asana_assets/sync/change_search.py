@@ -1,8 +1,8 @@
-"""Searching a workspace for what changed: paid plans only, at most 100 tasks an answer, and no paging.
+"""Search for the changed records of a workspace: paid plans only, at most 100 results per request, no paging.
 
-So the answers are taken in the order of the changes, each from where the last one ended. Asana's index follows changes
-by a minute, longer when it is in trouble (https://developers.asana.com/reference/searchtasksforworkspace), hence the
-overlap.
+Results are therefore paginated by key: sorted by modification time, each request starts where the last one ended.
+Asana's search index lags behind changes by about a minute, longer during incidents
+(https://developers.asana.com/reference/searchtasksforworkspace), hence the overlap.
 """
 
 import datetime as dt
@@ -21,117 +21,128 @@ from asana_assets.asana.model import Listing
 log = logging.getLogger(__name__)
 
 OVERLAP = dt.timedelta(minutes=10)
-"""How far before the last sync a search begins."""
+"""Time before the start of the last sync that a search covers again."""
 
-_MILLISECOND = dt.timedelta(milliseconds=1)
-_BEGINNING = dt.datetime(2008, 1, 1, tzinfo=dt.UTC)
-"""Before anything in Asana was created."""
+_MILLISECOND = dt.timedelta(milliseconds=1)  # the resolution of Asana's timestamps
+_EARLIEST = dt.datetime(2008, 1, 1, tzinfo=dt.UTC)  # before anything in Asana was created
 
 
 @dataclass(slots=True)
 class ChangeSearch:
-    """Searches with one token; remembers which workspaces' plans have no search.
+    """Searches with one token, and caches which workspaces' plans do not include search.
 
     Attributes:
         client: Sends the requests.
-        seconds_each: Between two searches; Asana allows 60 a minute, beside the token's own limit.
+        interval_seconds: Time between two searches; Asana allows 60 a minute, in addition to the token's own limit.
     """
 
     client: Client
-    seconds_each: float = 1.0
-    _without: set[str] = field(default_factory=set[str])
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    interval_seconds: float = 1.0
+    _unavailable: set[str] = field(default_factory=set[str])
 
     def changed_since(
         self,
         listing: Listing,
         workspace_gid: str,
-        last_sync: dt.datetime | None,
+        last_sync_started_at: dt.datetime | None,
         *,
         opt_fields: str,
-        usage: RequestStats,
+        stats: RequestStats,
+        stop: threading.Event | None = None,
     ) -> Iterator[Page] | None:
-        """Give what was modified since the last sync began; some of it twice.
+        """Return the pages of records modified since the last sync started; some records may occur more than once.
 
-        `opt_fields` names `created_at` and `modified_at`. None if there was no last sync, or the plan has no search.
+        Args:
+            listing: The search request.
+            workspace_gid: The workspace.
+            last_sync_started_at: The start of the last sync (UTC); None if there was none.
+            opt_fields: The fields to request, `created_at` and `modified_at` among them.
+            stats: Receives the cost.
+            stop: Cancels the search once it is set.
+
+        Returns:
+            None if there was no last sync or search is not available.
 
         Raises:
-            AsanaError: as `Client.pages`.
+            AsanaError: As for `Client.iter_pages`.
         """
-        if last_sync is None or workspace_gid in self._without:
+        if last_sync_started_at is None or workspace_gid in self._unavailable:
             return None
-        pages = _KeysetSearch(self.client, self.seconds_each, listing, workspace_gid, opt_fields, usage).pages(
-            last_sync - OVERLAP
-        )
+        stop = stop or threading.Event()
+        search = _KeysetSearch(self.client, self.interval_seconds, listing, workspace_gid, opt_fields, stats, stop)
+        pages = search.pages(last_sync_started_at - OVERLAP)
         try:
             first = next(pages)
         except (PlanLimitError, ForbiddenError, NotFoundError) as error:
             if not isinstance(error, PlanLimitError):
-                log.warning("Searching is refused, so changes inside subtasks come by age: %s", error)
-            self._without.add(workspace_gid)
+                log.warning("Search was rejected; changes that only search finds are picked up by age: %s", error)
+            self._unavailable.add(workspace_gid)
             return None
         return chain([first], pages)
 
 
 @dataclass(slots=True)
 class _KeysetSearch:
-    """Asks for tasks by time, as often as it takes."""
+    """Keyset pagination by modification time, and by creation time where modification times are equal."""
 
     client: Client
-    seconds_each: float
+    interval_seconds: float
     listing: Listing
     workspace_gid: str
     opt_fields: str
-    usage: RequestStats
-    stop: threading.Event = field(default_factory=threading.Event)
-    asked: int = 0
+    stats: RequestStats
+    stop: threading.Event
+    requests: int = 0
 
     def pages(self, since: dt.datetime) -> Iterator[Page]:
-        """Give what was modified since, in its order, from one page's end to the next.
+        """Yield pages of the records modified since then, in the order of modification.
 
-        What changes meanwhile moves to the end, where it is found.
+        A record that changes meanwhile moves to the end of this order and is found there.
         """
         while True:
             page = self._page("modified_at", since)
             yield page
             if page.count < page.limit:
                 return
-            last = _last_value(page, "modified_at")
-            if last - since < _MILLISECOND:
-                yield from self._created(since)
-                last = since + _MILLISECOND
-            since = last
+            latest = _latest(page, "modified_at")
+            if latest - since < _MILLISECOND:
+                yield from self._pages_of_instant(since)
+                latest = since + _MILLISECOND
+            since = latest
 
-    def _created(self, instant: dt.datetime) -> Iterator[Page]:
-        """Give more tasks than fit one page that were modified in one instant, in the order of their creation."""
-        since = _BEGINNING
+    def _pages_of_instant(self, instant: dt.datetime) -> Iterator[Page]:
+        """Yield pages of the records modified at one instant, which do not fit one page, in the order of creation."""
+        since = _EARLIEST
         while True:
             page = self._page("created_at", instant, until=instant + _MILLISECOND, created_since=since)
             yield page
             if page.count < page.limit:
                 return
-            last = _last_value(page, "created_at")
-            if last - since < _MILLISECOND:
-                log.warning("More than %d tasks were created and modified in one instant; some pass by", PAGE_SIZE)
-                last = since + _MILLISECOND
-            since = last
+            latest = _latest(page, "created_at")
+            if latest - since < _MILLISECOND:
+                log.warning(
+                    "At least %d records were created, and modified, within one millisecond; search skips the others",
+                    PAGE_SIZE,
+                )
+                latest = since + _MILLISECOND
+            since = latest
 
     def _page(
         self,
-        order: str,
+        sort_by: str,
         since: dt.datetime,
         *,
         until: dt.datetime | None = None,
         created_since: dt.datetime | None = None,
     ) -> Page:
-        if self.asked:
-            self.stop.wait(self.seconds_each)
-        self.asked += 1
-        # The bounds are taken as exclusive, and widened by an instant: at worst a task comes twice.
+        if self.requests:
+            self.stop.wait(self.interval_seconds)
+        self.requests += 1
+        # The bounds are treated as exclusive and widened by a millisecond: at worst a record is found twice.
         params = {
             **self.listing.params,
             "modified_at.after": _format_instant(since - _MILLISECOND),
-            "sort_by": order,
+            "sort_by": sort_by,
             "sort_ascending": "true",
         }
         if until:
@@ -139,7 +150,7 @@ class _KeysetSearch:
         if created_since:
             params["created_at.after"] = _format_instant(created_since - _MILLISECOND)
         request = ApiRequest(template=self.listing.path, values={"workspace": self.workspace_gid}, params=params)
-        [page] = self.client.iter_pages(request, opt_fields=self.opt_fields, stats=self.usage, stop=self.stop)
+        [page] = self.client.iter_pages(request, opt_fields=self.opt_fields, stats=self.stats, stop=self.stop)
         return page
 
 
@@ -148,12 +159,12 @@ class _Times(msgspec.Struct):
     created_at: dt.datetime
 
 
-class _Tasks(msgspec.Struct):
+class _Records(msgspec.Struct):
     data: list[_Times]
 
 
-def _last_value(page: Page, order: str) -> dt.datetime:
-    return max(getattr(task, order) for task in msgspec.json.decode(page.body, type=_Tasks).data)
+def _latest(page: Page, field_name: str) -> dt.datetime:
+    return max(getattr(record, field_name) for record in msgspec.json.decode(page.body, type=_Records).data)
 
 
 def _format_instant(instant: dt.datetime) -> str:

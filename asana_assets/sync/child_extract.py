@@ -1,48 +1,50 @@
-"""Reading the children of the parents that are due, and no others, in checkpoints.
+"""Incremental extract of children: those of stale parents only, in checkpoints.
 
-A checkpoint holds parents that were read to their end, and all their rows: once it is stored, they need not be asked
-again, whatever happens to the run. The rows of parents that are not due stay where they are.
+A checkpoint holds parents that were fetched completely, with all their rows: once it is stored, they are not fetched
+again, whatever happens to the run. The rows of parents that are not stale are left as they are.
 """
 
 import datetime as dt
 import hashlib
+import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.client import Page
 from asana_assets.asana.field_types import Array
-from asana_assets.asana.model import GID, PARENT_GID
-from asana_assets.sync.change_detection import Sync, SyncState
+from asana_assets.asana.model import GID, PARENT_GID, SYNCED_AT, Listing
+from asana_assets.sync.change_detection import Sync
+from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
-from asana_assets.sync.full_extract import BATCH_ROWS, ExtractContext, ExtractStats
+from asana_assets.sync.gids import NO_GIDS, to_gid_list
 from asana_assets.sync.parents import (
     FetchRequest,
     Parents,
     choose_parents,
     eligible_parents,
-    listing_request,
     merge_parents,
-    to_gid_list,
+    nested_parents,
 )
 from asana_assets.sync.rows import FetchedPage, RowBuilder
+from asana_assets.sync.search_hits import SEARCH_FIELDS, changed_hits, changed_parents, decode_hits
+from asana_assets.sync.sync_state import SyncState
 
 
 @dataclass(slots=True)
 class Checkpoint:
-    """Parents that were read, with all their rows.
+    """Parents that were fetched completely, with all their rows.
 
     Attributes:
-        read: What `Memory` is to keep: by parent, its version and when it was asked.
-        gone: Parents that are no more.
-        batches: The rows of the parents that were read.
-        rows: How many.
-        last: The sync that comes to its end with this.
+        fetched: The gid of each fetched parent, its version, and when it was requested (UTC): the sync state to save.
+        deleted: Gids of the parents that no longer exist.
+        batches: The rows of the fetched parents.
+        rows: The number of rows.
+        completes: The sync that this checkpoint completes; None unless it is the last one.
     """
 
     fetched: list[tuple[str, str, dt.datetime]] = field(default_factory=list[tuple[str, str, dt.datetime]])
@@ -51,248 +53,228 @@ class Checkpoint:
     rows: int = 0
     completes: Sync | None = None
 
-    def sync_state(self, workspace_gid: str) -> pa.Table:
-        """Give what is to be remembered once the rows are stored."""
-        gids, texts, instants = zip(*self.fetched, strict=True) if self.fetched else ((), (), ())
-        read = SyncState.rows(
-            pa.array(gids, pa.string()), pa.array(texts, pa.string()), pa.array(instants, pa.timestamp("us", tz="UTC"))
+    def sync_state(self) -> pa.Table:
+        """Return the sync state to save once the rows are stored."""
+        gids, versions, requested_at = zip(*self.fetched, strict=True) if self.fetched else ((), (), ())
+        fetched = SyncState.rows(
+            pa.array(gids, pa.string()),
+            pa.array(versions, pa.string()),
+            pa.array(requested_at, SYNCED_AT.type.arrow_type),
         )
-        return (
-            pa.concat_tables([read, SyncState.completed_marker(workspace_gid, self.completes)])
-            if self.completes
-            else read
-        )
+        if self.completes is None:
+            return fetched
+        return pa.concat_tables([fetched, SyncState.completed_marker(self.completes)])
 
     @property
     def parents(self) -> Array:
-        """The gids whose rows this replaces."""
+        """The gids of the parents whose rows this checkpoint replaces."""
         return pa.array([*(gid for gid, _, _ in self.fetched), *self.deleted], pa.string())
 
 
-class _Gid(msgspec.Struct):
-    gid: str
-
-
-class _Hit(msgspec.Struct):
-    gid: str
-    modified_at: dt.datetime | None = None
-    parent: _Gid | None = None
-
-
-class _Hits(msgspec.Struct):
-    data: list[_Hit]
-
-
 class ChildExtract:
-    """The children of one workspace, read while `checkpoints` is iterated; `report` fills meanwhile. Iterate once.
+    """The children of the stale parents of one workspace, fetched while `checkpoints` is iterated. Single use.
 
-    `data_version`, from `begin` on, is another if a parent's version is, or a search finds something changed.
+    `stats` is updated during iteration. `data_version`, set by `start`, changes if the version of any parent changes or
+    a search finds a changed child.
     """
 
     def __init__(
-        self, source: ExtractContext, *, checkpoint_rows: int = 50_000, checkpoint_seconds: float = 300.0
+        self, context: ExtractContext, *, checkpoint_rows: int = 50_000, checkpoint_seconds: float = 300.0
     ) -> None:
-        """Find the parents; ask nothing yet.
+        """Select the parents. Sends no request.
 
         Args:
-            source: What to read from.
-            checkpoint_rows: A checkpoint is given when it has so many rows and parents,
-            checkpoint_seconds: or when so much time has passed since the last.
+            context: The inputs.
+            checkpoint_rows: The number of rows and parents at which a checkpoint is complete.
+            checkpoint_seconds: The time after which a checkpoint is complete, whatever its size.
         """
-        self.endpoint = source.endpoint
-        self.workspace_gid = source.workspace_gid
-        self.previous = source.previous
+        self.endpoint = context.endpoint
+        self.workspace_gid = context.workspace_gid
+        self.previous = context.previous
         self.stats = ExtractStats()
-        self._source = source
-        self._limits = checkpoint_rows, checkpoint_seconds
-        self._builder = RowBuilder(source.endpoint)
-        [(self._listing, self._parents)] = choose_parents(source.endpoint, source.workspace_gid, source.upstream).groups
-        self._checkpoint = Checkpoint()
-        self._found: list[FetchedPage] = []
-        self._changed: set[str] = set()
-        self._asked: set[str] = set()
-        self._fetcher: Fetcher | None = None
         self.data_version = ""
-
-    def start(self) -> Fetcher:
-        """Find out who is due and start asking, a bounded number of pages ahead; call `close` if nobody reads them.
-
-        Raises:
-            AsanaError: what changed could not be searched.
-        """
-        if self._fetcher:
-            return self._fetcher
-        parents, changed = self._parents, pa.array([], pa.string())
-        if self.endpoint.recursive_listing:
-            known = self._source.previous.columns(self.columns)
-            parents = merge_parents([parents, self._nested(known)])
-            changed = self._find_changed(known)
-            self._changed = set(to_gid_list(changed))
-        due = parents.filter(self._source.state.stale(parents, sync=self._source.sync, changed=changed))
-        if self.endpoint.recursive_listing:
-            self._asked = set(to_gid_list(due["gid"]))
-        self.stats.parents, self.stats.parents_stale = parents.num_rows, due.num_rows
-        self.stats.resumed = self._source.state.count_fetched_since(self._source.sync.started_at)
-        self.data_version = self._version(parents)
-        self._fetcher = Fetcher(
-            self._source.client, opt_fields=self.endpoint.opt_fields, usage=self.stats.request_stats
-        )
-        self._fetcher.start(Parents(self.workspace_gid, ((self._listing, due),)).requests())
-        return self._fetcher
-
-    def _version(self, parents: pa.Table) -> str:
-        """Name what the rows will be by the versions of all parents, so that it stays while these do."""
-        digest = hashlib.sha256()
-        for batch in parents.combine_chunks().to_batches():
-            digest.update(batch.serialize())
-        if self._changed:  # of which the parents' versions do not tell
-            digest.update(self._source.sync.id.encode())
-        return digest.hexdigest()[:16]
+        self._context = context
+        self._checkpoint_rows = checkpoint_rows
+        self._checkpoint_seconds = checkpoint_seconds
+        self._builder = RowBuilder(context.endpoint)
+        [(self._listing, self._roots)] = choose_parents(
+            context.endpoint, context.workspace_gid, context.upstream
+        ).groups
+        self._checkpoint = Checkpoint()
+        self._pages: list[FetchedPage] = []
+        self._changed = NO_GIDS
+        self._requested: set[str] = set()
+        self._fetcher: Fetcher | None = None
+        self._stop_search = threading.Event()
 
     @property
     def all_sent(self) -> bool:
-        """Whether what was begun has nobody more to ask."""
+        """Whether no known request is left to send; true before the start."""
         return self._fetcher is None or self._fetcher.all_sent
 
+    def start(self, on_all_sent: Callable[[], None] = lambda: None) -> None:
+        """Determine the stale parents and start fetching in the background, a bounded number of pages ahead.
+
+        Call `close` if the checkpoints are not consumed. Has no effect if fetching was started before. `on_all_sent` is
+        called whenever `all_sent` may have become true.
+
+        Raises:
+            CancelledError: `close` was called meanwhile.
+            AsanaError: The search for changes failed.
+        """
+        self._fetcher = self._fetcher or self._start_fetcher(on_all_sent)
+
+    def _start_fetcher(self, on_all_sent: Callable[[], None] = lambda: None) -> Fetcher:
+        context, roots = self._context, self._roots
+        if self.endpoint.recursive_listing:
+            stored = context.previous.columns(self.columns)
+            roots = merge_parents([roots, nested_parents(self._listing, roots, stored)])
+            if self.endpoint.search and not context.sync.full_refresh:
+                self._changed = self._find_changed(self.endpoint.search, stored)
+        parents = Parents(self.workspace_gid, ((self._listing, roots),))
+        stale = stale_parents(parents, context.state, context.sync, self._changed)
+        if self.endpoint.recursive_listing:
+            self._requested = set(to_gid_list(stale.gids(self._listing)))
+        self.stats.parents, self.stats.parents_stale = len(parents), len(stale)
+        self.stats.resumed = context.state.count_fetched_since(context.sync.started_at)
+        self.data_version = self._hash(roots)
+        fetcher = Fetcher(
+            context.client,
+            opt_fields=self.endpoint.opt_fields,
+            stats=self.stats.request_stats,
+            on_all_sent=on_all_sent,
+        )
+        fetcher.start(stale.requests())
+        return fetcher
+
+    def _hash(self, parents: pa.Table) -> str:
+        """Return a hash of all parents' gids and versions."""
+        digest = hashlib.sha256()
+        for batch in parents.combine_chunks().to_batches():
+            digest.update(batch.serialize())
+        if len(self._changed):  # versions do not show these changes
+            digest.update(self._context.sync.id.encode())
+        return digest.hexdigest()[:16]
+
     def close(self) -> None:
-        """Stop asking."""
+        """Stop fetching. While another thread is in `start`, call it again once that has returned."""
+        self._stop_search.set()
         if self._fetcher:
             self._fetcher.close()
 
     def checkpoints(self) -> Generator[Checkpoint]:
-        """Read what is due. A checkpoint counts as stored when the next one is asked for; the last has `last`.
+        """Yield checkpoints until all stale parents are fetched; the last one `completes` the sync.
+
+        Requesting the next checkpoint acknowledges that the previous one is stored.
 
         Raises:
-            AsanaError: not all could be read; what could is in the checkpoints given and in `rest`.
+            AsanaError: Some parents cannot be fetched; the others are in the checkpoints so far and in
+                `partial_checkpoint`.
         """
-        fan = self.start()
-        rows_at_most, seconds_at_most = self._limits
+        self._fetcher = fetcher = self._fetcher or self._start_fetcher()
         pages: dict[str, list[Page]] = {}
-        waiting = 0
-        began = time.monotonic()
-        with closing(fan.events()) as answers:
-            for answer in answers:
-                if answer.page is not None:
-                    pages.setdefault(answer.request.parent_gid, []).append(answer.page)
+        rows_to_build = 0
+        started_at = time.monotonic()
+        with closing(fetcher.events()) as events:
+            for event in events:
+                parent_gid = event.request.parent_gid
+                if event.page is not None:
+                    pages.setdefault(parent_gid, []).append(event.page)
                     continue
-                ended = pages.pop(answer.request.parent_gid, [])
-                self._record_parent(answer, ended)
-                waiting += sum(page.count for page in ended)
-                size = waiting + self._checkpoint.rows + len(self._checkpoint.fetched)
-                full = size >= rows_at_most or time.monotonic() - began >= seconds_at_most
-                if full or waiting >= BATCH_ROWS or (self.endpoint.recursive_listing and fan.drained):
-                    waiting = 0
-                    fan.enqueue(self._nested_asks(self._build()))
-                if full:
-                    yield from self._store()
-                    began = time.monotonic()
+                parent_pages = pages.pop(parent_gid, [])
+                self._record_parent(event, parent_pages)
+                rows_to_build += sum(page.count for page in parent_pages)
+                size = rows_to_build + self._checkpoint.rows + len(self._checkpoint.fetched)
+                complete = size >= self._checkpoint_rows or time.monotonic() - started_at >= self._checkpoint_seconds
+                may_find_parents = bool(self.endpoint.recursive_listing) and fetcher.drained
+                if complete or rows_to_build >= BATCH_ROWS or may_find_parents:
+                    rows_to_build = 0
+                    fetcher.enqueue(self._nested_requests(self._build()))
+                if complete:
+                    yield from self._yield_checkpoint()
+                    started_at = time.monotonic()
         self._build()
-        self._checkpoint.completes = self._source.sync
-        yield from self._store()
+        self._checkpoint.completes = self._context.sync
+        yield from self._yield_checkpoint()
 
     def partial_checkpoint(self) -> Checkpoint:
-        """Give what was read and is not known to be stored; for when `checkpoints` was broken off."""
+        """Return what was fetched and not acknowledged as stored, after an interruption of `checkpoints`."""
         self._build()
         return self._checkpoint
 
-    def obsolete_parents(self, known: pa.Table) -> tuple[Array, Array]:
-        """Give the parents whose rows are stored, and those that are remembered, though they are none any more.
+    def obsolete_parents(self, stored: pa.Table) -> tuple[Array, Array]:
+        """Return the parents that no longer exist: those with stored rows, and those with sync state.
 
         Args:
-            known: Of every row stored by now, the columns that `columns` names.
+            stored: Every row stored by now, with the columns in `columns`.
         """
-        valid = self._parents["gid"].combine_chunks()
+        valid = self._roots["gid"].combine_chunks()
         if self.endpoint.recursive_listing:
-            valid = pa.concat_arrays([valid, *self._nested(known)["gid"].chunks])
-        stored = pc.unique(known[PARENT_GID.name].combine_chunks())
-        stored = stored.filter(pc.invert(pc.is_in(stored, value_set=valid)))
-        return stored, self._source.state.untracked_by(valid)
+            valid = pa.concat_arrays([valid, *nested_parents(self._listing, self._roots, stored)["gid"].chunks])
+        with_rows = pc.unique(stored[PARENT_GID.name].combine_chunks())
+        with_rows = with_rows.filter(pc.invert(pc.is_in(with_rows, value_set=valid)))
+        return with_rows, self._context.state.untracked_by(valid)
 
     def orphaned_gids(self, stored: pa.Table) -> Array:
-        """Give the parents that stored rows name and that are none; of each row, the columns that `columns` names."""
-        parents, _ = self.obsolete_parents(stored)
-        return parents
+        """Return the missing parents that stored rows, given with the columns in `columns`, reference."""
+        with_rows, _ = self.obsolete_parents(stored)
+        return with_rows
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the endpoint's own rows that tell what is known."""
+        """The columns of the endpoint's own rows that the selection of parents needs."""
         own = (self._listing.only_if, *(self._listing.version_columns or ())) if self.endpoint.recursive_listing else ()
         return tuple(dict.fromkeys((GID.name, PARENT_GID.name, *(column for column in own if column))))
 
-    def _nested(self, known: pa.Table) -> pa.Table:
-        """Give the parents among the known rows, those that can still be come by from above."""
-        reached = self._parents
-        levels = [self._parents.slice(0, 0)]
-        while known.num_rows and reached.num_rows:
-            below = pc.is_in(known[PARENT_GID.name], value_set=reached["gid"].combine_chunks())
-            reached = eligible_parents(self._listing, known.filter(below))
-            known = known.filter(pc.invert(below))
-            levels.append(reached)
-        return pa.concat_tables(levels)
-
-    def _find_changed(self, known: pa.Table) -> Array:
-        """Give the parents of those children that a search finds changed: other than they are known."""
-        if not self.endpoint.search or self._source.sync.full_refresh:
-            return pa.array([], pa.string())
-        pages = self._source.search.changed_since(
-            self.endpoint.search,
+    def _find_changed(self, search: Listing, stored: pa.Table) -> Array:
+        """Return the parents of the children that a search finds changed."""
+        pages = self._context.search.changed_since(
+            search,
             self.workspace_gid,
-            self._source.state.last_sync_started_at,
-            opt_fields="created_at,modified_at,parent",
-            usage=self.stats.request_stats,
+            self._context.state.last_sync_started_at,
+            opt_fields=",".join(SEARCH_FIELDS),
+            stats=self.stats.request_stats,
+            stop=self._stop_search,
         )
-        hits = [hit for page in pages or () for hit in msgspec.json.decode(page.body, type=_Hits).data]
-        gids = pa.array([hit.gid for hit in hits], pa.string())
-        ours = known.filter(pc.is_in(known[GID.name], value_set=gids))
-        as_known = dict(zip(to_gid_list(ours[GID.name]), ours["modified_at"].to_pylist(), strict=True))
-        others = pa.array(
-            [hit.parent.gid for hit in hits if hit.parent and as_known.get(hit.gid) != hit.modified_at], pa.string()
-        )
-        # A first child does not modify its parent. If that is a row of ours, it is read again, with those beside it:
-        # then it is known to have children, and is asked.
-        named = known.filter(pc.is_in(known[GID.name], value_set=others))
-        childless = named.filter(
-            pc.invert(pc.is_in(named[GID.name], value_set=eligible_parents(self._listing, named)["gid"]))
-        )
-        return pa.concat_arrays([others, childless[PARENT_GID.name].combine_chunks()])
+        return changed_parents(self._listing, changed_hits(decode_hits(pages or ()), stored), stored)
 
-    def _record_parent(self, answer: FetchEvent, pages: list[Page]) -> None:
-        """Take down that a parent was asked to its end."""
-        gid = answer.request.parent_gid
-        self.stats.record_outcome(answer)
-        if answer.outcome is Outcome.DELETED:
+    def _record_parent(self, event: FetchEvent, pages: list[Page]) -> None:
+        """Record the outcome of a parent and keep its pages."""
+        gid = event.request.parent_gid
+        self.stats.record_outcome(event)
+        if event.outcome is Outcome.DELETED:
             self._checkpoint.deleted.append(gid)
-        elif answer.outcome is not Outcome.FORBIDDEN:
-            asked_at = pages[0].requested_at if pages else self._source.sync.started_at
-            self._checkpoint.fetched.append((gid, answer.request.version, asked_at))
-            self._found += [FetchedPage(page, gid) for page in pages]
+        elif event.outcome is not Outcome.FORBIDDEN:
+            requested_at = pages[0].requested_at if pages else self._context.sync.started_at
+            self._checkpoint.fetched.append((gid, event.request.version, requested_at))
+            self._pages += [FetchedPage(page, gid) for page in pages]
 
     def _build(self) -> pa.RecordBatch | None:
-        """Make rows of what was found; give them."""
-        if not self._found:
+        """Build the rows of the pages kept so far, add them to the checkpoint, and return them."""
+        if not self._pages:
             return None
-        batch = self._builder.build(self._found, self.workspace_gid)
-        self._found = []
+        batch = self._builder.build(self._pages, self.workspace_gid)
+        self._pages = []
         self._checkpoint.batches.append(batch)
         self._checkpoint.rows += batch.num_rows
         self.stats.add_rows(batch)
         return batch
 
-    def _nested_asks(self, batch: pa.RecordBatch | None) -> Iterator[FetchRequest]:
-        """Give the asks of the parents that are among new rows and due; one that was asked is not asked again."""
+    def _nested_requests(self, batch: pa.RecordBatch | None) -> Iterator[FetchRequest]:
+        """Yield requests for the new rows that are stale parents, without those requested before."""
         if batch is None or not self.endpoint.recursive_listing:
             return
-        rows = merge_parents([eligible_parents(self._listing, batch)])
-        due = self._source.state.stale(rows, sync=self._source.sync, changed=pa.array(self._changed, pa.string()))
-        for gid, version, is_due in zip(
-            to_gid_list(rows["gid"]), to_gid_list(rows["version"]), due.to_pylist(), strict=True
-        ):
-            if is_due and gid not in self._asked:
-                self._asked.add(gid)
+        parents = Parents(
+            self.workspace_gid, ((self._listing, merge_parents([eligible_parents(self._listing, batch)])),)
+        )
+        stale = stale_parents(parents, self._context.state, self._context.sync, self._changed)
+        for request in stale.requests():
+            if request.parent_gid not in self._requested:
+                self._requested.add(request.parent_gid)
                 self.stats.parents += 1
                 self.stats.parents_stale += 1
-                yield listing_request(self._listing, gid, self.workspace_gid, version)
+                yield request
 
-    def _store(self) -> Iterator[Checkpoint]:
+    def _yield_checkpoint(self) -> Iterator[Checkpoint]:
         yield self._checkpoint
         self._checkpoint = Checkpoint()

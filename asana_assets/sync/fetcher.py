@@ -1,14 +1,14 @@
-"""Asking many parents side by side.
+"""Concurrent fetching with backpressure.
 
-As many listings are open at once as the client may have requests on the way, so that the rate and not the latency is
-the bound. Pages are handed over as they come, and a reader that falls behind holds the asking back: what is read but
-not yet taken stays bounded. What order pages come in does not matter to a table: its rows are sorted when written.
+Up to the client's `max_in_flight` listings are open at once, so that the rate limit and not latency bounds throughput.
+Pages are handed over as they arrive. A slow consumer holds the fetching back, which bounds the pages that are fetched
+and not yet consumed. Pages arrive in any order: rows are sorted when they are written.
 """
 
 import queue
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
@@ -19,139 +19,159 @@ from asana_assets.asana.errors import AsanaError, CancelledError, ForbiddenError
 from asana_assets.asana.model import WORKSPACE_GID
 from asana_assets.sync.parents import FetchRequest
 
-_LOOK_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.2  # how often a worker blocked by a full queue checks whether the fetcher was closed
 
 
 class Outcome(Enum):
-    """How asking one parent ended."""
+    """The outcome of fetching one parent."""
 
-    READ = "read"
+    FETCHED = "fetched"
     FORBIDDEN = "forbidden"
-    DELETED = "gone"
+    DELETED = "deleted"
     NOT_ON_PLAN = "not on plan"
 
 
 @dataclass(frozen=True, slots=True)
 class FetchEvent:
-    """A page of an ask, or its end; an end comes after all pages of the ask."""
+    """A page of a request or, after all of its pages, its outcome."""
 
     request: FetchRequest
     page: Page | None = None
     outcome: Outcome | None = None
 
 
-def decide_outcome(error: AsanaError, asked: FetchRequest) -> Outcome | None:
-    """Say what an error of one parent means for the table; None if the table cannot be had.
+def decide_outcome(error: AsanaError, request: FetchRequest) -> Outcome | None:
+    """Return what an error means for one parent, or None if the endpoint as a whole cannot be fetched.
 
-    A parent may become private or be deleted between its own listing and ours: that concerns its rows alone. The
-    workspace is no such parent: when its listing is refused, nothing is known, unless the plan does not have it.
+    A parent may become private or be deleted after it was listed; this affects its own rows only. A rejected listing
+    of the workspace leaves everything unknown, unless the reason is that the plan does not include it.
     """
-    alone = asked.is_record or asked.listing.parent_ref != WORKSPACE_GID.name
+    affects_one_parent = request.is_record or request.listing.parent_ref != WORKSPACE_GID.name
     match error:
-        case PlanLimitError() if asked.listing.parent:
+        case PlanLimitError() if request.listing.parent:
             return Outcome.NOT_ON_PLAN
-        case ForbiddenError() if alone:
+        case ForbiddenError() if affects_one_parent:
             return Outcome.FORBIDDEN
-        case NotFoundError() if alone:
+        case NotFoundError() if affects_one_parent:
             return Outcome.DELETED
         case _:
             return None
 
 
 class Fetcher:
-    """Asks from `begin` on, a bounded number ahead of who reads `answers`; may be given more while it is read."""
+    """Sends requests from worker threads, a bounded number ahead of the consumer of `events`."""
 
-    def __init__(self, client: Client, *, opt_fields: str, usage: RequestStats) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        opt_fields: str,
+        stats: RequestStats,
+        on_all_sent: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Create the worker threads; no request is sent yet.
+
+        Args:
+            client: Sends the requests.
+            opt_fields: The fields to request of each record.
+            stats: Receives the cost.
+            on_all_sent: Called whenever `all_sent` may have become true, by the thread that called `start` or that
+                consumes `events`.
+        """
         self._client = client
+        self._on_all_sent = on_all_sent
         self._opt_fields = opt_fields
-        self._usage = usage
-        self._ahead = 2 * client.max_in_flight
+        self._stats = stats
+        self._max_pending = 2 * client.max_in_flight
         self._stop = threading.Event()
-        self._answers: queue.Queue[FetchEvent | BaseException] = queue.Queue(maxsize=self._ahead)
-        self._asks: Iterator[FetchRequest] = iter(())
-        self._more: deque[FetchRequest] = deque()
-        self._unanswered = 0
+        self._events: queue.Queue[FetchEvent | BaseException] = queue.Queue(maxsize=self._max_pending)
+        self._requests: Iterator[FetchRequest] = iter(())
+        self._queued: deque[FetchRequest] = deque()
+        self._pending = 0  # requests submitted whose outcome was not consumed yet
         self._exhausted = False
         self._pool = ThreadPoolExecutor(client.max_in_flight, thread_name_prefix="asana")
 
-    def start(self, asks: Iterator[FetchRequest]) -> None:
-        """Start asking; call `close`, or read `answers`, to end it."""
-        self._asks = asks
-        self._fill()
+    def start(self, requests: Iterator[FetchRequest]) -> None:
+        """Start fetching. Consume `events` to the end, or call `close`."""
+        self._requests = requests
+        self._submit()
 
-    def enqueue(self, asks: Iterable[FetchRequest]) -> None:
-        """Ask these too. For the thread that reads `answers`, which goes on until they are answered."""
-        self._more.extend(asks)
+    def enqueue(self, requests: Iterable[FetchRequest]) -> None:
+        """Add requests; to be called by the thread that consumes `events`, which then also yields theirs."""
+        self._queued.extend(requests)
 
     @property
     def all_sent(self) -> bool:
-        """Whether nobody waits to be asked, as far as is known."""
-        return self._exhausted and self._unanswered <= self._client.max_in_flight
+        """Whether every known request was sent or has a worker of its own."""
+        return self._exhausted and not self._queued and self._pending <= self._client.max_in_flight
 
     @property
     def drained(self) -> bool:
-        """Whether nothing waits to be taken."""
-        return self._answers.empty()
+        """Whether every event so far has been consumed."""
+        return self._events.empty()
 
     def events(self) -> Generator[FetchEvent]:
-        """Give what comes, to the end; close the generator to stop.
+        """Yield events until every request has an outcome; close the generator to stop early.
 
         Raises:
-            AsanaError: what an ask failed with, unless `decide_outcome` has a word for it; the others are given up.
+            AsanaError: A request failed with an error that `decide_outcome` has no outcome for. Remaining requests are
+                cancelled.
         """
         try:
-            while self._unanswered:
-                answer = self._answers.get()
-                if isinstance(answer, BaseException):
-                    raise answer
-                self._unanswered -= answer.outcome is not None
-                yield answer
-                self._fill()
+            while self._pending:
+                event = self._events.get()
+                if isinstance(event, BaseException):
+                    raise event
+                self._pending -= event.outcome is not None
+                yield event
+                self._submit()
         finally:
             self.close()
 
     def close(self) -> None:
-        """Stop asking, and wait for what is on its way."""
+        """Cancel requests that were not sent, and wait for those in flight."""
         self._stop.set()
         self._pool.shutdown()
 
-    def _fill(self) -> None:
-        while self._unanswered < self._ahead:
-            asked = self._more.popleft() if self._more else next(self._asks, None)
-            self._exhausted = asked is None
-            if asked is None:
-                return
-            self._pool.submit(self._ask, asked)
-            self._unanswered += 1
+    def _submit(self) -> None:
+        while self._pending < self._max_pending:
+            request = self._queued.popleft() if self._queued else next(self._requests, None)
+            self._exhausted = request is None
+            if request is None:
+                break
+            self._pool.submit(self._fetch, request)
+            self._pending += 1
+        if self.all_sent:
+            self._on_all_sent()
 
-    def _ask(self, asked: FetchRequest) -> None:
+    def _fetch(self, request: FetchRequest) -> None:
         try:
-            for page in self._pages(asked):
-                self._put(FetchEvent(asked, page=page))
-            self._put(FetchEvent(asked, outcome=Outcome.READ))
+            for page in self._pages(request):
+                self._put(FetchEvent(request, page=page))
+            self._put(FetchEvent(request, outcome=Outcome.FETCHED))
         except AsanaError as error:
-            outcome = decide_outcome(error, asked)
-            self._put(FetchEvent(asked, outcome=outcome) if outcome else error)
-        except BaseException as error:  # noqa: BLE001 # raised again by the thread that reads
+            outcome = decide_outcome(error, request)
+            self._put(FetchEvent(request, outcome=outcome) if outcome else error)
+        except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
             self._put(error)
 
-    def _pages(self, asked: FetchRequest) -> Iterator[Page]:
-        if asked.is_record:
+    def _pages(self, request: FetchRequest) -> Iterator[Page]:
+        if request.is_record:
             yield self._client.get_record(
-                asked.api_request, opt_fields=self._opt_fields, stats=self._usage, stop=self._stop
+                request.api_request, opt_fields=self._opt_fields, stats=self._stats, stop=self._stop
             )
         else:
             yield from self._client.iter_pages(
-                asked.api_request, opt_fields=self._opt_fields, stats=self._usage, stop=self._stop
+                request.api_request, opt_fields=self._opt_fields, stats=self._stats, stop=self._stop
             )
 
-    def _put(self, answer: FetchEvent | BaseException) -> None:
+    def _put(self, event: FetchEvent | BaseException) -> None:
         while not self._stop.is_set():
             try:
-                self._answers.put(answer, timeout=_LOOK_SECONDS)
+                self._events.put(event, timeout=_POLL_SECONDS)
             except queue.Full:
                 continue
             else:
                 return
-        if isinstance(answer, FetchEvent):
+        if isinstance(event, FetchEvent):
             raise CancelledError("stopped")

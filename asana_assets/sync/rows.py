@@ -1,7 +1,7 @@
-"""From pages of JSON to Arrow rows by an endpoint's columns.
+"""Conversion of JSON pages to Arrow rows by an endpoint's columns.
 
-Nearly every page fits its columns and takes the fast way, Arrow's own JSON reader over the bytes as they came. A page
-that does not fit is decoded value by value: what fits stays, what does not goes to `_unmapped`, and no row is lost.
+Nearly every page fits its columns and takes the fast path: Arrow's JSON reader on the bytes as received. A page that
+does not fit is decoded value by value; values that do not fit are moved to `_unmapped`, and no row is lost.
 """
 
 import io
@@ -22,7 +22,7 @@ from asana_assets.asana.model import GID, PARENT_GID, SYNCED_AT, UNMAPPED, WORKS
 
 @dataclass(frozen=True, slots=True)
 class FetchedPage:
-    """A page, and the parent it was listed under."""
+    """A page and the gid of the parent it was listed under."""
 
     page: Page
     parent_gid: str
@@ -33,7 +33,7 @@ class _Records(msgspec.Struct):
 
 
 class RowBuilder:
-    """Makes rows of one endpoint's pages."""
+    """Builds the rows of one endpoint from its pages."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -44,46 +44,54 @@ class RowBuilder:
             unexpected_field_behavior="ignore",
         )
 
-    def build(self, found: Sequence[FetchedPage], workspace_gid: str | None) -> pa.RecordBatch:
-        """Give the rows of the pages, in the table's schema.
+    def build(self, fetched: Sequence[FetchedPage], workspace_gid: str | None) -> pa.RecordBatch:
+        """Build the rows of the pages, in the table's schema.
 
         Args:
-            found: The pages.
-            workspace_gid: The partition; None where each record is a workspace itself.
+            fetched: The pages.
+            workspace_gid: The partition; empty or None where each record is a workspace itself.
 
         Raises:
-            ContractError: a record has no gid.
+            ContractError: A record has no gid or is not an object.
         """
-        pages = [item.page for item in found]
+        pages = [item.page for item in fetched]
         try:
-            records, misfits = self.convert(pages), None
+            records, unmapped = self.convert(pages), None
         except pa.ArrowInvalid:
-            records, misfits = self.fit(pages)
+            records, unmapped = self.coerce(pages)
         gids = records[GID.name]
         if gids.null_count:
             raise ContractError(f"Asana sent {self._endpoint.name} without a gid")
         columns = dict(zip(records.schema.names, records.columns, strict=True))
         columns[WORKSPACE_GID.name] = pa.repeat(pa.scalar(workspace_gid), records.num_rows) if workspace_gid else gids
         if self._endpoint.is_child:
-            columns[PARENT_GID.name] = _repeated([item.parent_gid for item in found], pages, pa.string())
-        columns[SYNCED_AT.name] = _repeated([page.requested_at for page in pages], pages, SYNCED_AT.type.arrow_type)
-        columns[UNMAPPED.name] = pa.array(misfits, pa.string()) if misfits else pa.nulls(records.num_rows, pa.string())
+            columns[PARENT_GID.name] = _per_record([item.parent_gid for item in fetched], pages, pa.string())
+        columns[SYNCED_AT.name] = _per_record([page.requested_at for page in pages], pages, SYNCED_AT.type.arrow_type)
+        columns[UNMAPPED.name] = pa.array(unmapped, pa.string()) if unmapped else pa.nulls(len(gids), pa.string())
         schema = self._endpoint.schema
         return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
     def convert(self, pages: Sequence[Page]) -> pa.RecordBatch:
-        """Give the records of all pages, or raise `pa.ArrowInvalid` if one value does not fit."""
+        """Return the records of all pages by the fast path.
+
+        Raises:
+            pa.ArrowInvalid: A value does not fit its column.
+        """
         body = b"\n".join(page.body for page in pages)
-        # One block, so that no page is cut; one thread, since the pages are small and the other core is busy.
-        read = pj.ReadOptions(use_threads=False, block_size=len(body) + 1)
-        data = pj.read_json(io.BytesIO(body), read_options=read, parse_options=self._options)["data"]
+        # One block, so that no page is split; one thread, since pages are small and the other core is busy.
+        read_options = pj.ReadOptions(use_threads=False, block_size=len(body) + 1)
+        data = pj.read_json(io.BytesIO(body), read_options=read_options, parse_options=self._options)["data"]
         records = pc.list_flatten(data.combine_chunks())
         if len(records) != sum(page.count for page in pages):
             raise pa.ArrowInvalid("some pages were not read as one list each")
-        return _as_batch(self._record.convert(records))
+        return _to_batch(self._record.convert(records))
 
-    def fit(self, pages: Sequence[Page]) -> tuple[pa.RecordBatch, list[str | None]]:
-        """Give the records of all pages, and of each what did not fit, as JSON."""
+    def coerce(self, pages: Sequence[Page]) -> tuple[pa.RecordBatch, list[str | None]]:
+        """Return the records of all pages, and for each the values that do not fit, as a JSON object, or None.
+
+        Raises:
+            ContractError: A record is not an object.
+        """
         rows: list[object] = []
         unmapped: list[str | None] = []
         for page in pages:
@@ -93,19 +101,20 @@ class RowBuilder:
                     {c.name: c.type.coerce(record.get(c.field), c.field, misfits) for c in self._record.columns}
                 )
                 unmapped.append(msgspec.json.encode(misfits).decode() if misfits else None)
-        return _as_batch(pa.array(rows, self._record.arrow_type)), unmapped
+        return _to_batch(pa.array(rows, self._record.arrow_type)), unmapped
 
     def _decode(self, page: Page) -> list[dict[str, Json]]:
         try:
             return msgspec.json.decode(page.body, type=_Records).data
         except msgspec.ValidationError:
-            raise ContractError(f"Asana sent {self._endpoint.name} that are no objects") from None
+            raise ContractError(f"Asana sent {self._endpoint.name} that are not JSON objects") from None
 
 
-def _as_batch(records: Array) -> pa.RecordBatch:
+def _to_batch(records: Array) -> pa.RecordBatch:
     return pa.RecordBatch.from_struct_array(cast("pa.StructArray", records))
 
 
-def _repeated(values: Sequence[object], pages: Sequence[Page], kind: pa.DataType) -> Array:
-    counts = [at for at, page in enumerate(pages) for _ in range(page.count)]
-    return pa.array(values, kind).take(pa.array(counts, pa.int32()))
+def _per_record(values: Sequence[object], pages: Sequence[Page], arrow_type: pa.DataType) -> Array:
+    """Return the value of each page once for each of its records."""
+    page_indices = [index for index, page in enumerate(pages) for _ in range(page.count)]
+    return pa.array(values, arrow_type).take(pa.array(page_indices, pa.int32()))

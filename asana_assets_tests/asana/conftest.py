@@ -17,7 +17,7 @@ from asana_assets_tests.support.postgres_server import Postgres
 @pytest.fixture(scope="module")
 def large_project() -> LargeProject:
     organization = build_organization()
-    project = organization.add_project(organization.traps["paid_organization"], "Large")
+    project = organization.add_project(organization.edge_cases["paid_organization"], "Large")
     return LargeProject(organization, project, [organization.add_task(project, f"Task {at}") for at in range(250)])
 
 

@@ -9,7 +9,7 @@ import pytest
 from asana_assets.asana.client import Client
 from asana_assets.asana.errors import CancelledError
 from asana_assets.asana.request_stats import RequestStats
-from asana_assets.sandbox import Request as SandboxRequest
+from asana_assets.sandbox import ReceivedRequest as SandboxRequest
 from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.client_harness import SOON_SECONDS, client_of, pages
 
@@ -45,7 +45,7 @@ def test_stop_ends_the_wait_for_a_slot(sandbox: Sandbox) -> None:
 
 
 def test_stop_ends_the_wait_for_the_end_of_a_pause(sandbox: Sandbox) -> None:
-    sandbox.fault("*", 429, retry_after=100)
+    sandbox.add_fault("*", 429, retry_after=100)
     with client_of(sandbox) as client:
         assert_stop_ends_the_wait(client)
     assert len(sandbox.log) <= 1
@@ -58,7 +58,7 @@ def test_stop_ends_the_backoff(sandbox: Sandbox) -> None:
         stop.set()
         return True
 
-    sandbox.fault(matches, 503)
+    sandbox.add_fault(matches, 503)
     with (
         client_of(sandbox) as client,
         pytest.raises(CancelledError, match=r"^GET /workspaces was not retried: cancelled"),

@@ -15,7 +15,7 @@ from asana_assets_tests.support.scripted_server import respond_in_turn, respond_
 
 
 def test_a_repeated_offset_is_a_contract_error(sandbox: Sandbox, large_project: LargeProject) -> None:
-    sandbox.fault("/tasks", "repeated_offset")
+    sandbox.add_fault("/tasks", "repeated_offset")
     with (
         client_of(sandbox) as client,
         pytest.raises(ContractError, match=r"^GET /tasks returned the same offset twice; the listing never ends$"),

@@ -13,8 +13,8 @@ from asana_assets.asana.paging import MIN_PAGE_SIZE, PAGE_SIZE, PageOutcome, Pag
 from asana_assets.asana.retry_policy import RetryPolicy
 from asana_assets.asana.throttle import Throttle
 from asana_assets.asana.transport import Transport
-from asana_assets.sandbox import Kind, Sandbox
-from asana_assets.sandbox import Request as SandboxRequest
+from asana_assets.sandbox import FaultKind, Sandbox
+from asana_assets.sandbox import ReceivedRequest as SandboxRequest
 from asana_assets_tests.support.client_harness import (
     TOKEN,
     LargeProject,
@@ -31,13 +31,13 @@ from asana_assets_tests.support.scripted_server import respond_with, serve
 SUCCESS, OVERLOAD, COST_LIMIT = PageOutcome.SUCCESS, PageOutcome.OVERLOAD, PageOutcome.COST_LIMIT
 
 
-def fault_above(sandbox: Sandbox, limit: int, kind: Kind, *, times: int | None = None) -> None:
+def fault_above(sandbox: Sandbox, limit: int, kind: FaultKind, *, times: int | None = None) -> None:
     """Fail the pages of tasks that are larger than the limit."""
 
     def is_too_large(request: SandboxRequest) -> bool:
         return request.path == "/tasks" and int(request.query["limit"]) > limit
 
-    sandbox.fault(is_too_large, kind, times=times, hang_seconds=2)
+    sandbox.add_fault(is_too_large, kind, times=times, hang_seconds=2)
 
 
 def limits_of(sandbox: Sandbox) -> list[int]:
@@ -49,7 +49,7 @@ def limits_of(sandbox: Sandbox) -> list[int]:
 
 @pytest.mark.parametrize("kind", [500, 504, 524, 408])
 def test_a_listing_whose_large_pages_fail_is_fetched_in_smaller_ones(
-    sandbox: Sandbox, large_project: LargeProject, kind: Kind
+    sandbox: Sandbox, large_project: LargeProject, kind: FaultKind
 ) -> None:
     fault_above(sandbox, 25, kind)
     with client_of(sandbox) as client:
@@ -89,7 +89,7 @@ def test_the_size_belongs_to_its_listing(sandbox: Sandbox, large_project: LargeP
 
 def test_a_single_failure_does_not_reduce_the_size(sandbox: Sandbox, large_project: LargeProject) -> None:
     for page in range(3):
-        sandbox.fault("/tasks", 503, skip=page, times=1)
+        sandbox.add_fault("/tasks", 503, skip=page, times=1)
     with client_of(sandbox) as client:
         assert gids(pages(client, large_project.request)) == large_project.task_gids
     assert set(limits_of(sandbox)) == {100}
@@ -98,9 +98,9 @@ def test_a_single_failure_does_not_reduce_the_size(sandbox: Sandbox, large_proje
 
 @pytest.mark.parametrize("kind", ["disconnect", "reset", "truncated", "empty", "garbage", 429])
 def test_failures_that_a_smaller_page_would_not_avoid_do_not_reduce_the_size(
-    sandbox: Sandbox, large_project: LargeProject, kind: Kind
+    sandbox: Sandbox, large_project: LargeProject, kind: FaultKind
 ) -> None:
-    sandbox.fault("/tasks", kind, skip=1, times=4)
+    sandbox.add_fault("/tasks", kind, skip=1, times=4)
     with client_of(sandbox) as client:
         assert gids(pages(client, large_project.request)) == large_project.task_gids
     assert set(limits_of(sandbox)) == {100}
@@ -109,7 +109,7 @@ def test_failures_that_a_smaller_page_would_not_avoid_do_not_reduce_the_size(
 def test_a_server_that_always_fails_is_given_up_at_the_smallest_size(
     sandbox: Sandbox, large_project: LargeProject
 ) -> None:
-    sandbox.fault("/tasks", 504)
+    sandbox.add_fault("/tasks", 504)
     with (
         client_of(sandbox) as client,
         pytest.raises(TransientError, match=r"^GET /tasks failed 8 times: Asana returned 504$"),

@@ -8,7 +8,7 @@ import pytest
 
 from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.request_stats import RequestStats
-from asana_assets.sandbox import Request as SandboxRequest
+from asana_assets.sandbox import ReceivedRequest as SandboxRequest
 from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.client_harness import LargeProject, client_at, client_of, gids, page_body, pages
 from asana_assets_tests.support.scripted_server import respond_in_turn, respond_with, serve
@@ -33,7 +33,7 @@ def test_a_listing_is_fetched_to_its_end_in_pages_of_100(sandbox: Sandbox, large
 def test_a_listing_of_one_page_is_one_request(count: int) -> None:
     with Sandbox() as sandbox, client_of(sandbox) as client:
         organization = sandbox.organization
-        project = organization.add_project(organization.traps["paid_organization"], "Few")
+        project = organization.add_project(organization.edge_cases["paid_organization"], "Few")
         tasks = [organization.add_task(project, f"Task {at}") for at in range(count)]
         fetched = list(pages(client, ApiRequest(template="/tasks", params={"project": project})))
         assert [page.count for page in fetched] == [count]
@@ -56,7 +56,7 @@ def test_requested_at_is_the_time_of_the_successful_attempt(sandbox: Sandbox) ->
         failed_at.append(dt.datetime.now(dt.UTC))
         return True
 
-    sandbox.fault(matches, 503, times=1)
+    sandbox.add_fault(matches, 503, times=1)
     with client_of(sandbox) as client:
         [page] = pages(client)
     assert failed_at[0] < page.requested_at <= dt.datetime.now(dt.UTC)
@@ -89,7 +89,7 @@ def test_a_listing_continues_after_empty_pages_that_have_a_next_page(count: int)
 
 def test_a_limit_of_the_request_is_kept(sandbox: Sandbox, large_project: LargeProject) -> None:
     request = ApiRequest(template="/tasks", params={**large_project.request.params, "limit": "7"})
-    sandbox.fault("/tasks", 503, times=3)
+    sandbox.add_fault("/tasks", 503, times=3)
     with client_of(sandbox) as client:
         page = next(pages(client, request))
     assert (page.count, page.limit) == (7, 7)

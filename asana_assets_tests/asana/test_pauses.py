@@ -21,7 +21,7 @@ from asana_assets_tests.support.scripted_server import respond_with, serve
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_retry_after_beyond_the_time_budget_fails_at_once(sandbox: Sandbox, status: int) -> None:
-    sandbox.fault("*", status, retry_after=1000)
+    sandbox.add_fault("*", status, retry_after=1000)
     started_at = time.monotonic()
     with (
         client_of(sandbox, retry=RetryPolicy(budget_seconds=100)) as client,
@@ -37,14 +37,14 @@ def test_a_retry_after_beyond_the_time_budget_fails_at_once(sandbox: Sandbox, st
 
 @pytest.mark.parametrize("status", [429, 503, 529, 408, 206])
 def test_a_retry_after_costs_no_attempt(sandbox: Sandbox, status: int) -> None:
-    sandbox.fault("*", status, times=1, retry_after=1)
+    sandbox.add_fault("*", status, times=1, retry_after=1)
     with client_of(sandbox, retry=RetryPolicy(max_attempts=1, attempts_before_first_response=1)) as client:
         assert gids(pages(client))
     assert [entry.status for entry in sandbox.log] == [status, 200]
 
 
 def test_a_429_without_retry_after_costs_an_attempt_and_cuts_the_rate(sandbox: Sandbox) -> None:
-    sandbox.fault("*", 429)
+    sandbox.add_fault("*", 429)
     with client_of(sandbox, retry=RetryPolicy(max_attempts=3, max_backoff_seconds=0.01)) as client:
         with pytest.raises(TransientError, match=r"failed 3 times: Asana returned 429$"):
             list(pages(client))
@@ -55,7 +55,7 @@ def test_a_429_without_retry_after_costs_an_attempt_and_cuts_the_rate(sandbox: S
 @pytest.mark.parametrize("status", [429, 503, 520])
 def test_a_retry_after_pauses_every_thread_for_its_seconds(sandbox: Sandbox, status: int) -> None:
     """The second slot is half a second after the first: by then the pause has started."""
-    sandbox.fault("*", status, times=1, retry_after=1)
+    sandbox.add_fault("*", status, times=1, retry_after=1)
     with client_of(sandbox, ceiling=2) as client, ThreadPoolExecutor(2) as pool:
         assert all(pool.map(lambda _: gids(pages(client)), range(2)))
     limited, *later = sandbox.log
@@ -66,7 +66,7 @@ def test_a_retry_after_pauses_every_thread_for_its_seconds(sandbox: Sandbox, sta
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_pause_lasts_until_the_date_of_retry_after(sandbox: Sandbox, status: int) -> None:
     """A date has no fractions of a second, so a date two seconds ahead is a pause of more than one."""
-    sandbox.fault("*", status, times=1, retry_after=timedelta(seconds=2))
+    sandbox.add_fault("*", status, times=1, retry_after=timedelta(seconds=2))
     with client_of(sandbox) as client:
         list(pages(client))
     limited, later = sandbox.log
@@ -90,7 +90,7 @@ def test_the_date_of_retry_after_is_compared_with_the_servers_clock() -> None:
 
 
 def test_only_a_429_cuts_the_rate(sandbox: Sandbox) -> None:
-    sandbox.fault("*", 503, times=1, retry_after=1)
+    sandbox.add_fault("*", 503, times=1, retry_after=1)
     with client_of(sandbox) as client:
         assert gids(pages(client))
         assert client.rate == 1000
@@ -100,7 +100,7 @@ def test_only_a_429_cuts_the_rate(sandbox: Sandbox) -> None:
 def test_the_retry_after_of_a_final_status_pauses_the_token_and_the_error_stays_final(
     sandbox: Sandbox, status: int
 ) -> None:
-    sandbox.fault("*", status, times=1, retry_after=1)
+    sandbox.add_fault("*", status, times=1, retry_after=1)
     with client_of(sandbox) as client:
         with pytest.raises(PermanentError, match=f"returned {status}"):
             list(pages(client))
@@ -135,7 +135,7 @@ def test_a_pause_is_logged_once_although_each_request_in_flight_reports_it(caplo
 
 @pytest.mark.parametrize("status", [403, 429])
 def test_an_absurd_retry_after_does_not_block_the_token_for_good(sandbox: Sandbox, status: int) -> None:
-    sandbox.fault("*", status, times=1, retry_after=10**9)
+    sandbox.add_fault("*", status, times=1, retry_after=10**9)
     pacer = LocalPacer()
     transport = Transport(base_url=sandbox.url, token=sandbox.token)
     with Client(transport=transport, throttle=Throttle(ceiling=1000, pacer=pacer)) as client:

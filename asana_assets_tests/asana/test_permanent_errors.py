@@ -15,7 +15,7 @@ from asana_assets.asana.errors import (
     UnauthorizedError,
 )
 from asana_assets.asana.retry_policy import RetryPolicy
-from asana_assets.sandbox import Kind, Sandbox
+from asana_assets.sandbox import FaultKind, Sandbox
 from asana_assets_tests.support.client_harness import WORKSPACES, LargeProject, client_of, error_texts, pages
 
 
@@ -36,7 +36,7 @@ from asana_assets_tests.support.client_harness import WORKSPACES, LargeProject, 
     ],
 )
 def test_a_permanent_status_is_not_retried(sandbox: Sandbox, status: int, error_class: type[PermanentError]) -> None:
-    sandbox.fault("*", status, message="No.")
+    sandbox.add_fault("*", status, message="No.")
     with client_of(sandbox) as client, pytest.raises(PermanentError) as caught:
         list(pages(client))
     assert type(caught.value) is error_class
@@ -45,7 +45,7 @@ def test_a_permanent_status_is_not_retried(sandbox: Sandbox, status: int, error_
 
 
 def test_no_request_is_sent_with_a_token_that_was_rejected(sandbox: Sandbox, large_project: LargeProject) -> None:
-    sandbox.fault("/workspaces", 401, times=1)
+    sandbox.add_fault("/workspaces", 401, times=1)
     with client_of(sandbox) as client:
         with pytest.raises(UnauthorizedError):
             list(pages(client))
@@ -57,7 +57,7 @@ def test_no_request_is_sent_with_a_token_that_was_rejected(sandbox: Sandbox, lar
 
 def test_a_401_fails_the_requests_that_wait_for_a_slot(sandbox: Sandbox) -> None:
     """The second slot is half a second after the first: by then the response has arrived."""
-    sandbox.fault("*", 401)
+    sandbox.add_fault("*", 401)
 
     def fetch(_: int) -> str:
         with pytest.raises(UnauthorizedError) as caught:
@@ -71,9 +71,9 @@ def test_a_401_fails_the_requests_that_wait_for_a_slot(sandbox: Sandbox) -> None
 
 @pytest.mark.parametrize("kind", [400, 403, 500, "disconnect", "garbage", "reset"])
 def test_messages_contain_method_template_and_asanas_message_but_no_gid_or_url(
-    sandbox: Sandbox, large_project: LargeProject, kind: Kind
+    sandbox: Sandbox, large_project: LargeProject, kind: FaultKind
 ) -> None:
-    sandbox.fault("/projects/{gid}/sections", kind, message="project: That is not yours.")
+    sandbox.add_fault("/projects/{gid}/sections", kind, message="project: That is not yours.")
     request = ApiRequest(template="/projects/{parent}/sections", values={"parent": large_project.gid})
     with (
         client_of(sandbox, retry=RetryPolicy(max_attempts=2, max_backoff_seconds=0.01)) as client,

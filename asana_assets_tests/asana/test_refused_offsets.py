@@ -16,7 +16,7 @@ from asana_assets.asana.errors import (
     PlanLimitError,
     TruncatedListingError,
 )
-from asana_assets.sandbox import Request as SandboxRequest
+from asana_assets.sandbox import ReceivedRequest as SandboxRequest
 from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.client_harness import (
     WORKSPACES,
@@ -100,8 +100,8 @@ def test_an_expired_offset_restarts_only_its_listing_and_loses_no_record(
 
 
 def test_an_offset_may_expire_on_any_page_and_repeatedly(sandbox: Sandbox, large_project: LargeProject) -> None:
-    sandbox.fault("/tasks", "expired_offset", skip=1, times=1)
-    sandbox.fault("/tasks", "expired_offset", skip=2, times=1)
+    sandbox.add_fault("/tasks", "expired_offset", skip=1, times=1)
+    sandbox.add_fault("/tasks", "expired_offset", skip=2, times=1)
     with client_of(sandbox) as client:
         assert set(gids(pages(client, large_project.request))) == set(large_project.task_gids)
     assert [entry.status for entry in sandbox.log].count(400) == 2
@@ -119,7 +119,7 @@ def test_offsets_and_pages_repeated_after_a_restart_are_not_a_loop() -> None:
 def test_a_listing_whose_offsets_always_expire_ends_early_after_5_restarts(
     sandbox: Sandbox, large_project: LargeProject
 ) -> None:
-    sandbox.fault("/tasks", "expired_offset")
+    sandbox.add_fault("/tasks", "expired_offset")
     with client_of(sandbox) as client:
         found, error = fetch_until_error(pages(client, large_project.request))
     assert found == large_project.task_gids[:100] * 6
@@ -162,14 +162,14 @@ def test_a_listing_that_asana_calls_truncated_is_not_requested_again(message: st
 
 
 def test_an_expired_offset_error_without_an_offset_is_not_retried(sandbox: Sandbox) -> None:
-    sandbox.fault("*", 400, message=EXPIRED)
+    sandbox.add_fault("*", 400, message=EXPIRED)
     with client_of(sandbox) as client, pytest.raises(OffsetExpiredError):
         list(pages(client))
     assert len(sandbox.log) == 1
 
 
 def test_an_object_deleted_between_two_pages_is_not_found(sandbox: Sandbox, large_project: LargeProject) -> None:
-    sandbox.fault("/tasks", 404, skip=1)
+    sandbox.add_fault("/tasks", 404, skip=1)
     with client_of(sandbox) as client:
         found, error = fetch_until_error(pages(client, large_project.request))
     assert found == large_project.task_gids[:100]
@@ -187,14 +187,14 @@ def test_an_error_that_has_nothing_to_do_with_the_offset_restarts_nothing(
     def has_offset(request: SandboxRequest) -> bool:
         return "offset" in request.query
 
-    sandbox.fault(has_offset, status)
+    sandbox.add_fault(has_offset, status)
     with client_of(sandbox) as client, pytest.raises(error_class, match=f"returned {status}"):
         list(pages(client, large_project.request))
     assert [entry.status for entry in sandbox.log] == [200, status]
 
 
 def test_a_damaged_listing_does_not_stop_another_one(sandbox: Sandbox, large_project: LargeProject) -> None:
-    sandbox.fault("/tasks", 400, skip=1)
+    sandbox.add_fault("/tasks", 400, skip=1)
     with client_of(sandbox) as client:
         with pytest.raises(PermanentError):
             list(pages(client, large_project.request))

@@ -11,7 +11,7 @@ from asana_assets_tests.support.client_harness import LargeProject, client_of, g
 
 
 def test_requests_and_retries_are_counted_over_all_threads(sandbox: Sandbox, large_project: LargeProject) -> None:
-    sandbox.fault("*", 503, times=5)
+    sandbox.add_fault("*", 503, times=5)
     stats = RequestStats()
     with client_of(sandbox, ceiling=200) as client, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: gids(pages(client, large_project.request, stats=stats)), range(8)))
@@ -20,7 +20,7 @@ def test_requests_and_retries_are_counted_over_all_threads(sandbox: Sandbox, lar
 
 
 def test_a_request_that_fails_permanently_is_counted(sandbox: Sandbox) -> None:
-    sandbox.fault("*", 404)
+    sandbox.add_fault("*", 404)
     stats = RequestStats()
     with client_of(sandbox) as client, pytest.raises(NotFoundError):
         list(pages(client, stats=stats))

@@ -5,16 +5,16 @@ import pytest
 from asana_assets.asana.errors import TransientError
 from asana_assets.asana.request_stats import RequestStats
 from asana_assets.asana.retry_policy import RetryPolicy
-from asana_assets.sandbox import FIRST_ATTEMPT_KINDS, Kind, Sandbox
+from asana_assets.sandbox import FIRST_ATTEMPT_KINDS, FaultKind, Sandbox
 from asana_assets_tests.support.client_harness import LargeProject, client_at, client_of, gids, page_body, pages
 from asana_assets_tests.support.scripted_server import closed_port_url, respond_in_turn, respond_with, serve
 
 
 @pytest.mark.parametrize("kind", [*FIRST_ATTEMPT_KINDS, "disconnect"])
 def test_a_transient_failure_within_a_listing_is_retried_and_loses_no_record(
-    sandbox: Sandbox, large_project: LargeProject, kind: Kind
+    sandbox: Sandbox, large_project: LargeProject, kind: FaultKind
 ) -> None:
-    sandbox.fault("/tasks", kind, skip=1, times=2, hang_seconds=20)
+    sandbox.add_fault("/tasks", kind, skip=1, times=2, hang_seconds=20)
     stats = RequestStats()
     with client_of(sandbox, read_timeout_seconds=0.5 if kind == "hang" else 30) as client:
         fetched = list(pages(client, large_project.request, stats=stats))
@@ -28,8 +28,8 @@ def test_a_transient_failure_within_a_listing_is_retried_and_loses_no_record(
 
 
 @pytest.mark.parametrize("kind", [*FIRST_ATTEMPT_KINDS, "disconnect"])
-def test_a_transient_failure_of_the_first_request_is_retried(sandbox: Sandbox, kind: Kind) -> None:
-    sandbox.fault("*", kind, times=1, hang_seconds=20)
+def test_a_transient_failure_of_the_first_request_is_retried(sandbox: Sandbox, kind: FaultKind) -> None:
+    sandbox.add_fault("*", kind, times=1, hang_seconds=20)
     with client_of(sandbox, read_timeout_seconds=0.5 if kind == "hang" else 30) as client:
         assert len(gids(pages(client))) == len(sandbox.truth("workspaces"))
 
@@ -64,7 +64,7 @@ def test_a_200_that_is_never_asanas_is_named_for_what_it_is(body: bytes, descrip
 
 @pytest.mark.parametrize(("attempts", "times"), [(1, "once"), (4, "4 times")])
 def test_max_attempts_limits_the_attempts(sandbox: Sandbox, attempts: int, times: str) -> None:
-    sandbox.fault("*", 503)
+    sandbox.add_fault("*", 503)
     with (
         client_of(sandbox, retry=RetryPolicy(max_attempts=attempts, max_backoff_seconds=0.01)) as client,
         pytest.raises(TransientError, match=rf"^GET /workspaces failed {times}: Asana returned 503$"),
@@ -75,13 +75,13 @@ def test_max_attempts_limits_the_attempts(sandbox: Sandbox, attempts: int, times
 
 def test_each_page_has_its_own_retry_budget(sandbox: Sandbox, large_project: LargeProject) -> None:
     for page in range(3):
-        sandbox.fault("/tasks", 503, skip=page, times=2)
+        sandbox.add_fault("/tasks", 503, skip=page, times=2)
     with client_of(sandbox, retry=RetryPolicy(max_attempts=3, max_backoff_seconds=0.01)) as client:
         assert gids(pages(client, large_project.request)) == large_project.task_gids
 
 
 def test_the_time_budget_limits_the_attempts(sandbox: Sandbox) -> None:
-    sandbox.fault("*", 503)
+    sandbox.add_fault("*", 503)
     retry = RetryPolicy(max_attempts=1_000_000, budget_seconds=0.3, max_backoff_seconds=0.02)
     with client_of(sandbox, retry=retry) as client, pytest.raises(TransientError, match="Asana returned 503"):
         list(pages(client))
@@ -113,7 +113,7 @@ def test_a_200_that_is_not_asanas_does_not_count_as_a_first_response() -> None:
 
 
 def test_all_attempts_are_made_after_the_first_response(sandbox: Sandbox) -> None:
-    sandbox.fault("*", "disconnect", skip=1)
+    sandbox.add_fault("*", "disconnect", skip=1)
     with client_of(sandbox, retry=RetryPolicy(max_attempts=5, max_backoff_seconds=0.01)) as client:
         list(pages(client))
         with pytest.raises(TransientError, match="failed 5 times"):
@@ -121,8 +121,8 @@ def test_all_attempts_are_made_after_the_first_response(sandbox: Sandbox) -> Non
 
 
 def test_an_error_status_counts_as_a_first_response(sandbox: Sandbox) -> None:
-    sandbox.fault("*", 500, times=1)
-    sandbox.fault("*", "disconnect")
+    sandbox.add_fault("*", 500, times=1)
+    sandbox.add_fault("*", "disconnect")
     with (
         client_of(sandbox, retry=RetryPolicy(max_attempts=5, max_backoff_seconds=0.01)) as client,
         pytest.raises(TransientError, match="failed 5 times"),

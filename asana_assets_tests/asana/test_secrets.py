@@ -9,7 +9,7 @@ from asana_assets.asana.errors import AsanaError
 from asana_assets.asana.retry_policy import RetryPolicy
 from asana_assets.asana.throttle import Throttle
 from asana_assets.asana.transport import Transport
-from asana_assets.sandbox import Kind, Sandbox
+from asana_assets.sandbox import FaultKind, Sandbox
 from asana_assets_tests.support.client_harness import LargeProject, error_texts, pages
 
 
@@ -19,7 +19,7 @@ def test_the_token_is_in_no_error_representation_or_log(
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, logger="urllib3.connectionpool")  # other tests' libraries may have raised it
     token = "2/1200000000000777/1200000000000778:c0ffee"
-    kinds: tuple[Kind, ...] = (400, 401, 402, 403, 404, 429, 451, 500, "reset", "disconnect", "garbage", "hang")
+    kinds: tuple[FaultKind, ...] = (400, 401, 402, 403, 404, 429, 451, 500, "reset", "disconnect", "garbage", "hang")
     texts: list[str] = []
 
     def fetch(sandbox: Sandbox, token: str) -> None:
@@ -40,12 +40,12 @@ def test_the_token_is_in_no_error_representation_or_log(
 
     with Sandbox(organization=large_project.organization, tokens=(token,)) as sandbox:
         for kind in kinds:
-            sandbox.fault("*", kind, times=2, retry_after=1000 if kind == 429 else None)
+            sandbox.add_fault("*", kind, times=2, retry_after=1000 if kind == 429 else None)
             fail(sandbox, token)
             sandbox.faults.clear()
-        sandbox.fault("*", "repeated_offset")
+        sandbox.add_fault("*", "repeated_offset")
         fail(sandbox, token)
-        sandbox.revoke()
+        sandbox.revoke_token()
         fail(sandbox, token)
     fail(sandbox, token)  # the server is closed now
     fail(sandbox, f"{token} and more")

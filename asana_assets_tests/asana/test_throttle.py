@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from asana_assets.asana.pacer import SLOT_GRACE_SECONDS, LocalPacer
 from asana_assets.asana.throttle import MIN_RATE_FRACTION, RECOVERY_SECONDS, Throttle
-from asana_assets.sandbox.limits import Window, retry_after
+from asana_assets.sandbox.api.limits import Window, retry_after
 
 
 @dataclass

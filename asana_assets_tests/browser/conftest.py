@@ -41,13 +41,13 @@ def _clear_faults(asana: Sandbox) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def paid(asana: Sandbox) -> str:
     """The gid of the large workspace, which is on a paid plan."""
-    return asana.organization.traps["paid_organization"]
+    return asana.organization.edge_cases["paid_organization"]
 
 
 @pytest.fixture(scope="session")
 def free(asana: Sandbox) -> str:
     """The gid of the small workspace, which is on a free plan."""
-    return asana.organization.traps["free_organization"]
+    return asana.organization.edge_cases["free_organization"]
 
 
 @pytest.fixture(scope="session")

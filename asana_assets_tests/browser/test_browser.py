@@ -36,7 +36,7 @@ def warehouse(dev: DagsterDev) -> Warehouse:
 def parents_fetched(dev: DagsterDev, workspace_gid: str) -> set[str]:
     """Return the gids of the tasks whose stories are up to date in the sync state."""
     state = warehouse(dev).rows("sync_state", workspace_gid)
-    return {str(row["parent_gid"]) for row in state if row["endpoint"] == "stories"} - {workspace_gid}
+    return {str(row["parent_gid"]) for row in state if (row["endpoint"], row["kind"]) == ("stories", "parent_version")}
 
 
 def parents_requested(asana: Sandbox, since: int) -> set[str]:
@@ -82,7 +82,7 @@ def test_one_workspace_is_materialized_from_the_lineage(
 
 @pytest.mark.usefixtures("registered")
 def test_a_terminated_run_is_resumed_by_the_next(page: Page, dev: DagsterDev, asana: Sandbox, paid: str) -> None:
-    hang = asana.fault("/tasks/{gid}/stories", "hang", skip=60, hang_seconds=2)
+    hang = asana.add_fault("/tasks/{gid}/stories", "hang", skip=60, hang_seconds=2)
     open_lineage(page)
     launch_run(page, "Materialize all…", paid)
     wait_until_equal(page, lambda: hang.hits > 0, expected=True, seconds=RUN_SECONDS)
@@ -121,7 +121,7 @@ def test_an_asset_shows_its_description_columns_plots_and_checks(
     page: Page, dev: DagsterDev, asana: Sandbox, paid: str, take_screenshot: TakeScreenshot
 ) -> None:
     for number in range(20):
-        asana.organization.add_task(asana.organization.traps["main_project"], f"Task {number} of a new week")
+        asana.organization.add_task(asana.organization.edge_cases["main_project"], f"Task {number} of a new week")
     dev.run("asana-assets", "sync", "--workspace", paid, "--select", "tasks")
     tasks = warehouse(dev).table("tasks")
 
@@ -170,7 +170,7 @@ def test_the_schedule_is_switched_on_and_requests_a_run_for_each_workspace(
 def test_a_rejected_token_is_reported_once_with_the_setting_to_check(
     page: Page, asana: Sandbox, take_screenshot: TakeScreenshot
 ) -> None:
-    fault = asana.fault("*", 401)
+    fault = asana.add_fault("*", 401)
     since = len(asana.log)
     page.goto("/assets/workspaces")
     launch_run(page, "Materialize")

@@ -1,4 +1,4 @@
-"""`asana-assets connect` and `asana-assets doctor`, as somebody types them."""
+"""`asana-assets connect` and `asana-assets doctor`, each run as a process of its own."""
 
 import json
 import os
@@ -16,22 +16,23 @@ from asana_assets.sandbox import Sandbox
 pytestmark = pytest.mark.slow
 
 COMMAND = str(Path(sys.executable).with_name("asana-assets"))
-ANOTHER = "1/1200000000000001:another"
+REJECTED_TOKEN = "1/1200000000000001:another"
 
 
 def run(
-    at: Path, asana: Sandbox, *arguments: str, typed: str = "", **settings: str
+    directory: Path, asana: Sandbox, *arguments: str, typed: str = "", **settings: str
 ) -> subprocess.CompletedProcess[str]:
+    """Run the command in this directory, with these settings and no others."""
     environment = {
         "PATH": os.environ["PATH"],
-        "HOME": str(at),
+        "HOME": str(directory),
         "ASANA_BASE_URL": asana.url,
         "ASANA_REQUESTS_PER_SECOND": "1000",
         **settings,
     }
-    return subprocess.run(  # noqa: S603 # our own command
+    return subprocess.run(  # noqa: S603 - our own command
         [COMMAND, *arguments],
-        cwd=at,
+        cwd=directory,
         env=environment,
         input=typed,
         capture_output=True,
@@ -41,11 +42,11 @@ def run(
     )
 
 
-def test_connect_says_who_the_token_is_and_keeps_it_for_its_owner_alone(tmp_path: Path) -> None:
+def test_connect_prints_what_the_token_can_access_and_saves_it_readable_by_its_owner_only(tmp_path: Path) -> None:
     with Sandbox() as asana:
         connected = run(tmp_path, asana, "connect", typed=f"{asana.token}\n")
         assert connected.returncode == 0, connected.stderr
-        traps = asana.organization.traps
+        traps = asana.organization.edge_cases
         lines = connected.stdout.splitlines()
         paid, free = (
             next(line for line in lines if traps[name] in line) for name in ("paid_organization", "free_organization")
@@ -54,15 +55,15 @@ def test_connect_says_who_the_token_is_and_keeps_it_for_its_owner_alone(tmp_path
         assert "free plan" in free
         assert "project_templates 402" in free
         assert asana.token not in connected.stdout + connected.stderr
-        kept = tmp_path / ".env"
-        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-        assert asana.token in kept.read_text()
+        saved = tmp_path / ".env"
+        assert stat.S_IMODE(saved.stat().st_mode) == 0o600
+        assert asana.token in saved.read_text()
         personal = traps["personal_workspace"]
         synced = run(tmp_path, asana, "sync", "--select", "users", "--workspace", personal)
         assert synced.returncode == 0, synced.stderr
-        examined = run(tmp_path, asana, "doctor")
-        assert examined.returncode == 0, examined.stdout
-        assert [line.split(":")[0] for line in examined.stdout.splitlines()] == [
+        diagnosed = run(tmp_path, asana, "doctor")
+        assert diagnosed.returncode == 0, diagnosed.stdout
+        assert [line.split(":")[0] for line in diagnosed.stdout.splitlines()] == [
             "ok   token",
             "ok   workspace",
             "ok   workspace",
@@ -72,28 +73,30 @@ def test_connect_says_who_the_token_is_and_keeps_it_for_its_owner_alone(tmp_path
         ]
 
 
-def test_a_token_that_asana_turns_down_is_not_kept(tmp_path: Path) -> None:
+def test_a_token_that_asana_rejects_is_not_saved(tmp_path: Path) -> None:
     with Sandbox() as asana:
-        refused = run(tmp_path, asana, "connect", typed=f"{ANOTHER}\n")
-    assert refused.returncode == 1
-    assert refused.stderr.splitlines()[-1] == (
-        "Error: GET /users/me returned 401: Not Authorized. The token was not kept"
+        rejected = run(tmp_path, asana, "connect", typed=f"{REJECTED_TOKEN}\n")
+    assert rejected.returncode == 1
+    assert rejected.stderr.splitlines()[-1] == (
+        "Error: GET /users/me returned 401: Not Authorized. The token was not saved."
     )
     assert not (tmp_path / ".env").exists()
 
 
-def test_what_else_is_in_the_file_stays(tmp_path: Path) -> None:
-    kept = tmp_path / ".env"
-    kept.write_text("ASANA_DATA_DIR=elsewhere\nASANA_ACCESS_TOKEN=old\n")
-    kept.chmod(0o644)
+def test_other_lines_of_the_env_file_are_kept(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("ASANA_DATA_DIR=elsewhere\nASANA_ACCESS_TOKEN=old\n")
+    env_file.chmod(0o644)
     with Sandbox() as asana:
         assert run(tmp_path, asana, "connect", typed=f"{asana.token}\n").returncode == 0
-        assert kept.read_text().splitlines() == ["ASANA_DATA_DIR=elsewhere", f"ASANA_ACCESS_TOKEN='{asana.token}'"]
-        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        assert env_file.read_text().splitlines() == ["ASANA_DATA_DIR=elsewhere", f"ASANA_ACCESS_TOKEN='{asana.token}'"]
+        assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("before", [None, '{"other": "kept", "token": "old"}', "1/12:bare"])
-def test_where_a_secret_is_named_the_token_goes_there(tmp_path: Path, before: str | None) -> None:
+def test_the_token_is_saved_in_the_configured_secret_whose_other_keys_are_kept(
+    tmp_path: Path, before: str | None
+) -> None:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -120,21 +123,21 @@ def test_where_a_secret_is_named_the_token_goes_there(tmp_path: Path, before: st
     assert not (tmp_path / ".env").exists()
 
 
-def test_the_doctor_says_of_each_thing_what_is_wrong_with_it(tmp_path: Path) -> None:
-    (tmp_path / "in_the_way").write_text("")
+def test_doctor_reports_each_problem_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "not_a_directory").write_text("")
     with Sandbox() as asana:
-        asana.fault("/tags", 403)
-        examined = run(
+        asana.add_fault("/tags", 403)
+        diagnosed = run(
             tmp_path,
             asana,
             "doctor",
             ASANA_ACCESS_TOKEN=asana.token,
             ASANA_WORKSPACES="5",
-            ASANA_PACER_URL=f"sqlite:///{tmp_path}/in_the_way/pace.db",
-            ASANA_DATA_DIR=str(tmp_path / "in_the_way"),
+            ASANA_PACER_URL=f"sqlite:///{tmp_path}/not_a_directory/pace.db",
+            ASANA_DATA_DIR=str(tmp_path / "not_a_directory"),
         )
-    assert examined.returncode == 1
-    failed = [line for line in examined.stdout.splitlines() if line.startswith("FAIL")]
+    assert diagnosed.returncode == 1
+    failed = [line for line in diagnosed.stdout.splitlines() if line.startswith("FAIL")]
     assert [line.split(":")[0] for line in failed] == [
         "FAIL workspace",
         "FAIL workspace",
@@ -143,16 +146,16 @@ def test_the_doctor_says_of_each_thing_what_is_wrong_with_it(tmp_path: Path) -> 
         "FAIL rate limit",
         "FAIL catalog",
     ]
-    assert "refused: tags 403. Ask an admin" in failed[0]
+    assert "unavailable: tags 403. Ask a workspace admin" in failed[0]
     assert "ASANA_WORKSPACES names 5" in failed[3]
     assert "ASANA_PACER_URL" in failed[4]
     assert "ASANA_DATA_DIR" in failed[5]
-    assert asana.token not in examined.stdout + examined.stderr
+    assert asana.token not in diagnosed.stdout + diagnosed.stderr
 
 
-def test_without_a_token_the_doctor_says_what_to_set(tmp_path: Path) -> None:
+def test_without_a_token_doctor_names_the_setting_and_sends_nothing(tmp_path: Path) -> None:
     with Sandbox() as asana:
-        examined = run(tmp_path, asana, "doctor")
+        diagnosed = run(tmp_path, asana, "doctor")
         assert len(asana.log) == 0
-    assert examined.returncode == 1
-    assert examined.stdout.startswith("FAIL token: there is no access token: set ASANA_ACCESS_TOKEN")
+    assert diagnosed.returncode == 1
+    assert diagnosed.stdout.startswith("FAIL token: there is no access token: set ASANA_ACCESS_TOKEN")

@@ -1,4 +1,4 @@
-"""The command: as a process of its own, as users run it; and within ours where only its words matter."""
+"""`asana-assets sync`, as a process of its own and, where only its output matters, in this process."""
 
 import os
 import re
@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -17,19 +18,19 @@ COMMAND = [str(Path(sys.executable).with_name("asana-assets"))]
 
 
 def run(directory: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run the command with these settings and no others, in a directory of its own."""
+    """Run the command in this directory, with these settings and no others."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory), **settings}
-    return subprocess.run(  # noqa: S603 # our own command
+    return subprocess.run(  # noqa: S603 - our own command
         [*COMMAND, *arguments], cwd=directory, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
 
 
 def invoke(directory: Path, *arguments: str, **settings: str) -> Result:
-    """The same within this process, which spares the seconds of starting one."""
-    everything = (
+    """Run the command in this process, which saves the seconds that starting one takes."""
+    environment = (
         dict.fromkeys(os.environ) | {"HOME": str(directory), "ASANA_DATA_DIR": str(directory / "data")} | settings
     )
-    return CliRunner().invoke(main, arguments, env=everything)
+    return CliRunner().invoke(main, arguments, env=environment)
 
 
 def settings(asana: Sandbox) -> dict[str, str]:
@@ -37,27 +38,27 @@ def settings(asana: Sandbox) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_sync_ends_with_a_table_of_what_was_materialized(tmp_path: Path) -> None:
+def test_sync_prints_a_summary_of_what_was_materialized(tmp_path: Path) -> None:
     with Sandbox() as asana:
-        small = [asana.organization.traps[name] for name in ("free_organization", "personal_workspace")]
+        small = [asana.organization.edge_cases[name] for name in ("free_organization", "personal_workspace")]
         result = run(tmp_path, "sync", **settings(asana), ASANA_WORKSPACES=",".join(small))
         truth = {
             (name, gid): len(asana.truth(name, gid)) for gid in small for name in ENDPOINTS if name != "workspaces"
         }
-        asked = len(asana.log)
+        received = len(asana.log)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.stdout.splitlines() if "│" in line]
     rows = {(asset, gid): int(rows.replace(",", "")) for asset, gid, rows, *_ in cells if gid}
     assert rows == truth
     total = next(cell for cell in cells if cell[0] == "total")
-    assert int(total[3]) == asked
+    assert int(total[3]) == received
     assert (tmp_path / "asana_data" / "catalog.db").exists()
 
 
-def test_workspace_and_select_narrow_it(tmp_path: Path) -> None:
+def test_workspace_and_select_restrict_what_is_synced(tmp_path: Path) -> None:
     with Sandbox() as asana:
-        gid = asana.organization.traps["free_organization"]
+        gid = asana.organization.edge_cases["free_organization"]
         result = invoke(
             tmp_path, "sync", "--workspace", gid, "--select", "tags", "--select", "users", **settings(asana)
         )
@@ -72,21 +73,18 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-WRONG = {
+INVALID = {
     "a bad token": (
         {"ASANA_ACCESS_TOKEN": "wrong"},
         r"workspaces: GET /workspaces returned 401: Not Authorized\. Check the token in ASANA_ACCESS_TOKEN, .*",
     ),
     "no token": ({"ASANA_ACCESS_TOKEN": ""}, r"workspaces: there is no access token: set ASANA_ACCESS_TOKEN .*"),
-    "a token that cannot be one": ({"ASANA_ACCESS_TOKEN": "a b"}, r"workspaces: the access token .*"),
+    "an invalid token": ({"ASANA_ACCESS_TOKEN": "a b"}, r"workspaces: the access token .*"),
     "a wrong path": (
         {"ASANA_BASE_URL": "{host}/api/2.0"},
         r"workspaces: GET /workspaces returned 404: No matching route for request\. Check ASANA_BASE_URL, .*",
     ),
-    "no address": (
-        {"ASANA_BASE_URL": "asana"},
-        r"workspaces: ASANA_BASE_URL is not an http:// or https:// URL: 'asana'\.",
-    ),
+    "an invalid URL": ({"ASANA_BASE_URL": "asana"}, r"ASANA_BASE_URL is 'asana', but must be an http or https URL"),
     "an unreachable host": (
         {"ASANA_BASE_URL": f"http://127.0.0.1:{free_port()}"},
         r"workspaces: GET /workspaces failed 3 times: no connection\. .*ASANA_BASE_URL.*",
@@ -95,28 +93,37 @@ WRONG = {
         {"ASANA_DATA_DIR": "/proc/nothing"},
         r"workspaces: The data directory .*ASANA_DATA_DIR.*",
     ),
-    "no number": ({"ASANA_REQUESTS_PER_SECOND": "fast"}, r"ASANA_REQUESTS_PER_SECOND is 'fast', which is not a number"),
-    "no rate": ({"ASANA_REQUESTS_PER_SECOND": "0"}, r"workspaces: ASANA_REQUESTS_PER_SECOND is 0.0, but must .*"),
-    "too many in flight": ({"ASANA_MAX_IN_FLIGHT": "51"}, r"workspaces: ASANA_MAX_IN_FLIGHT is 51, but must .*"),
-    "no pace": ({"ASANA_PACER_URL": "nonsense"}, r"workspaces: ASANA_PACER_URL is not a database URL.*"),
-    "no such workspace": (
+    "not a number": (
+        {"ASANA_REQUESTS_PER_SECOND": "fast"},
+        r"ASANA_REQUESTS_PER_SECOND is 'fast', but must be a number greater than 0",
+    ),
+    "a rate of 0": (
+        {"ASANA_REQUESTS_PER_SECOND": "0"},
+        r"ASANA_REQUESTS_PER_SECOND is '0', but must be a number greater than 0",
+    ),
+    "too many in flight": (
+        {"ASANA_MAX_IN_FLIGHT": "51"},
+        r"ASANA_MAX_IN_FLIGHT is '51', but must be an integer from 1 to 50",
+    ),
+    "an invalid pacer URL": ({"ASANA_PACER_URL": "nonsense"}, r"workspaces: ASANA_PACER_URL is not a database URL.*"),
+    "an unknown workspace": (
         {"ASANA_WORKSPACES": "5"},
         r"workspaces: ASANA_WORKSPACES names 5, which this token cannot see\.",
     ),
 }
 
 
-@pytest.mark.parametrize(("wrong", "sentence"), WRONG.values(), ids=WRONG)
-def test_a_wrong_setting_ends_in_one_sentence(tmp_path: Path, wrong: dict[str, str], sentence: str) -> None:
+@pytest.mark.parametrize(("invalid", "message"), INVALID.values(), ids=INVALID)
+def test_an_invalid_setting_is_reported_in_one_line(tmp_path: Path, invalid: dict[str, str], message: str) -> None:
     with Sandbox() as asana:
         host = asana.url.removesuffix("/api/1.0")
-        changed = {name: value.format(host=host) for name, value in wrong.items()}
+        changed = {name: value.format(host=host) for name, value in invalid.items()}
         result = invoke(tmp_path, "sync", **settings(asana) | changed)
         token = asana.token
     assert result.exit_code == 1
     assert result.stdout == ""
     [line] = result.stderr.splitlines()
-    assert re.fullmatch(f"Error: {sentence}", line), line
+    assert re.fullmatch(f"Error: {message}", line), line
     assert token not in line
 
 
@@ -127,3 +134,24 @@ def test_an_unknown_workspace_or_asset_is_named(tmp_path: Path) -> None:
         result = invoke(tmp_path, "sync", "--select", "task", **settings(asana))
         assert result.exit_code == 2
         assert "'task' is not one of" in result.stderr
+
+
+def test_a_dagster_home_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    with Sandbox() as asana:
+        result = invoke(tmp_path, "sync", **settings(asana), DAGSTER_HOME=str(tmp_path / "missing"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    [line] = result.stderr.splitlines()
+    assert line.startswith(f"Error: DAGSTER_HOME is '{tmp_path / 'missing'}': ")
+
+
+def test_every_command_and_option_has_a_help_text_that_is_a_full_sentence() -> None:
+    help_texts = {name: str(command.help) for name, command in main.commands.items()}
+    help_texts |= {
+        f"{name} {option.name}": str(option.help)
+        for name, command in main.commands.items()
+        for option in command.params
+        if isinstance(option, click.Option)
+    }
+    assert sorted(main.commands) == ["connect", "doctor", "plan", "snowflake-setup", "sync"]
+    for name, text in help_texts.items():
+        assert re.match(r"[A-Z].+?\.(\s|$)", text, flags=re.DOTALL), name

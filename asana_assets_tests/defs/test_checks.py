@@ -1,4 +1,4 @@
-"""Each check of a materialization, made to fail."""
+"""Asset checks: each one fails for its own reason and no other."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,79 +10,89 @@ import pytest
 from asana_assets.asana.endpoints import ENDPOINTS, PROJECTS, STORIES
 from asana_assets.defs.checks import CHECKS, CheckInputs, evaluate_checks
 from asana_assets.sync.full_extract import ExtractStats
-from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failed_checks, failures
+from asana_assets_tests.support.mutations import paid
+from asana_assets_tests.support.sync_harness import MakeWarehouse, failed_checks, failures
 
-FINE = CheckInputs(
-    stats=ExtractStats(), rows=1_000, rows_before=1_000, accepted=False, duplicate_keys=0, orphans=[], new_columns=[]
+PASSING = CheckInputs(
+    stats=ExtractStats(),
+    rows=1_000,
+    rows_before=1_000,
+    drop_accepted=False,
+    duplicate_keys=0,
+    orphaned_gids=[],
+    new_columns=[],
 )
 
 
-def paid(warehouse: Warehouse) -> str:
-    return warehouse.asana.organization.traps["paid_organization"]
-
-
-def failed(facts: CheckInputs) -> dict[str, tuple[dg.AssetCheckSeverity, str]]:
+def failing(inputs: CheckInputs) -> dict[str, tuple[dg.AssetCheckSeverity, str]]:
     return {
         str(result.check_name): (result.severity, str(result.description))
-        for result in evaluate_checks(STORIES, "1", facts)
+        for result in evaluate_checks(STORIES, "1", inputs)
         if not result.passed
     }
 
 
-def test_when_all_is_well_every_check_passes() -> None:
-    assert failed(FINE) == {}
-    assert failed(replace(FINE, rows=500)) == {}
-    assert failed(replace(FINE, rows=1, rows_before=99)) == {}
-    assert failed(replace(FINE, rows=1, accepted=True)) == {}
+def test_every_check_passes_without_findings_and_for_a_drop_that_is_small_or_accepted() -> None:
+    assert failing(PASSING) == {}
+    assert failing(replace(PASSING, rows=500)) == {}
+    assert failing(replace(PASSING, rows=1, rows_before=99)) == {}
+    assert failing(replace(PASSING, rows=1, drop_accepted=True)) == {}
 
 
 @pytest.mark.parametrize(
-    ("check", "changes", "words", "severity"),
+    ("check", "changes", "message", "severity"),
     [
-        ("unique_key", {"duplicate_keys": 2}, "2 rows have a gid that is missing or not theirs alone.", "ERROR"),
-        ("no_orphaned_rows", {"orphans": ["7", "8"]}, "Not in the tables above: 7, 8.", "WARN"),
-        ("available_on_plan", {"stats": ExtractStats(not_on_plan=True)}, "Not on this plan (402)", "WARN"),
-        ("all_parents_fetched", {"stats": ExtractStats(forbidden=["7"])}, "No access any more to 7", "WARN"),
-        ("no_unmapped_values", {"stats": ExtractStats(unmapped=3)}, "3 rows have values that did not fit", "WARN"),
-        ("row_count_not_dropped", {"rows": 499}, "499 rows, and 1,000 before.", "ERROR"),
-        ("schema_unchanged", {"new_columns": ["mood"]}, "New: mood.", "WARN"),
+        (
+            "unique_key",
+            {"duplicate_keys": 2},
+            "The gid is null or not unique in 2 of the workspace's 1,000 rows.",
+            "ERROR",
+        ),
+        ("no_orphaned_rows", {"orphaned_gids": ["7", "8"]}, "of the rows: 7, 8)", "WARN"),
+        (
+            "available_on_plan",
+            {"stats": ExtractStats(not_on_plan=True)},
+            "not available on the workspace's plan (402)",
+            "WARN",
+        ),
+        ("all_parents_fetched", {"stats": ExtractStats(forbidden=["7"])}, "has lost access to 7", "WARN"),
+        ("no_unmapped_values", {"stats": ExtractStats(unmapped=3, rows=9)}, "in 3 of 9 fetched rows.", "WARN"),
+        ("row_count_not_dropped", {"rows": 499}, "499 rows, down from 1,000.", "ERROR"),
+        ("schema_unchanged", {"new_columns": ["mood"]}, "new columns: mood.", "WARN"),
     ],
 )
-def test_every_check_can_fail_and_no_other_with_it(
-    check: str, changes: dict[str, Any], words: str, severity: str
-) -> None:
-    [(name, (how_bad, description))] = failed(replace(FINE, **changes)).items()
-    assert name == check
-    assert how_bad.name == severity
-    assert words in description
+def test_a_finding_fails_its_own_check_only(check: str, changes: dict[str, Any], message: str, severity: str) -> None:
+    [(failed_check, (failed_severity, description))] = failing(replace(PASSING, **changes)).items()
+    assert failed_check == check
+    assert failed_severity.name == severity
+    assert message in description
 
 
-def test_every_check_is_tried_here() -> None:
-    [parametrize] = test_every_check_can_fail_and_no_other_with_it.pytestmark  # type: ignore[attr-defined]
+def test_every_check_has_a_case_above() -> None:
+    [parametrize] = test_a_finding_fails_its_own_check_only.pytestmark  # type: ignore[attr-defined]
     assert {case[0] for case in parametrize.args[1]} == {check.name for check in CHECKS}
 
 
-def test_many_gids_are_counted_and_some_named() -> None:
-    _, words = failed(replace(FINE, orphans=[str(gid) for gid in range(25)]))["no_orphaned_rows"]
-    assert words.endswith("18, 19 and 5 more.")
+def test_the_first_20_gids_are_listed_and_the_rest_counted() -> None:
+    gids = [str(gid) for gid in range(1025)]
+    _, message = failing(replace(PASSING, orphaned_gids=gids))["no_orphaned_rows"]
+    assert "17, 18, 19 and 1,005 more)" in message
 
 
-def test_after_a_whole_sync_every_check_of_every_asset_passes_or_is_known_to_warn(
-    make_warehouse: MakeWarehouse,
-) -> None:
+def test_after_a_full_sync_every_check_of_every_asset_passes(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     assert warehouse.run("refresh_workspaces").success
     result = warehouse.run("sync_workspace", paid(warehouse))
     assert result.success
     assert failed_checks(result) == {}
-    evaluated = {(one.asset_key.path[-1], one.check_name) for one in result.get_asset_check_evaluations()}
+    evaluated = {(check.asset_key.path[-1], check.check_name) for check in result.get_asset_check_evaluations()}
     names = {endpoint.name for endpoint in ENDPOINTS} - {"workspaces"}
     assert evaluated == {(name, check.name) for name in names for check in CHECKS}
 
 
 @pytest.mark.slow
-def test_a_row_twice_under_two_parents_is_found(make_warehouse: MakeWarehouse) -> None:
-    """As a subtask is that moved, when only its new parent was asked."""
+def test_a_row_stored_under_two_parents_fails_unique_key(make_warehouse: MakeWarehouse) -> None:
+    """It happens to a subtask that has moved, if only its new parent is fetched."""
     warehouse = make_warehouse()
     assert warehouse.run("refresh_workspaces").success
     assert warehouse.run("sync_workspace", paid(warehouse)).success
@@ -91,23 +101,28 @@ def test_a_row_twice_under_two_parents_is_found(make_warehouse: MakeWarehouse) -
     table = warehouse.iceberg_table("stories")
     table.append(pa.Table.from_pylist([{**row, "parent_gid": task}], schema=warehouse.table("stories").schema))
     result = warehouse.run("sync_workspace", paid(warehouse), ["stories"])
+    rows = len(warehouse.rows("stories", paid(warehouse)))
     assert failed_checks(result) == {
-        ("stories", "unique_key"): "1 rows have a gid that is missing or not theirs alone."
+        ("stories", "unique_key"): f"The gid is null or not unique in 1 of the workspace's {rows:,} rows. Run a full "
+        "refresh (asana-assets sync --full-refresh); if this check still fails, report a bug."
     }
 
 
-def test_a_row_of_an_unknown_project_is_found(make_warehouse: MakeWarehouse) -> None:
+def test_a_row_of_an_unknown_project_fails_no_orphaned_rows(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     assert warehouse.run("refresh_workspaces").success
     assert warehouse.run("sync_workspace", paid(warehouse), ["projects"]).success
     body = {"data": [{"gid": "77", "name": "Odd", "project": {"gid": "999"}}], "next_page": None}
-    warehouse.asana.fault("/projects/{project_gid}/sections", 200, times=1, body=body)
+    warehouse.asana.add_fault("/projects/{project_gid}/sections", 200, times=1, body=body)
     result = warehouse.run("sync_workspace", paid(warehouse), ["sections"])
-    assert failed_checks(result) == {("sections", "no_orphaned_rows"): "Not in the tables above: 77."}
+    assert failed_checks(result) == {
+        ("sections", "no_orphaned_rows"): "Some rows have parents that are missing from the upstream tables (gids of "
+        "these parents, or of the rows: 77). Materialize the upstream assets, then this one."
+    }
 
 
 @pytest.mark.slow
-def test_a_collapse_leaves_what_is_below_until_somebody_accepts_it(make_warehouse: MakeWarehouse) -> None:
+def test_a_row_count_drop_blocks_downstream_assets_until_it_is_accepted(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse(scale="demo")
     assert warehouse.run("refresh_workspaces").success
     chain = ["projects", "users", "tasks", "stories", "subtasks"]
@@ -115,11 +130,11 @@ def test_a_collapse_leaves_what_is_below_until_somebody_accepts_it(make_warehous
     tasks, stories = len(warehouse.rows("tasks", paid(warehouse))), len(warehouse.rows("stories", paid(warehouse)))
     assert tasks >= 100
     nothing = {"data": [], "next_page": None}
-    warehouse.asana.fault("/tasks", 200, body=nothing)
-    warehouse.asana.fault("/tasks/{task_gid}", 404)
-    for _ in range(2):  # the next sync is as doubtful as the first
+    warehouse.asana.add_fault("/tasks", 200, body=nothing)
+    warehouse.asana.add_fault("/tasks/{task_gid}", 404)
+    for _ in range(2):  # the next sync does not take the dropped count for granted
         result = warehouse.run("sync_workspace", paid(warehouse), chain)
-        assert f" rows, and {tasks:,} before." in failed_checks(result)["tasks", "row_count_not_dropped"]
+        assert f" rows, down from {tasks:,}." in failed_checks(result)["tasks", "row_count_not_dropped"]
         assert "row_count_not_dropped" in failures(result)["tasks"]
         assert len(warehouse.rows("stories", paid(warehouse))) == stories
     result = warehouse.run("sync_workspace", paid(warehouse), chain, accept_row_count_drop=True)
@@ -128,14 +143,14 @@ def test_a_collapse_leaves_what_is_below_until_somebody_accepts_it(make_warehous
     assert warehouse.run("sync_workspace", paid(warehouse), chain).success
 
 
-def test_a_column_that_is_new_is_named(make_warehouse: MakeWarehouse) -> None:
+def test_a_new_column_fails_schema_unchanged_and_is_named(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     assert warehouse.run("refresh_workspaces").success
     assert warehouse.run("sync_workspace", paid(warehouse), ["projects"]).success
     with warehouse.iceberg_table("projects").update_schema() as update:
         update.delete_column("notes")
     result = warehouse.run("sync_workspace", paid(warehouse), ["projects"])
-    assert failed_checks(result)["projects", "schema_unchanged"].startswith("New: notes.")
+    assert failed_checks(result)["projects", "schema_unchanged"].startswith("The table has new columns: notes.")
     assert (
         PROJECTS.schema.names == warehouse.table("projects").column_names
         or "notes" in warehouse.table("projects").column_names

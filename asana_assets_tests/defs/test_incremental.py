@@ -1,24 +1,24 @@
-"""A sync after the first: it asks for what changed, and the tables are the truth again."""
+"""Syncs after the first one: they fetch what has changed, and leave the tables complete."""
 
 import pytest
 
-from asana_assets_tests.support.mutations import mutate, mutate_out_of_sight, paid
+from asana_assets_tests.support.mutations import mutate, mutate_hidden, paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures, metadata
 
 CHILDREN = ("subtasks", "stories", "attachments", "status_updates")
 
 
-def asked(warehouse: Warehouse, since: int) -> list[str]:
-    """Give the paths of the requests from the one with this number on."""
+def requested_paths(warehouse: Warehouse, since: int) -> list[str]:
+    """Return the paths of all requests but the first `since`."""
     return [entry.path for entry in warehouse.asana.log[since:]]
 
 
-def test_after_every_kind_of_change_the_tables_are_the_truth_on_a_paid_plan(make_warehouse: MakeWarehouse) -> None:
+def test_on_a_paid_plan_the_next_sync_finds_every_kind_of_change(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
     warehouse.sync()
     mutate(warehouse)
-    mutate_out_of_sight(warehouse)
+    mutate_hidden(warehouse)
     new = warehouse.asana.organization.add_workspace("New", organization=True, paid=True)
     warehouse.settings["ASANA_WORKSPACES"] += f",{new}"
     warehouse.sync()
@@ -26,17 +26,17 @@ def test_after_every_kind_of_change_the_tables_are_the_truth_on_a_paid_plan(make
 
 
 @pytest.mark.slow
-def test_on_a_free_plan_they_are_too_but_for_what_is_out_of_sight_which_comes_by_age(
+def test_without_search_hidden_changes_are_found_by_age(
     make_warehouse: MakeWarehouse,
 ) -> None:
     warehouse = make_warehouse()
-    warehouse.asana.fault("/workspaces/{gid}/tasks/search", 402)
+    warehouse.asana.add_fault("/workspaces/{gid}/tasks/search", 402)
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
     warehouse.sync()
     mutate(warehouse)
     warehouse.sync()
     warehouse.assert_matches_asana(paid(warehouse))
-    mutate_out_of_sight(warehouse)
+    mutate_hidden(warehouse)
     everything = ["projects", "users", "tasks", *CHILDREN]
     result = warehouse.run("sync_workspace", paid(warehouse), everything, refresh_after_days=1e-9)
     assert result.success, failures(result)
@@ -44,7 +44,7 @@ def test_on_a_free_plan_they_are_too_but_for_what_is_out_of_sight_which_comes_by
 
 
 @pytest.mark.slow
-def test_changed_tasks_cost_their_own_requests_and_no_others(make_warehouse: MakeWarehouse) -> None:
+def test_only_the_children_of_changed_tasks_are_fetched_again(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
     warehouse.sync()
@@ -53,10 +53,10 @@ def test_changed_tasks_cost_their_own_requests_and_no_others(make_warehouse: Mak
     nothing_changed = len(warehouse.asana.log) - since
     tasks = [row["gid"] for row in warehouse.rows("tasks", paid(warehouse)) if row["project_gids"]][:5]
     for gid in tasks:
-        warehouse.asana.organization.add_comment(gid, "A word")
+        warehouse.asana.organization.add_comment(gid, "A comment")
     since = len(warehouse.asana.log)
     warehouse.sync()
-    paths = asked(warehouse, since)
+    paths = requested_paths(warehouse, since)
     assert {path for path in paths if path.endswith("/stories")} == {f"/tasks/{gid}/stories" for gid in tasks}
     assert paths.count("/attachments") == 5
     with_subtasks = sum(path.endswith("/subtasks") for path in paths)
@@ -65,7 +65,7 @@ def test_changed_tasks_cost_their_own_requests_and_no_others(make_warehouse: Mak
 
 
 @pytest.mark.slow
-def test_full_refresh_repairs_a_row_deleted_by_hand(make_warehouse: MakeWarehouse) -> None:
+def test_a_full_refresh_restores_a_row_that_was_deleted_by_hand(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
     warehouse.sync()
@@ -81,7 +81,7 @@ def test_full_refresh_repairs_a_row_deleted_by_hand(make_warehouse: MakeWarehous
 
 
 @pytest.mark.slow
-def test_without_its_memory_a_sync_reads_everything_and_loses_nothing(make_warehouse: MakeWarehouse) -> None:
+def test_without_sync_state_a_sync_fetches_everything_again_and_loses_nothing(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
     warehouse.sync()
@@ -93,7 +93,7 @@ def test_without_its_memory_a_sync_reads_everything_and_loses_nothing(make_wareh
 
 
 @pytest.mark.slow
-def test_metadata_tell_what_was_saved(make_warehouse: MakeWarehouse) -> None:
+def test_metadata_count_the_requests_saved(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
     warehouse.sync()
@@ -104,12 +104,12 @@ def test_metadata_tell_what_was_saved(make_warehouse: MakeWarehouse) -> None:
     assert figures["rows"] == len(warehouse.rows("stories"))
 
 
-def test_an_asset_whose_upstream_was_never_synced_here_is_not_taken_for_childless(
+def test_upstream_that_was_never_synced_in_this_workspace_is_an_error_and_not_empty(
     make_warehouse: MakeWarehouse,
 ) -> None:
     warehouse = make_warehouse()
     assert warehouse.run("refresh_workspaces").success
-    other = warehouse.asana.organization.traps["free_organization"]
+    other = warehouse.asana.organization.edge_cases["free_organization"]
     assert warehouse.run("sync_workspace", other, ["projects"]).success
     result = warehouse.run("sync_workspace", paid(warehouse), ["sections"])
     assert failures(result) == {

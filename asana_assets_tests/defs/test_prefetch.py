@@ -1,100 +1,125 @@
-"""A run asks ahead: the token is not idle while there is something to ask, and nothing is asked for nobody."""
+"""Prefetching in whole runs: the token does not idle, and only what the run materializes is fetched."""
 
+import logging
 import threading
 
 import pytest
 
 from asana_assets.asana.endpoints import ENDPOINTS
-from asana_assets.defs.prefetch import STEP_ORDER
+from asana_assets.defs.prefetch import STEP_ORDER, select_endpoints
+from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
 
-ALONE = ["users", "tags", "webhooks", "project_templates", "workspace_memberships", "teams", "projects"]
-"""Each a single request, and below `workspaces` only."""
+SINGLE_REQUEST_ASSETS = [
+    "users",
+    "tags",
+    "webhooks",
+    "project_templates",
+    "workspace_memberships",
+    "teams",
+    "projects",
+]
+"""Assets that take one request and depend on `workspaces` only."""
 
 
-def paid(warehouse: Warehouse) -> str:
-    return warehouse.asana.organization.traps["paid_organization"]
-
-
-def run(warehouse: Warehouse, *assets: str, **config: object) -> dict[str, str]:
+def sync(warehouse: Warehouse, *assets: str, **config: object) -> dict[str, str]:
+    """Run these assets of the paid organization, or all if none is named; return the failures by asset."""
     return failures(warehouse.run("sync_workspace", paid(warehouse), assets, **config))
 
 
-def asking() -> list[str]:
+def fetching_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("asana")]
 
 
-@pytest.mark.parametrize("ahead", [True, False])
-def test_what_does_not_depend_on_one_another_is_asked_for_side_by_side(
-    make_warehouse: MakeWarehouse, *, ahead: bool
+@pytest.mark.parametrize("prefetching", [True, False])
+def test_independent_assets_are_fetched_concurrently_only_when_prefetching(
+    make_warehouse: MakeWarehouse, *, prefetching: bool
 ) -> None:
     warehouse = make_warehouse(latency=0.3)
     assert warehouse.run("refresh_workspaces").success
-    warehouse.read_ahead = ahead
-    assert run(warehouse, *ALONE) == {}
-    assert (warehouse.asana.max_in_flight > len(ALONE) / 2) is ahead
-    for name in ALONE:
+    warehouse.prefetch = prefetching
+    assert sync(warehouse, *SINGLE_REQUEST_ASSETS) == {}
+    assert (warehouse.asana.max_in_flight > len(SINGLE_REQUEST_ASSETS) / 2) is prefetching
+    for name in SINGLE_REQUEST_ASSETS:
         assert len(warehouse.rows(name, paid(warehouse))) == len(warehouse.asana.truth(name, paid(warehouse)))
 
 
-def test_nothing_below_an_asset_that_failed_is_asked_for(make_warehouse: MakeWarehouse) -> None:
+def test_nothing_downstream_of_a_failed_asset_is_fetched(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     assert warehouse.run("refresh_workspaces").success
-    warehouse.asana.fault("/projects", 403)
-    assert set(run(warehouse)) == {"projects"}
-    paths = {entry.path.rsplit("/", 1)[-1] for entry in warehouse.asana.log}
-    assert "users" in paths
-    assert not paths & {"tasks", "sections", "stories", "subtasks", "attachments"}
-    assert asking() == []
+    warehouse.asana.add_fault("/projects", 403)
+    assert set(sync(warehouse)) == {"projects"}
+    collections = {entry.path.rsplit("/", 1)[-1] for entry in warehouse.asana.log}
+    assert "users" in collections
+    assert not collections & {"tasks", "sections", "stories", "subtasks", "attachments"}
+    assert fetching_threads() == []
 
 
-def test_only_what_the_run_materializes_is_asked_for(make_warehouse: MakeWarehouse) -> None:
+def test_only_what_the_run_materializes_is_fetched(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     assert warehouse.run("refresh_workspaces").success
     before = len(warehouse.asana.log)
-    assert run(warehouse, "projects", "sections") == {}
+    assert sync(warehouse, "projects", "sections") == {}
     minimal = warehouse.asana.minimal_requests(paid(warehouse))
     assert len(warehouse.asana.log) - before == minimal["projects"] + minimal["sections"]
 
 
 @pytest.mark.slow
-def test_each_assets_own_configuration_counts_when_it_is_begun_before_its_turn(make_warehouse: MakeWarehouse) -> None:
+def test_a_prefetched_asset_is_fetched_with_its_own_run_config(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.sync()
     before = len(warehouse.asana.log)
-    assert run(warehouse, "subtasks", "stories", "attachments", full_refresh=True) == {}
+    assert sync(warehouse, "subtasks", "stories", "attachments", full_refresh=True) == {}
     minimal = warehouse.asana.minimal_requests(paid(warehouse))
-    asked = len(warehouse.asana.log) - before
-    assert asked == minimal["subtasks"] + minimal["stories"] + minimal["attachments"]
+    requests = len(warehouse.asana.log) - before
+    assert requests == minimal["subtasks"] + minimal["stories"] + minimal["attachments"]
 
 
-def test_what_was_begun_and_never_had_its_turn_is_stopped(make_warehouse: MakeWarehouse) -> None:
-    """Steps have their turn in a fixed order; when one ends the run, those begun behind it are given up."""
+def test_prefetched_extracts_whose_step_never_runs_are_stopped(make_warehouse: MakeWarehouse) -> None:
+    """Steps run in a fixed order; when one ends the run, the extracts of those after it are closed."""
     warehouse = make_warehouse(latency=0.05)
     assert warehouse.run("refresh_workspaces").success
-    warehouse.asana.fault("/users", 401)
-    errors = run(warehouse, *ALONE)
-    assert "users" in errors
-    assert asking() == []
+    warehouse.asana.add_fault("/users", 401)
+    assert "users" in sync(warehouse, *SINGLE_REQUEST_ASSETS)
+    assert fetching_threads() == []
 
 
-def test_a_long_reading_is_nearly_done_before_the_next_one_begins(make_warehouse: MakeWarehouse) -> None:
-    """Else the next one waits, as far ahead as it may be, just when the first one stores its rows and asks nothing."""
+def test_a_prefetch_that_fails_is_logged_and_its_step_fails_in_its_own_turn(
+    make_warehouse: MakeWarehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    warehouse = make_warehouse()
+    assert warehouse.run("refresh_workspaces").success
+    reason = "There is no table projects yet: materialize projects first."
+    assert sync(warehouse, "users", "sections") == {"sections": reason}
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == [f"sections could not be prefetched, so its own step will start it (Failure: {reason})"]
+    assert len(warehouse.rows("users", paid(warehouse))) == len(warehouse.asana.truth("users", paid(warehouse)))
+
+
+def test_a_long_extract_has_nearly_sent_all_requests_before_the_next_is_started(make_warehouse: MakeWarehouse) -> None:
+    """Otherwise the next one would have filled its buffer and sent nothing while the first one stores its rows."""
     warehouse = make_warehouse(latency=0.01)
     warehouse.settings["ASANA_MAX_IN_FLIGHT"] = "4"
     assert warehouse.run("refresh_workspaces").success
-    assert run(warehouse) == {}
-    kinds = [entry.path.rsplit("/", 1)[-1] for entry in warehouse.asana.log]
+    assert sync(warehouse) == {}
+    collections = [entry.path.rsplit("/", 1)[-1] for entry in warehouse.asana.log]
     first, following = (endpoint.name for endpoint in STEP_ORDER[-2:])
-    assert kinds.count(first) > 40
-    assert kinds[: kinds.index(following)].count(first) >= kinds.count(first) - 4
+    assert collections.count(first) > 40
+    assert collections[: collections.index(following)].count(first) >= collections.count(first) - 4
     warehouse.assert_matches_asana(paid(warehouse))
 
 
-def test_what_most_depends_on_comes_first_and_the_deepest_last() -> None:
+def test_steps_with_the_most_downstream_run_first_and_the_deepest_last() -> None:
     order = [endpoint.name for endpoint in STEP_ORDER]
     assert set(order[:3]) == {"workspaces", "users", "projects"}
     assert order.index("projects") < order.index("tags") < order.index("stories")
     assert set(order[-2:]) == {"stories", "attachments"}
     for endpoint in ENDPOINTS:
         assert all(order.index(name) < order.index(endpoint.name) for name in endpoint.upstream)
+
+
+def test_a_run_without_step_keys_materializes_all_of_its_job() -> None:
+    """Dagster sets none for runs of schedules, sensors and backfills."""
+    job = ["tasks", "projects", "users"]
+    assert [endpoint.name for endpoint in select_endpoints(None, job)] == ["projects", "users", "tasks"]
+    assert [endpoint.name for endpoint in select_endpoints(["tasks"], job)] == ["tasks"]

@@ -1,4 +1,4 @@
-"""What is said of a reading that takes long."""
+"""Progress and remaining time of a long extract."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ import pytest
 from asana_assets.asana.endpoints import STORIES
 from asana_assets.asana.model import Endpoint
 from asana_assets.defs.progress import ProgressLogger, RequestRate, format_eta
-from asana_assets.sync.full_extract import ExtractStats
+from asana_assets.sync.extract import ExtractStats
 
 
 @dataclass
@@ -19,14 +19,14 @@ class Clock:
 
 
 @dataclass
-class Read:
-    """A reading of 80,000 parents at 25 requests a second, each a parent."""
+class FakeExtract:
+    """An extract of 80,000 parents at 25 requests per second, one request per parent."""
 
     endpoint: Endpoint = STORIES
     stats: ExtractStats = field(default_factory=lambda: ExtractStats(parents_stale=80_000))
     clock: Clock = field(default_factory=Clock)
 
-    def go_on(self, seconds: int) -> None:
+    def fetch(self, seconds: int) -> None:
         for _ in range(seconds):
             self.clock.now += 1
             self.stats.parents_fetched += 25
@@ -34,13 +34,13 @@ class Read:
             self.stats.on_progress()
 
 
-def test_a_line_a_minute_says_how_far_how_fast_and_how_long() -> None:
-    reading = Read()
+def test_a_line_per_minute_reports_progress_rate_and_remaining_time() -> None:
+    extract = FakeExtract()
     lines: list[str] = []
-    reading.stats.on_progress = ProgressLogger(reading, lines.append, reading.clock)
-    reading.go_on(59)
+    extract.stats.on_progress = ProgressLogger(extract, lines.append, extract.clock)
+    extract.fetch(59)
     assert lines == []
-    reading.go_on(150)
+    extract.fetch(150)
     assert lines == [
         "stories: 1,500 of 80,000 tasks and subtasks, 25.0 requests/s, 52 min left",
         "stories: 3,000 of 80,000 tasks and subtasks, 25.0 requests/s, 51 min left",
@@ -48,28 +48,28 @@ def test_a_line_a_minute_says_how_far_how_fast_and_how_long() -> None:
     ]
 
 
-def test_what_was_asked_ahead_does_not_count_as_fast() -> None:
-    reading = Read()
-    reading.stats.request_stats.requests = reading.stats.parents_fetched = 1_000
-    speed = RequestRate(reading.stats, reading.clock)
-    assert speed.seconds_left is None
-    reading.go_on(10)
-    speed.sample()
-    assert speed.rate == pytest.approx(25)
-    assert speed.seconds_left == pytest.approx((80_000 - 1_250) / 25)
+def test_prefetched_parents_do_not_inflate_the_rate() -> None:
+    extract = FakeExtract()
+    extract.stats.request_stats.requests = extract.stats.parents_fetched = 1_000
+    rate = RequestRate(extract.stats, extract.clock)
+    assert rate.seconds_left is None
+    extract.fetch(10)
+    rate.sample()
+    assert rate.rate == pytest.approx(25)
+    assert rate.seconds_left == pytest.approx((80_000 - 1_250) / 25)
 
 
-def test_parents_with_several_pages_take_longer() -> None:
-    reading = Read()
-    speed = RequestRate(reading.stats, reading.clock)
-    reading.go_on(10)
-    reading.stats.request_stats.requests *= 2
-    speed.sample()
-    assert speed.seconds_left == pytest.approx((80_000 - 250) * 2 / 50)
+def test_parents_with_several_pages_prolong_the_remaining_time() -> None:
+    extract = FakeExtract()
+    rate = RequestRate(extract.stats, extract.clock)
+    extract.fetch(10)
+    extract.stats.request_stats.requests *= 2
+    rate.sample()
+    assert rate.seconds_left == pytest.approx((80_000 - 250) * 2 / 50)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "formatted"),
     [
         (None, ""),
         (3, ", less than a minute left"),
@@ -77,5 +77,5 @@ def test_parents_with_several_pages_take_longer() -> None:
         (36_000, ", 10.0 h left"),
     ],
 )
-def test_times_are_said_in_the_unit_that_fits(seconds: float | None, words: str) -> None:
-    assert format_eta(seconds) == words
+def test_the_remaining_time_has_a_suitable_unit(seconds: float | None, formatted: str) -> None:
+    assert format_eta(seconds) == formatted

@@ -1,4 +1,4 @@
-"""A sync that is killed, stopped, or has a rival: nothing is lost, doubled or asked for again."""
+"""Syncs that are killed, terminated or run concurrently: nothing is lost, duplicated or fetched again."""
 
 import os
 import random
@@ -9,17 +9,17 @@ import time
 from pathlib import Path
 
 import dagster as dg
-import pyarrow as pa
 import pytest
 
 from asana_assets.definitions import build_definitions
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sandbox import Sandbox
-from asana_assets.sync.change_detection import Sync, SyncState
+from asana_assets.sync.change_detection import Sync
+from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
 
-COMMAND = [str(Path(sys.executable).with_name("asana-assets")), "sync"]
-ROWS = 25
+SYNC_COMMAND = [str(Path(sys.executable).with_name("asana-assets")), "sync"]
+CHECKPOINT_ROWS = 25
 IN_FLIGHT = 4
 
 
@@ -34,67 +34,65 @@ def start(warehouse: Warehouse, *arguments: str) -> subprocess.Popen[str]:
         "ASANA_DATA_DIR": str(warehouse.data_dir),
         **warehouse.settings,
     }
-    return subprocess.Popen(  # noqa: S603 # our own command
-        [*COMMAND, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    return subprocess.Popen(  # noqa: S603 - our own command
+        [*SYNC_COMMAND, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
 def finish(running: subprocess.Popen[str]) -> None:
-    """Let a sync end, well."""
+    """Wait for a sync that must succeed."""
     _, errors = running.communicate(timeout=120)
     assert running.returncode == 0, errors
 
 
 def wait_for(asana: Sandbox, requests: int, running: subprocess.Popen[str]) -> None:
-    """Wait until so many requests were received in all, or the process has ended."""
+    """Wait until the sandbox has received this many requests, or the process has ended."""
     while len(asana.log) < requests and running.poll() is None:
         time.sleep(0.005)
 
 
 def kill_at_random(warehouse: Warehouse, kills: int, seed: int) -> int:
-    """Start a sync and kill it, so many times; then let one end. Give how many were really killed."""
-    chance = random.Random(seed)  # noqa: S311 # a seeded test
+    """Start a sync and kill it, `kills` times; then let one finish. Return how many were killed before their end."""
+    generator = random.Random(seed)  # noqa: S311 - a seeded test
     killed = 0
     for _ in range(kills):
-        running = start(warehouse, "--checkpoint-rows", str(ROWS))
-        wait_for(warehouse.asana, len(warehouse.asana.log) + chance.randint(1, 40), running)
-        time.sleep(chance.random() / 10)
+        running = start(warehouse, "--checkpoint-rows", str(CHECKPOINT_ROWS))
+        wait_for(warehouse.asana, len(warehouse.asana.log) + generator.randint(1, 40), running)
+        time.sleep(generator.random() / 10)
         running.send_signal(signal.SIGKILL)
         killed += running.wait() == -signal.SIGKILL
         running.communicate()
-    finish(start(warehouse, "--checkpoint-rows", str(ROWS)))
+    finish(start(warehouse, "--checkpoint-rows", str(CHECKPOINT_ROWS)))
     return killed
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_sync_killed_twenty_times_ends_with_the_truth_and_repeats_no_more_than_a_checkpoint_each_time(
+def test_a_sync_that_is_killed_repeatedly_completes_and_repeats_at_most_a_checkpoint_per_kill(
     make_warehouse: MakeWarehouse, seed: int
 ) -> None:
     warehouse = make_warehouse(latency=0.02)
-    paid = warehouse.asana.organization.traps["paid_organization"]
-    warehouse.settings["ASANA_WORKSPACES"] = paid
+    gid = paid(warehouse)
+    warehouse.settings["ASANA_WORKSPACES"] = gid
     killed = kill_at_random(warehouse, 20, seed)
-    warehouse.assert_matches_asana(paid)
+    warehouse.assert_matches_asana(gid)
     assert killed > 10
-    undisturbed = 1 + sum(warehouse.asana.minimal_requests(paid).values())
-    # Each start asks for the list of workspaces. What a kill can lose is a checkpoint's parents, those on their way and
-    # those that wait, or one listing that was not stored yet.
+    uninterrupted = 1 + sum(warehouse.asana.minimal_requests(gid).values())
+    # Each start fetches the workspace list. A kill can lose the parents of a checkpoint and those that are in flight or
+    # buffered, or one listing that was not stored yet.
     listing = max(
-        count
-        for name, count in warehouse.asana.minimal_requests(paid).items()
-        if name not in {"stories", "attachments"}
+        count for name, count in warehouse.asana.minimal_requests(gid).items() if name not in {"stories", "attachments"}
     )
-    checkpoint = max(ROWS + 4 * IN_FLIGHT, listing)
-    assert len(warehouse.asana.log) <= undisturbed + killed * (1 + checkpoint)
+    checkpoint = max(CHECKPOINT_ROWS + 4 * IN_FLIGHT, listing)
+    assert len(warehouse.asana.log) <= uninterrupted + killed * (1 + checkpoint)
 
 
 @pytest.mark.slow
-def test_a_killed_sync_is_gone_on_with(make_warehouse: MakeWarehouse) -> None:
+def test_a_killed_sync_is_resumed(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse(latency=0.02)
-    paid = warehouse.asana.organization.traps["paid_organization"]
-    warehouse.settings["ASANA_WORKSPACES"] = paid
-    running = start(warehouse, "--checkpoint-rows", str(ROWS))
+    gid = paid(warehouse)
+    warehouse.settings["ASANA_WORKSPACES"] = gid
+    running = start(warehouse, "--checkpoint-rows", str(CHECKPOINT_ROWS))
     wait_for(warehouse.asana, 90, running)
     running.kill()
     running.communicate()
@@ -102,40 +100,39 @@ def test_a_killed_sync_is_gone_on_with(make_warehouse: MakeWarehouse) -> None:
     running = start(warehouse)
     _, errors = running.communicate(timeout=120)
     assert running.returncode == 0
-    assert errors.startswith(f"Going on with the sync of {paid} that began at ")
+    assert errors.startswith(f"Resuming the sync of {gid} that started at ")
     paths = [entry.path for entry in warehouse.asana.log[before:]]
     assert "/projects" not in paths
     assert "/users" not in paths
-    warehouse.assert_matches_asana(paid)
-    undisturbed = 1 + sum(warehouse.asana.minimal_requests(paid).values())
-    assert len(warehouse.asana.log) <= undisturbed + 1 + ROWS + 4 * IN_FLIGHT
+    warehouse.assert_matches_asana(gid)
+    uninterrupted = 1 + sum(warehouse.asana.minimal_requests(gid).values())
+    assert len(warehouse.asana.log) <= uninterrupted + 1 + CHECKPOINT_ROWS + 4 * IN_FLIGHT
 
 
 @pytest.mark.slow
-def test_a_sync_killed_after_its_last_asset_has_nothing_left_to_read(make_warehouse: MakeWarehouse) -> None:
+def test_a_sync_that_is_killed_after_its_last_asset_has_nothing_left_to_fetch(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    gid = warehouse.asana.organization.traps["personal_workspace"]
+    gid = warehouse.asana.organization.edge_cases["personal_workspace"]
     warehouse.settings["ASANA_WORKSPACES"] = gid
     finish(start(warehouse))
     lake = LakeResource(data_dir=str(warehouse.data_dir))
-    began = lake.load_state("stories", gid).last_sync_started_at
-    assert began is not None
-    killed = SyncState.completed_marker(gid, Sync(id=began.isoformat(), started_at=began))
-    lake.save_state("sync", gid, killed, pa.array([], pa.string()))
+    started_at = lake.load_state("stories", gid).last_sync_started_at
+    assert started_at is not None
+    lake.set_interrupted_sync(gid, Sync(id=started_at.isoformat(), started_at=started_at))
     before = len(warehouse.asana.log)
     finish(start(warehouse))
     assert [entry.path for entry in warehouse.asana.log[before:]] == ["/workspaces"]
-    assert lake.load_state("sync", gid).last_sync_started_at is None
+    assert lake.interrupted_sync(gid) is None
 
 
 @pytest.mark.slow
-def test_a_terminated_sync_keeps_what_it_read(make_warehouse: MakeWarehouse) -> None:
-    """As when a run is terminated in the UI: with checkpoints far away, nothing but the end can have stored it."""
+def test_a_terminated_sync_stores_what_it_has_fetched(make_warehouse: MakeWarehouse) -> None:
+    """As when a run is terminated in the UI. No checkpoint is reached, so the rows were stored at the end."""
     warehouse = make_warehouse(latency=0.05)
-    paid = warehouse.asana.organization.traps["paid_organization"]
-    warehouse.settings |= {"ASANA_WORKSPACES": paid}
+    gid = paid(warehouse)
+    warehouse.settings |= {"ASANA_WORKSPACES": gid}
     assert warehouse.run("refresh_workspaces").success
-    assert warehouse.run("sync_workspace", paid, ["projects", "users", "tasks", "subtasks"]).success
+    assert warehouse.run("sync_workspace", gid, ["projects", "users", "tasks", "subtasks"]).success
     before = len(warehouse.asana.log)
     running = start(warehouse, "--select", "stories")
     wait_for(warehouse.asana, before + 1 + 36, running)
@@ -145,19 +142,19 @@ def test_a_terminated_sync_keeps_what_it_read(make_warehouse: MakeWarehouse) -> 
     stored = {row["parent_gid"] for row in warehouse.rows("stories")}
     assert stored
     before = len(warehouse.asana.log)
-    assert warehouse.run("sync_workspace", paid, ["stories"]).success
-    asked = {entry.path.split("/")[2] for entry in warehouse.asana.log[before:]}
-    assert not asked & stored
-    assert 0 < len(asked) < 20
+    assert warehouse.run("sync_workspace", gid, ["stories"]).success
+    fetched = {entry.path.split("/")[2] for entry in warehouse.asana.log[before:]}
+    assert not fetched & stored
+    assert 0 < len(fetched) < 20
 
 
 @pytest.mark.slow
-def test_for_a_terminated_sync_nothing_more_is_begun(make_warehouse: MakeWarehouse) -> None:
+def test_a_terminated_sync_starts_no_further_extract(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse(latency=0.05)
-    paid = warehouse.asana.organization.traps["paid_organization"]
-    warehouse.settings["ASANA_WORKSPACES"] = paid
+    gid = paid(warehouse)
+    warehouse.settings["ASANA_WORKSPACES"] = gid
     assert warehouse.run("refresh_workspaces").success
-    assert warehouse.run("sync_workspace", paid, ["projects", "users", "tasks", "subtasks"]).success
+    assert warehouse.run("sync_workspace", gid, ["projects", "users", "tasks", "subtasks"]).success
     before = len(warehouse.asana.log)
     running = start(warehouse, "--select", "attachments", "--select", "stories")
     wait_for(warehouse.asana, before + 1 + 20, running)
@@ -167,83 +164,82 @@ def test_for_a_terminated_sync_nothing_more_is_begun(make_warehouse: MakeWarehou
     assert {entry.path for entry in warehouse.asana.log[before:]} == {"/workspaces", "/attachments"}
 
 
-def test_a_spent_budget_keeps_what_was_read_before(make_warehouse: MakeWarehouse) -> None:
+def test_rows_fetched_before_the_retry_budget_is_spent_are_stored(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    paid = warehouse.asana.organization.traps["paid_organization"]
+    gid = paid(warehouse)
     assert warehouse.run("refresh_workspaces").success
-    assert warehouse.run("sync_workspace", paid, ["projects", "users", "tasks", "subtasks"]).success
-    fault = warehouse.asana.fault("/tasks/{gid}/stories", 503, skip=20)
+    assert warehouse.run("sync_workspace", gid, ["projects", "users", "tasks", "subtasks"]).success
+    fault = warehouse.asana.add_fault("/tasks/{gid}/stories", 503, skip=20)
     warehouse.asana_fields["max_attempts"] = 1
-    result = warehouse.run("sync_workspace", paid, ["stories"])
+    result = warehouse.run("sync_workspace", gid, ["stories"])
     assert "failed once: Asana returned 503" in failures(result)["stories"]
     fault.cancel()
     before = len(warehouse.asana.log)
-    assert warehouse.run("sync_workspace", paid, ["stories"]).success
-    parents = len(warehouse.rows("tasks", paid)) + len(warehouse.rows("subtasks", paid))
+    assert warehouse.run("sync_workspace", gid, ["stories"]).success
+    parents = len(warehouse.rows("tasks", gid)) + len(warehouse.rows("subtasks", gid))
     assert len(warehouse.asana.log) - before <= parents - 15
-    stories = {row["gid"] for row in warehouse.rows("stories", paid)}
-    assert stories == {str(record["gid"]) for record in warehouse.asana.truth("stories", paid)}
+    stories = {row["gid"] for row in warehouse.rows("stories", gid)}
+    assert stories == {str(record["gid"]) for record in warehouse.asana.truth("stories", gid)}
 
 
-def sync_of_the_environment() -> dg.JobDefinition:
-    return build_definitions(os.environ).resolve_job_def("sync_workspace")
+def sync_workspace_from_environment() -> dg.JobDefinition:
+    """Return the job for `reconstructable`, which takes functions without arguments only."""
+    return build_definitions().resolve_job_def("sync_workspace")
 
 
 @pytest.mark.slow
-def test_a_full_refresh_that_dagster_retries_goes_on_and_does_not_begin_anew(
-    make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_retried_full_refresh_resumes(make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     warehouse = make_warehouse()
-    paid = warehouse.asana.organization.traps["paid_organization"]
-    warehouse.settings["ASANA_WORKSPACES"] = paid
+    gid = paid(warehouse)
+    warehouse.settings["ASANA_WORKSPACES"] = gid
     warehouse.sync()
-    fault = warehouse.asana.fault("/tasks/{gid}/stories", 503, skip=20)
+    fault = warehouse.asana.add_fault("/tasks/{gid}/stories", 503, skip=20)
     warehouse.asana_fields["max_attempts"] = 1
-    first = warehouse.run("sync_workspace", paid, ["stories"], full_refresh=True)
+    first = warehouse.run("sync_workspace", gid, ["stories"], full_refresh=True)
     assert set(failures(first)) == {"stories"}
     fault.cancel()
     before = len(warehouse.asana.log)
     for name, value in warehouse.environment.items():
         monkeypatch.setenv(name, value)
     again = dg.execute_job(
-        dg.reconstructable(sync_of_the_environment),
+        dg.reconstructable(sync_workspace_from_environment),
         warehouse.instance,
         run_config=first.dagster_run.run_config,
         tags=first.dagster_run.tags,
         reexecution_options=dg.ReexecutionOptions(parent_run_id=first.run_id, step_selection=["stories"]),
     )
     assert again.success, failures(again)
-    parents = len(warehouse.rows("tasks", paid)) + len(warehouse.rows("subtasks", paid))
+    parents = len(warehouse.rows("tasks", gid)) + len(warehouse.rows("subtasks", gid))
     assert 0 < len(warehouse.asana.log) - before <= parents - 15
-    warehouse.assert_matches_asana(paid)
+    warehouse.assert_matches_asana(gid)
 
 
 @pytest.mark.slow
-def test_two_syncs_of_one_workspace_at_once_lose_and_double_nothing(make_warehouse: MakeWarehouse) -> None:
+def test_concurrent_syncs_of_one_workspace_neither_lose_nor_duplicate_rows(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse(latency=0.01)
-    paid = warehouse.asana.organization.traps["paid_organization"]
-    warehouse.settings["ASANA_WORKSPACES"] = paid
+    gid = paid(warehouse)
+    warehouse.settings["ASANA_WORKSPACES"] = gid
     both = [start(warehouse, "--checkpoint-rows", "40") for _ in range(2)]
     outcomes = [(running.communicate(timeout=120)[1], running.returncode) for running in both]
     for errors, code in outcomes:
         assert code in {0, 1}
         assert "Traceback" not in errors
     assert warehouse.run("refresh_workspaces").success
-    result = warehouse.run("sync_workspace", paid)
+    result = warehouse.run("sync_workspace", gid)
     assert result.success, failures(result)
-    warehouse.assert_matches_asana(paid)
+    warehouse.assert_matches_asana(gid)
 
 
 @pytest.mark.slow
-def test_syncs_of_different_workspaces_at_once_both_succeed_always(make_warehouse: MakeWarehouse) -> None:
+def test_concurrent_syncs_of_different_workspaces_all_succeed(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    small = [warehouse.asana.organization.traps[name] for name in ("free_organization", "personal_workspace")]
+    gids = [warehouse.asana.organization.edge_cases[name] for name in ("free_organization", "personal_workspace")]
     select = [word for name in ("users", "projects", "tasks", "status_updates") for word in ("--select", name)]
     for _ in range(20):
-        both = [start(warehouse, "--workspace", gid, *select) for gid in small]
+        both = [start(warehouse, "--workspace", gid, *select) for gid in gids]
         for running in both:
             finish(running)
     assert warehouse.run("refresh_workspaces").success
-    for gid in small:
+    for gid in gids:
         assert warehouse.run("sync_workspace", gid).success
-    warehouse.assert_matches_asana(*small)
+    warehouse.assert_matches_asana(*gids)

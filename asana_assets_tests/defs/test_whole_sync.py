@@ -1,4 +1,4 @@
-"""The main job, over real HTTP into real tables."""
+"""Syncs of everything, over real HTTP into real tables."""
 
 from collections import Counter
 from typing import Literal, TypeAlias
@@ -10,9 +10,9 @@ from asana_assets.sandbox import FaultPlan, Sandbox
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 
 
-def paid_alone(warehouse: Warehouse) -> str:
-    """Sync the paid organization only; its gid."""
-    gid = warehouse.asana.organization.traps["paid_organization"]
+def sync_paid_organization(warehouse: Warehouse) -> str:
+    """Sync the paid organization only and return its gid."""
+    gid = warehouse.asana.organization.edge_cases["paid_organization"]
     warehouse.settings["ASANA_WORKSPACES"] = gid
     warehouse.sync()
     return gid
@@ -21,7 +21,8 @@ def paid_alone(warehouse: Warehouse) -> str:
 Order: TypeAlias = Literal["ascending", "descending"]
 
 
-def fewest(asana: Sandbox) -> int:
+def minimal_requests(asana: Sandbox) -> int:
+    """Return the number of requests that a perfect client needs for a first sync."""
     workspaces = [str(record["gid"]) for record in asana.truth("workspaces")]
     return 1 + sum(
         count
@@ -31,56 +32,56 @@ def fewest(asana: Sandbox) -> int:
     )
 
 
-def test_every_table_is_the_truth_for_the_fewest_requests_and_a_second_sync_changes_nothing_and_asks_for_no_child(
+def test_a_first_sync_is_complete_with_the_fewest_requests_and_a_second_fetches_no_children(
     make_warehouse: MakeWarehouse,
 ) -> None:
     warehouse = make_warehouse()
     warehouse.sync()
     warehouse.assert_matches_asana()
-    asked = Counter((entry.path, tuple(sorted(entry.query.items()))) for entry in warehouse.asana.log)
-    assert max(asked.values()) == 1
-    assert len(warehouse.asana.log) == fewest(warehouse.asana)
+    requests = Counter((entry.path, tuple(sorted(entry.query.items()))) for entry in warehouse.asana.log)
+    assert max(requests.values()) == 1
+    assert len(warehouse.asana.log) == minimal_requests(warehouse.asana)
 
     first = {endpoint.name: warehouse.table(endpoint.name) for endpoint in ENDPOINTS}
     since = len(warehouse.asana.log)
     warehouse.sync()
-    again = [entry.path for entry in warehouse.asana.log[since:]]
-    assert not [path for path in again if path.endswith(("/stories", "/subtasks")) or path == "/attachments"]
-    searches = Counter(path.split("/")[2] for path in again if path.endswith("/search"))
-    assert sorted(searches.values()) == [1, 1, 2]  # where it is not paid for, it is refused once
-    assert searches[warehouse.asana.organization.traps["paid_organization"]] == 2
+    paths = [entry.path for entry in warehouse.asana.log[since:]]
+    assert not [path for path in paths if path.endswith(("/stories", "/subtasks")) or path == "/attachments"]
+    searches = Counter(path.split("/")[2] for path in paths if path.endswith("/search"))
+    assert sorted(searches.values()) == [1, 1, 2]  # one request each is rejected where the plan has no search
+    assert searches[warehouse.asana.organization.edge_cases["paid_organization"]] == 2
     for name, before in first.items():
         after = warehouse.table(name)
         order: list[tuple[str, Order]] = [("workspace_gid", "ascending"), ("gid", "ascending")]
-        same = [column for column in before.schema.names if column != "_synced_at"]
-        assert after.sort_by(order).select(same).equals(before.sort_by(order).select(same)), name
+        columns = [column for column in before.schema.names if column != "_synced_at"]
+        assert after.sort_by(order).select(columns).equals(before.sort_by(order).select(columns)), name
 
 
 @pytest.mark.slow
-def test_rows_are_right_when_a_fifth_of_the_first_attempts_fail(make_warehouse: MakeWarehouse) -> None:
+def test_tables_are_complete_when_a_fifth_of_first_attempts_fail(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse(faults=FaultPlan(fraction=0.2, hang_seconds=2))
     warehouse.asana_fields["read_timeout_seconds"] = 1.0
-    warehouse.assert_matches_asana(paid_alone(warehouse))
+    warehouse.assert_matches_asana(sync_paid_organization(warehouse))
     assert len({entry.status for entry in warehouse.asana.log} & {429, 500, 502, 503, 504}) == 5
 
 
-def test_a_limit_above_the_configured_rate_is_never_met(make_warehouse: MakeWarehouse) -> None:
-    """150 a minute with 1.25/s configured, in proportion: 50 times as fast."""
+def test_the_configured_rate_stays_below_the_limit_of_the_free_plan(make_warehouse: MakeWarehouse) -> None:
+    """150 requests a minute with 1.25/s configured, 50 times as fast."""
     warehouse = make_warehouse({"ASANA_REQUESTS_PER_SECOND": "62.5"}, requests_per_minute=150, window_seconds=1.2)
-    warehouse.assert_matches_asana(paid_alone(warehouse))
-    assert warehouse.asana.rejected == 0
+    warehouse.assert_matches_asana(sync_paid_organization(warehouse))
+    assert warehouse.asana.rejection_count == 0
 
 
 @pytest.mark.slow
-def test_a_limit_below_the_configured_rate_is_found_and_no_pause_is_cut_short(make_warehouse: MakeWarehouse) -> None:
+def test_the_rate_adapts_to_a_limit_below_the_configured_rate(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse({"ASANA_REQUESTS_PER_SECOND": "100"}, requests_per_minute=60, window_seconds=3)
-    warehouse.assert_matches_asana(paid_alone(warehouse))
-    assert 0 < warehouse.asana.rejected < len(warehouse.asana.log) / 5
+    warehouse.assert_matches_asana(sync_paid_organization(warehouse))
+    assert 0 < warehouse.asana.rejection_count < len(warehouse.asana.log) / 5
 
 
-def test_paging_loses_and_doubles_nothing(make_warehouse: MakeWarehouse) -> None:
+def test_paging_neither_loses_nor_duplicates_rows(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    gid = warehouse.asana.organization.traps["paid_organization"]
+    gid = warehouse.asana.organization.edge_cases["paid_organization"]
     organization = warehouse.asana.organization
     project = organization.add_project(gid, "Many")
     for at in range(250):

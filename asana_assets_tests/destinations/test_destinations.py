@@ -17,7 +17,7 @@ from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets_tests.support.destination import HORIZON, DestinationWarehouse
 from asana_assets_tests.support.horizon import Horizon
 from asana_assets_tests.support.moto_server import Aws
-from asana_assets_tests.support.mutations import mutate, mutate_out_of_sight, paid
+from asana_assets_tests.support.mutations import mutate, mutate_hidden, paid
 from asana_assets_tests.support.postgres_server import Postgres
 from asana_assets_tests.support.seaweedfs_server import Seaweed
 from asana_assets_tests.support.sync_harness import MakeWarehouse
@@ -93,7 +93,7 @@ def test_tables_match_asana_after_a_full_sync_a_sync_without_changes_and_a_sync_
         assert after.sort_by(order).select(compared).equals(before.sort_by(order).select(compared)), table
 
     mutate(warehouse)
-    mutate_out_of_sight(warehouse)
+    mutate_hidden(warehouse)
     warehouse.sync()
     warehouse.assert_matches_asana(paid(warehouse))
     if name != "sqlite":  # PyIceberg alone does not know our default catalog

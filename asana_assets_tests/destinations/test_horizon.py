@@ -15,7 +15,7 @@ from asana_assets.defs.resources import LakeResource
 from asana_assets.lake.catalog import open_catalog
 from asana_assets.lake.errors import CatalogRefusedError
 from asana_assets.lake.table import ensure_table
-from asana_assets.sync.change_detection import SyncState
+from asana_assets.sync.sync_state import SyncState
 from asana_assets_tests.support.horizon import DATABASE, Horizon, key_pair_token
 from asana_assets_tests.support.seaweedfs_server import Seaweed
 

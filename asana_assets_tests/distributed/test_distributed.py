@@ -57,7 +57,7 @@ def cluster(asana: Sandbox, postgres: Postgres, tmp_path_factory: pytest.TempPat
 
 
 def workspaces(asana: Sandbox) -> list[str]:
-    return [asana.organization.traps[trap] for trap in ("paid_organization", "free_organization")]
+    return [asana.organization.edge_cases[trap] for trap in ("paid_organization", "free_organization")]
 
 
 def add_tasks(asana: Sandbox, project_gid: str) -> set[str]:
@@ -105,9 +105,9 @@ def test_two_workers_sync_two_workspaces_at_once_within_one_request_rate(
 ) -> None:
     assert sorted(first_syncs.values()) == ["one", "two"]
     Warehouse(asana, tmp_path, cluster.instance).assert_matches_asana(*first_syncs)
-    assert asana.rejected == 0
+    assert asana.rejection_count == 0
     # Each worker alone would use the whole rate; together they do not exceed it. Some requests are a little late.
-    assert 0.8 < asana.busiest(WINDOW_SECONDS) / (RATE * WINDOW_SECONDS) < 1.1
+    assert 0.8 < asana.max_requests_within(WINDOW_SECONDS) / (RATE * WINDOW_SECONDS) < 1.1
 
 
 def test_workers_write_nothing_to_disk(cluster: Cluster, first_syncs: dict[str, str]) -> None:
@@ -168,4 +168,4 @@ def test_a_run_whose_worker_is_killed_is_resumed_by_the_other_from_its_checkpoin
     assert "tasks" not in retry.step_keys_to_execute
     loaded = [str(event.message) for event in cluster.events(retry, dg.DagsterEventType.LOADED_INPUT)]
     assert any('Loaded input "tasks"' in message for message in loaded), loaded
-    assert asana.rejected == 0
+    assert asana.rejection_count == 0

@@ -59,7 +59,7 @@ def settings(asana: Sandbox, *workspaces: str) -> dict[str, str]:
         "ASANA_BASE_URL": asana.url,
         "ASANA_ACCESS_TOKEN": asana.token,
         "ASANA_REQUESTS_PER_SECOND": "500",
-        "ASANA_WORKSPACES": ",".join(asana.organization.traps[name] for name in workspaces),
+        "ASANA_WORKSPACES": ",".join(asana.organization.edge_cases[name] for name in workspaces),
     }
 
 
@@ -192,7 +192,7 @@ def test_the_commands_of_operations_run(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_commands_for_a_new_endpoint_run(tmp_path: Path) -> None:
     with Sandbox() as asana:
-        asana.fault("/workspaces/{workspace_gid}/custom_fields", 200, body=CUSTOM_FIELDS_RESPONSE)
+        asana.add_fault("/workspaces/{workspace_gid}/custom_fields", 200, body=CUSTOM_FIELDS_RESPONSE)
         project = copy_project(tmp_path / "clone", installed=True, **settings(asana, "paid_organization"))
         add_endpoint(project.root)
         run_page(ADDING, project)

@@ -11,7 +11,7 @@ import pytest
 
 from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.sandbox import Organization, Sandbox, build_organization
-from asana_assets.sandbox.model import Object
+from asana_assets.sandbox.data.model import Object
 from asana_assets_tests.support.doc_answers import answers, assert_same, tables
 from asana_assets_tests.support.doc_pages import GUIDE, questions, quoted, table, views
 
@@ -21,7 +21,7 @@ INCOMPLETE = {"users"}
 
 def add_edge_cases(organization: Organization) -> Organization:
     """Add edge cases, so that each condition in the queries makes a difference."""
-    traps = organization.traps
+    traps = organization.edge_cases
     boards = [
         one
         for one in organization.projects(traps["paid_organization"])
@@ -43,7 +43,7 @@ def add_edge_cases(organization: Organization) -> Organization:
     organization.add_subtask(traps["subtask_in_project"], "Below a subtask")
     for weeks, project in enumerate(boards, 1):
         add_moves(organization, project, weeks)
-    organization.touch()
+    organization.mark_changed()
     return organization
 
 

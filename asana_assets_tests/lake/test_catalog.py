@@ -14,7 +14,7 @@ def test_without_configuration_the_catalog_lives_in_the_data_directory(data_dir:
     assert (data_dir / "warehouse").is_dir()
 
 
-def test_a_directory_with_blanks_and_percent_signs_holds_a_catalog(tmp_path: Path) -> None:
+def test_the_data_directorys_path_may_contain_blanks_and_percent_signs(tmp_path: Path) -> None:
     opened = open_catalog(data_dir=tmp_path / "my data 100%")
     opened.create_namespace("asana")
     assert opened.namespace_exists("asana")
@@ -22,20 +22,20 @@ def test_a_directory_with_blanks_and_percent_signs_holds_a_catalog(tmp_path: Pat
     opened.close()
 
 
-def test_a_data_directory_that_cannot_be_written_is_one_sentence_with_its_setting(tmp_path: Path) -> None:
+def test_an_error_for_an_unwritable_data_directory_names_its_setting(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CatalogUnavailableError, match=r"^The data directory .*file/data cannot .*ASANA_DATA_DIR.*\.$"):
         open_catalog(data_dir=tmp_path / "file" / "data")
 
 
-def test_a_file_that_is_no_catalog_is_one_sentence_with_its_setting(data_dir: Path) -> None:
+def test_an_error_for_a_file_that_is_not_a_catalog_names_its_setting(data_dir: Path) -> None:
     data_dir.mkdir()
     (data_dir / "catalog.db").write_text("this is not a database" * 100)
     with pytest.raises(CatalogUnavailableError, match="ASANA_DATA_DIR"):
         open_catalog(data_dir=data_dir)
 
 
-def test_pyicebergs_environment_decides_over_the_data_directory(
+def test_pyicebergs_environment_takes_precedence_over_the_data_directory(
     tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYICEBERG_CATALOG__ASANA__TYPE", "sql")
@@ -54,7 +54,7 @@ def test_pyicebergs_environment_decides_over_the_data_directory(
         "sqlite:////asana:hunter22@nowhere/catalog.db",
     ],
 )
-def test_a_catalog_that_does_not_open_names_its_settings_and_no_password(
+def test_an_error_for_a_catalog_that_cannot_be_opened_names_its_settings_and_no_password(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, uri: str
 ) -> None:
     monkeypatch.setenv("PYICEBERG_CATALOG__ASANA__TYPE", "sql")
@@ -62,9 +62,9 @@ def test_a_catalog_that_does_not_open_names_its_settings_and_no_password(
     with pytest.raises(CatalogUnavailableError, match="PYICEBERG_CATALOG__ASANA__") as caught:
         open_catalog(data_dir=data_dir)
     assert "hunter22" not in str(caught.value)
-    assert caught.value.__suppress_context__  # a traceback shows the sentence alone
+    assert caught.value.__suppress_context__  # a traceback shows only the message
 
 
-def test_redacting_takes_out_userinfo_and_named_secrets() -> None:
+def test_redaction_removes_userinfo_and_the_given_secrets() -> None:
     text = "could not reach https://me:p/w@host/x with s3cret\nsecond line"
     assert redacted(text, ["s3cret"]) == "could not reach ***@host/x with ***"

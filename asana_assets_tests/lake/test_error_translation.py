@@ -23,26 +23,26 @@ P = "PYICEBERG_CATALOG__ASANA__"
         (PermissionError(13, "Permission denied", "/lake/x"), f"{P}WAREHOUSE", False),
     ],
 )
-def test_an_error_names_its_setting(error: Exception, setting: str, *, refused: bool) -> None:
+def test_an_error_names_the_setting_to_check(error: Exception, setting: str, *, refused: bool) -> None:
     known = translate_error(error, {"uri": "https://catalog.example"})
     assert isinstance(known, LakeError)
     assert f"check {setting}" in str(known) or f" {setting}" in str(known)
     assert isinstance(known, CatalogRefusedError) == refused
 
 
-def test_an_error_of_the_default_catalog_names_the_data_directory() -> None:
-    words = str(translate_error(OSError(28, "No space left on device", "/lake/x"), {EMBEDDED: "true"}))
-    assert words == (
+def test_an_error_of_the_embedded_catalog_names_the_data_directory() -> None:
+    message = str(translate_error(OSError(28, "No space left on device", "/lake/x"), {EMBEDDED: "true"}))
+    assert message == (
         "The tables' files cannot be read or written; check ASANA_DATA_DIR (OSError: No space left on device: /lake/x)."
     )
 
 
-def test_an_error_of_something_else_has_no_meaning_here() -> None:
+def test_an_error_of_another_origin_is_not_translated() -> None:
     assert translate_error(KeyError("x"), {}) is None
     assert translate_error(ValueError("x"), {}) is None
 
 
-def test_no_secret_is_in_a_sentence_whole_or_in_part() -> None:
+def test_no_message_contains_a_secret_or_a_part_of_one() -> None:
     properties = {"credential": "me:s3cret", "auth": {"oauth2": {"client_secret": "hidden"}}, "s3.session-token": "t0k"}
-    words = str(translate_error(UnauthorizedError("me:s3cret, s3cret, hidden, t0k"), properties))
-    assert not any(secret in words for secret in ("s3cret", "hidden", "t0k"))
+    message = str(translate_error(UnauthorizedError("me:s3cret, s3cret, hidden, t0k"), properties))
+    assert not any(secret in message for secret in ("s3cret", "hidden", "t0k"))

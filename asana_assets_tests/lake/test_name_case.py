@@ -1,4 +1,4 @@
-"""A catalog whose names are upper-case, as Snowflake's; everything outside of it stays lower-case."""
+"""A catalog with upper-case names such as Snowflake's; names outside of it are lower-case."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def upper(data_dir: Path) -> Iterator[Catalog]:
     opened.close()
 
 
-def test_namespace_table_columns_and_partition_are_upper_and_what_is_inside_of_columns_is_not(upper: Catalog) -> None:
+def test_namespace_table_columns_and_partition_are_upper_case_but_nested_fields_are_not(upper: Catalog) -> None:
     table = tasks(upper)
     assert upper.list_tables("ASANA") == [("ASANA", "TASKS")]
     assert [field.name for field in table.schema().fields] == [name.upper() for name in SCHEMA.names]
@@ -31,13 +31,13 @@ def test_namespace_table_columns_and_partition_are_upper_and_what_is_inside_of_c
     assert table.properties["write.metadata.metrics.column.PARENT_GID"] == "full"
 
 
-def test_the_files_have_the_tables_names(upper: Catalog, data_dir: Path) -> None:
+def test_data_files_have_the_tables_upper_case_column_names(upper: Catalog, data_dir: Path) -> None:
     replace(tasks(upper), "w", [row(1)])
     [file] = data_dir.rglob("*.parquet")
     assert pq.read_schema(file).names == [name.upper() for name in SCHEMA.names]
 
 
-def test_rows_are_written_replaced_and_read_by_lower_names(upper: Catalog) -> None:
+def test_rows_are_written_replaced_and_scanned_by_lower_case_names(upper: Catalog) -> None:
     table = tasks(upper)
     replace(table, "w", [row(1, parent="a"), row(2, parent="b"), row(3, parent="b")])
     replace(table, "v", [row(4)])
@@ -56,7 +56,7 @@ def test_rows_are_written_replaced_and_read_by_lower_names(upper: Catalog) -> No
     assert count(table, workspace="v") == 1
 
 
-def test_new_columns_come_in_upper_case_and_only_once(upper: Catalog) -> None:
+def test_new_columns_are_added_in_upper_case_and_only_once(upper: Catalog) -> None:
     tasks(upper)
     wider = SCHEMA.append(pa.field("note", pa.string()))
     location = ensure_table(upper, "asana", "tasks", wider).metadata_location
@@ -67,7 +67,7 @@ def test_new_columns_come_in_upper_case_and_only_once(upper: Catalog) -> None:
         ensure_table(upper, "asana", "tasks", SCHEMA.append(pa.field("note", pa.list_(pa.string()))))
 
 
-def test_each_case_has_tables_of_its_own(upper: Catalog, catalog: Catalog) -> None:
+def test_each_name_case_has_its_own_tables(upper: Catalog, catalog: Catalog) -> None:
     replace(tasks(upper), "w", [row(1)])
     assert load_table(catalog, "asana", "tasks") is None
     assert count(tasks(catalog)) == 0

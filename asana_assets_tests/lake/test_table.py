@@ -17,19 +17,19 @@ def test_a_table_is_v2_partitioned_by_workspace_and_documented(catalog: Catalog)
     assert table.schema().find_field("gid").required
 
 
-def test_a_table_that_is_not_there_is_none(catalog: Catalog) -> None:
+def test_loading_a_missing_table_returns_none(catalog: Catalog) -> None:
     assert load_table(catalog, "asana", "tasks") is None
     tasks(catalog)
     assert load_table(catalog, "asana", "stories") is None
     assert load_table(catalog, "asana", "tasks") is not None
 
 
-def test_ensuring_twice_changes_nothing(catalog: Catalog) -> None:
+def test_ensuring_a_table_twice_changes_nothing(catalog: Catalog) -> None:
     first = tasks(catalog)
     assert tasks(catalog).metadata_location == first.metadata_location
 
 
-def test_new_columns_and_nested_fields_come_in_place_and_are_null_in_old_rows(catalog: Catalog) -> None:
+def test_new_columns_and_nested_fields_are_added_in_place_and_are_null_in_old_rows(catalog: Catalog) -> None:
     old = tasks(catalog)
     replace(old, "w", [row(1)])
     wider = SCHEMA.set(
@@ -49,8 +49,8 @@ def test_new_columns_and_nested_fields_come_in_place_and_are_null_in_old_rows(ca
         writer.write(pa.table({"gid": ["2"], "color": ["red"], "custom_fields": [fields]}))
         writer.write(batch([row(3)]))
         replace_partition(new, "v", writer.finish())
-    read = [(r["gid"], r["color"], r["custom_fields"][0]["text"]) for r in scan(new, workspace="v").to_pylist()]
-    assert read == [
+    rows = [(r["gid"], r["color"], r["custom_fields"][0]["text"]) for r in scan(new, workspace="v").to_pylist()]
+    assert rows == [
         ("2", "red", "hi"),
         ("3", None, None),
     ]
@@ -64,7 +64,7 @@ def test_a_narrower_schema_drops_no_column(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "kind"),
+    ("column", "new_type"),
     [
         ("name", pa.float64()),
         ("name", pa.list_(pa.string())),
@@ -73,51 +73,51 @@ def test_a_narrower_schema_drops_no_column(catalog: Catalog) -> None:
         ("points", pa.string()),
     ],
 )
-def test_a_column_of_another_type_is_an_error_with_table_and_column(
-    catalog: Catalog, column: str, kind: pa.DataType
+def test_an_incompatible_column_type_is_an_error_that_names_table_and_column(
+    catalog: Catalog, column: str, new_type: pa.DataType
 ) -> None:
     tasks(catalog)
-    changed = SCHEMA.set(SCHEMA.get_field_index(column), pa.field(column, kind))
+    changed = SCHEMA.set(SCHEMA.get_field_index(column), pa.field(column, new_type))
     with pytest.raises(SchemaError, match=rf"asana\.tasks.*{column}|{column}.*asana\.tasks"):
         ensure_table(catalog, "asana", "tasks", changed)
 
 
-def test_a_table_without_a_workspace_column_is_refused(catalog: Catalog) -> None:
+def test_a_schema_without_a_workspace_column_is_rejected(catalog: Catalog) -> None:
     with pytest.raises(SchemaError, match="workspace_gid"):
         ensure_table(catalog, "asana", "tasks", pa.schema([("gid", pa.string())]))
 
 
-def test_a_table_partitioned_otherwise_is_refused(catalog: Catalog) -> None:
+def test_a_table_with_another_partitioning_is_rejected(catalog: Catalog) -> None:
     catalog.create_namespace("asana")
     catalog.create_table("asana.tasks", SCHEMA)
     with pytest.raises(SchemaError, match=r"asana\.tasks is not partitioned"):
         tasks(catalog)
 
 
-def test_a_scan_reads_only_the_asked_workspace_and_columns(catalog: Catalog) -> None:
+def test_a_scan_reads_only_the_given_workspace_and_columns(catalog: Catalog) -> None:
     table = tasks(catalog)
     replace(table, "w", [row(1), row(2)])
     replace(table, "v", [row(3)])
-    read = scan(table, workspace="w", columns=["gid", "name"])
-    assert read.schema.names == ["gid", "name"]
-    assert read.schema.field("gid").type == pa.string()
-    assert read.column("gid").to_pylist() == ["1", "2"]
+    rows = scan(table, workspace="w", columns=["gid", "name"])
+    assert rows.schema.names == ["gid", "name"]
+    assert rows.schema.field("gid").type == pa.string()
+    assert rows.column("gid").to_pylist() == ["1", "2"]
     assert gids(table, None) == ["1", "2", "3"]
     assert scan(table, workspace="absent").num_rows == 0
 
 
-def test_batches_hold_the_same_rows_as_a_scan_in_its_types(catalog: Catalog) -> None:
+def test_batches_have_the_rows_and_types_of_a_scan(catalog: Catalog) -> None:
     table = tasks(catalog)
     replace(table, "w", [row(number) for number in range(10)], rows_per_file=4)
     batches = list(scan_batches(table, workspace="w"))
     assert len(batches) == 3
-    whole = scan(table, workspace="w")
-    assert pa.Table.from_batches(batches).sort_by("gid").equals(whole.sort_by("gid"))
-    assert whole.schema.equals(SCHEMA)
+    scanned = scan(table, workspace="w")
+    assert pa.Table.from_batches(batches).sort_by("gid").equals(scanned.sort_by("gid"))
+    assert scanned.schema.equals(SCHEMA)
     assert list(scan_batches(table, workspace="absent")) == []
 
 
-def test_rows_are_counted_per_workspace_and_in_all(catalog: Catalog) -> None:
+def test_rows_are_counted_per_workspace_and_in_total(catalog: Catalog) -> None:
     table = tasks(catalog)
     assert count(table) == 0
     replace(table, "w", [row(1), row(2)])

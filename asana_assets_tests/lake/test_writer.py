@@ -23,7 +23,7 @@ from asana_assets_tests.support.lake_tables import SCHEMA, Row, batch, data_file
 
 
 def _write(table: Table, rows: list[Row], *, sort_by: list[str], size: int, run_rows: int) -> pa.Table:
-    """What a reader gets, in the order of the files, of rows written in batches of `size`."""
+    """Write rows in batches of `size`; return the rows of the data files in order."""
     with PartitionWriter(table, workspace="w", sort_by=sort_by, run_rows=run_rows, rows_per_file=7) as writer:
         for start in range(0, len(rows), size):
             writer.write(batch(rows[start : start + size]))
@@ -43,7 +43,7 @@ def _bounds(table: Table, file: DataFile, column: str) -> tuple[object, object]:
 
 
 def test_rows_are_sorted_over_all_files_and_the_files_bounds_do_not_overlap(catalog: Catalog) -> None:
-    """Gids longer than Iceberg's usual 16 characters of statistics, spilled, in files of 100."""
+    """With gids longer than Iceberg's default bounds of 16 characters, spilled to disk, in files of 100 rows."""
     table = tasks(catalog)
     keys = [str(12_000_000_000_000_000_000 + number * 7919 % 1000) for number in range(1000)]
     with PartitionWriter(table, workspace="w", sort_by=["gid"], rows_per_file=100, run_rows=37) as writer:
@@ -56,9 +56,9 @@ def test_rows_are_sorted_over_all_files_and_the_files_bounds_do_not_overlap(cata
         (expected[start], expected[start + 99]) for start in range(0, 1000, 100)
     ]
     replace_partition(table, "w", files)
-    read = scan(table, workspace="w")
-    assert sorted(map(str, read.column("gid").to_pylist())) == expected
-    assert set(read.column("workspace_gid").to_pylist()) == {"w"}
+    rows = scan(table, workspace="w")
+    assert sorted(map(str, rows.column("gid").to_pylist())) == expected
+    assert set(rows.column("workspace_gid").to_pylist()) == {"w"}
 
 
 _rows = st.lists(
@@ -74,10 +74,10 @@ _rows = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=_rows, size=st.integers(1, 9), run_rows=st.integers(1, 50), by_parent=st.booleans())
-def test_of_each_key_the_newest_row_stays_and_the_order_holds_for_any_batches_and_runs(
+def test_each_keys_newest_row_is_kept_in_order_for_any_batches_and_runs(
     catalog: Catalog, rows: list[Row], size: int, run_rows: int, *, by_parent: bool
 ) -> None:
-    """Also where the sort order does not bring the rows of one key together; among equals the last written stays."""
+    """This holds even if the sort order does not group rows by key; of equally new rows the last written is kept."""
     for number, written in enumerate(rows):
         written["name"] = str(number)
     newest: dict[object, Row] = {}
@@ -87,14 +87,14 @@ def test_of_each_key_the_newest_row_stays_and_the_order_holds_for_any_batches_an
             newest[candidate["gid"]] = candidate
     sort_by = ["parent_gid", "gid"] if by_parent else ["gid"]
     expected = sorted(newest.values(), key=lambda r: (*((r[c] is None, str(r[c])) for c in sort_by),))
-    read = _write(tasks(catalog), rows, sort_by=sort_by, size=size, run_rows=run_rows)
-    assert read.column("name").to_pylist() == [r["name"] for r in expected]
-    assert read.column("parent_gid").to_pylist() == [r["parent_gid"] for r in expected]
-    assert read.column("custom_fields").to_pylist() == [r["custom_fields"] for r in expected]
+    written_rows = _write(tasks(catalog), rows, sort_by=sort_by, size=size, run_rows=run_rows)
+    assert written_rows.column("name").to_pylist() == [r["name"] for r in expected]
+    assert written_rows.column("parent_gid").to_pylist() == [r["parent_gid"] for r in expected]
+    assert written_rows.column("custom_fields").to_pylist() == [r["custom_fields"] for r in expected]
 
 
-def test_one_run_never_touches_the_spill_directory_and_two_do(catalog: Catalog, tmp_path: Path) -> None:
-    """A directory that does not exist tells: using it fails."""
+def test_the_spill_directory_is_used_only_for_more_than_one_run(catalog: Catalog, tmp_path: Path) -> None:
+    """The directory does not exist, so that using it fails."""
     table, nowhere = tasks(catalog), tmp_path / "nowhere"
     with PartitionWriter(table, workspace="w", sort_by=["gid"], run_rows=10, spill_dir=nowhere) as writer:
         writer.write(batch([row(number) for number in range(10)]))
@@ -105,13 +105,13 @@ def test_one_run_never_touches_the_spill_directory_and_two_do(catalog: Catalog, 
             writer.finish()
 
 
-def test_nothing_written_makes_no_file(catalog: Catalog) -> None:
+def test_without_rows_no_file_is_written(catalog: Catalog) -> None:
     with PartitionWriter(tasks(catalog), workspace="w", sort_by=["gid"]) as writer:
         writer.write(batch([]))
         assert writer.finish() == []
 
 
-def test_a_writer_left_before_its_end_leaves_no_file(catalog: Catalog, data_dir: Path, tmp_path: Path) -> None:
+def test_a_writer_that_is_not_finished_leaves_no_file(catalog: Catalog, data_dir: Path, tmp_path: Path) -> None:
     table, spill = tasks(catalog), tmp_path / "spill"
     spill.mkdir()
     with PartitionWriter(table, workspace="w", sort_by=["gid"], run_rows=10, spill_dir=spill) as writer:
@@ -120,19 +120,19 @@ def test_a_writer_left_before_its_end_leaves_no_file(catalog: Catalog, data_dir:
     assert data_files(data_dir) == set()
 
 
-def test_a_store_that_fails_halfway_leaves_no_data_file_and_no_snapshot(
+def test_a_failed_write_leaves_no_data_file_and_no_snapshot(
     catalog: Catalog, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When one file is complete and the second is open."""
+    """The failure comes when one file is complete and the second one is open."""
     table = tasks(catalog)
     write = ParquetFormatWriter.write
 
-    def full_at_the_second_file(self: ParquetFormatWriter, rows: pa.Table) -> None:
+    def fail_at_the_second_file(self: ParquetFormatWriter, rows: pa.Table) -> None:
         if len(data_files(data_dir)) == 2:
             raise OSError("disk full")
         write(self, rows)
 
-    monkeypatch.setattr(ParquetFormatWriter, "write", full_at_the_second_file)
+    monkeypatch.setattr(ParquetFormatWriter, "write", fail_at_the_second_file)
     with PartitionWriter(table, workspace="w", sort_by=["gid"], rows_per_file=25, run_rows=10) as writer:
         writer.write(batch([row(number) for number in range(60)]))
         with pytest.raises(LakeError, match="disk full"):
@@ -142,7 +142,7 @@ def test_a_store_that_fails_halfway_leaves_no_data_file_and_no_snapshot(
     assert table.refresh().current_snapshot() is None
 
 
-def test_a_killed_process_leaves_no_spill_and_the_table_as_before(
+def test_a_killed_process_leaves_no_spill_file_and_an_unchanged_table(
     catalog: Catalog, data_dir: Path, tmp_path: Path
 ) -> None:
     table, spill = tasks(catalog), tmp_path / "spill"
@@ -165,28 +165,30 @@ def test_a_killed_process_leaves_no_spill_and_the_table_as_before(
 
 
 @pytest.mark.parametrize(
-    ("rows", "words"),
+    ("rows", "message"),
     [
         (pa.table({"gid": ["1"], "colour": ["red"]}), "no column colour"),
-        (pa.table({"gid": ["1"], "points": ["many"]}), r"Column points of table asana\.tasks"),
+        (pa.table({"gid": ["1"], "points": ["many"]}), r"column points of table asana\.tasks"),
         (pa.table({"name": ["x"]}), r"Column gid of table asana\.tasks is required"),
-        (pa.table({"gid": ["1"], "workspace_gid": ["v"]}), "another workspace than w"),
-        (pa.table({"gid": [["1"]]}), r"Column gid of table asana\.tasks"),
+        (pa.table({"gid": ["1"], "workspace_gid": ["v"]}), "a workspace other than w"),
+        (pa.table({"gid": [["1"]]}), r"column gid of table asana\.tasks"),
     ],
 )
-def test_rows_that_do_not_fit_the_table_are_named(catalog: Catalog, rows: pa.Table, words: str) -> None:
+def test_an_error_for_rows_that_do_not_fit_names_table_and_column(
+    catalog: Catalog, rows: pa.Table, message: str
+) -> None:
     writer = PartitionWriter(tasks(catalog), workspace="w", sort_by=["gid"])
-    with pytest.raises(SchemaError, match=words), writer:  # noqa: PT012 - values are looked at once there are many
+    with pytest.raises(SchemaError, match=message), writer:  # noqa: PT012 - values are checked when enough rows are buffered
         writer.write(rows)
         writer.finish()
 
 
-def test_a_sort_column_that_the_table_lacks_is_named(catalog: Catalog) -> None:
+def test_an_error_for_a_missing_sort_column_names_it(catalog: Catalog) -> None:
     with pytest.raises(SchemaError, match=r"asana\.tasks has no column rank"):
         PartitionWriter(tasks(catalog), workspace="w", sort_by=["rank"])
 
 
-def test_large_and_small_batches_of_several_shapes_mix(catalog: Catalog) -> None:
+def test_large_and_small_batches_with_different_columns_can_be_mixed(catalog: Catalog) -> None:
     table = tasks(catalog)
     with PartitionWriter(table, workspace="w", sort_by=["gid"], run_rows=64) as writer:
         writer.write(batch([row(number) for number in range(1000, 1500)]))

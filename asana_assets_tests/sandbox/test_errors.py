@@ -1,4 +1,4 @@
-"""What Asana says when it refuses."""
+"""Error responses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import requests
 
 if TYPE_CHECKING:
-    from asana_assets_tests.support.sandbox_client import Client
+    from asana_assets_tests.support.sandbox_client import SandboxClient
 
 _HELP = (
     "For more information on API status codes and how to handle them, "
@@ -18,20 +18,22 @@ _ONE_FILTER = "Must specify exactly one of project, tag, section, user task list
 
 
 @pytest.mark.parametrize("header", [None, "Bearer nonsense", "Basic MTox", "Bearer"])
-def test_no_or_a_bad_token_is_401(calm: Client, header: str | None) -> None:
+def test_a_missing_or_invalid_token_is_401(shared_client: SandboxClient, header: str | None) -> None:
     headers = {"Authorization": header} if header is not None else {}
-    answer = requests.get(f"{calm.sandbox.url}/users/me", headers=headers, timeout=10)
-    assert answer.status_code == 401
-    assert answer.json() == {"errors": [{"message": "Not Authorized", "help": _HELP}]}
+    response = requests.get(f"{shared_client.sandbox.url}/users/me", headers=headers, timeout=10)
+    assert response.status_code == 401
+    assert response.json() == {"errors": [{"message": "Not Authorized", "help": _HELP}]}
 
 
-def test_no_route_and_no_method_are_404(calm: Client) -> None:
+def test_an_unknown_route_or_method_is_404(shared_client: SandboxClient) -> None:
     body = {"errors": [{"message": "No matching route for request", "help": _HELP}]}
-    headers = {"Authorization": f"Bearer {calm.sandbox.token}"}
+    headers = {"Authorization": f"Bearer {shared_client.sandbox.token}"}
     for method, path in (("GET", "/organizations/1/teams"), ("POST", "/workspaces"), ("GET", "/tasks/1/2/3/4")):
-        answer = requests.request(method, f"{calm.sandbox.url}{path}", headers=headers, timeout=10)
-        assert (answer.status_code, answer.json()) == (404, body)
-    outside = requests.get(calm.sandbox.url.removesuffix("/api/1.0") + "/workspaces", headers=headers, timeout=10)
+        response = requests.request(method, f"{shared_client.sandbox.url}{path}", headers=headers, timeout=10)
+        assert (response.status_code, response.json()) == (404, body)
+    outside = requests.get(
+        shared_client.sandbox.url.removesuffix("/api/1.0") + "/workspaces", headers=headers, timeout=10
+    )
     assert outside.status_code == 404
 
 
@@ -47,69 +49,71 @@ def test_no_route_and_no_method_are_404(calm: Client) -> None:
         ("/stories/1", "story: Not a recognized ID: 1"),
     ],
 )
-def test_an_unknown_gid_is_404(calm: Client, path: str, message: str) -> None:
-    assert calm.error(path) == (404, message)
+def test_an_unknown_gid_is_404(shared_client: SandboxClient, path: str, message: str) -> None:
+    assert shared_client.error(path) == (404, message)
 
 
-def test_a_gid_of_another_kind_is_unknown(calm: Client) -> None:
-    assert calm.error(f"/tasks/{calm.trap('main_project')}")[0] == 404
+def test_a_gid_of_another_kind_is_404(shared_client: SandboxClient) -> None:
+    assert shared_client.error(f"/tasks/{shared_client.gid('main_project')}")[0] == 404
 
 
-def test_a_gid_that_is_no_number_is_400(calm: Client) -> None:
-    assert calm.error("/tasks/abc/stories") == (400, "task: Not a Long: abc")
+def test_a_gid_that_is_not_a_number_is_400(shared_client: SandboxClient) -> None:
+    assert shared_client.error("/tasks/abc/stories") == (400, "task: Not a Long: abc")
 
 
 @pytest.mark.parametrize(
     "query", ["", "workspace={w}", "assignee=me", "project={p}&section=1", "project={p}&workspace={w}"]
 )
-def test_tasks_want_exactly_one_filter(calm: Client, query: str) -> None:
-    query = query.format(w=calm.trap("paid_organization"), p=calm.trap("main_project"))
-    assert calm.error(f"/tasks?{query}") == (400, _ONE_FILTER)
+def test_tasks_require_exactly_one_filter(shared_client: SandboxClient, query: str) -> None:
+    query = query.format(w=shared_client.gid("paid_organization"), p=shared_client.gid("main_project"))
+    assert shared_client.error(f"/tasks?{query}") == (400, _ONE_FILTER)
 
 
 @pytest.mark.parametrize("path", ["/users", "/projects", "/tags", "/webhooks", "/project_templates"])
-def test_a_token_of_several_workspaces_says_which(calm: Client, path: str) -> None:
-    assert calm.error(path) == (400, "workspace: Missing input")
+def test_a_token_of_several_workspaces_must_specify_one(shared_client: SandboxClient, path: str) -> None:
+    assert shared_client.error(path) == (400, "workspace: Missing input")
 
 
 @pytest.mark.parametrize("path", ["/attachments", "/status_updates"])
-def test_a_parent_is_required(calm: Client, path: str) -> None:
-    assert calm.error(path) == (400, "parent: Missing input")
+def test_a_parent_is_required(shared_client: SandboxClient, path: str) -> None:
+    assert shared_client.error(path) == (400, "parent: Missing input")
 
 
-def test_search_and_templates_are_paid(calm: Client) -> None:
-    free = calm.trap("free_organization")
-    search = calm.get(f"/workspaces/{free}/tasks/search")
+def test_search_and_templates_are_402_on_a_free_plan(shared_client: SandboxClient) -> None:
+    free = shared_client.gid("free_organization")
+    search = shared_client.get(f"/workspaces/{free}/tasks/search")
     assert (search.status_code, search.json()) == (
         402,
         {"errors": [{"message": "Search is only available to premium users.", "help": _HELP}]},
     )
-    assert calm.error("/project_templates", workspace=free)[0] == 402
+    assert shared_client.error("/project_templates", workspace=free)[0] == 402
 
 
-def test_a_personal_workspace_has_no_teams(calm: Client) -> None:
-    assert calm.error(f"/workspaces/{calm.trap('personal_workspace')}/teams")[0] == 400
+def test_teams_of_a_personal_workspace_are_400(shared_client: SandboxClient) -> None:
+    assert shared_client.error(f"/workspaces/{shared_client.gid('personal_workspace')}/teams")[0] == 400
 
 
 @pytest.mark.parametrize(
     "path", ["/projects/{p}", "/projects/{p}/sections", "/projects/{p}/tasks", "/tasks?project={p}"]
 )
-def test_what_is_not_shared_is_403(calm: Client, path: str) -> None:
-    answer = calm.get(path.format(p=calm.trap("unshared_project")))
-    assert answer.status_code == 403
-    assert answer.json() == {"errors": [{"message": "You do not have access to this project."}]}
-    task = calm.trap("task_in_unshared_project")
-    assert calm.error(f"/tasks/{task}/stories") == (403, "You do not have access to this task.")
+def test_a_project_that_is_not_shared_is_403(shared_client: SandboxClient, path: str) -> None:
+    response = shared_client.get(path.format(p=shared_client.gid("unshared_project")))
+    assert response.status_code == 403
+    assert response.json() == {"errors": [{"message": "You do not have access to this project."}]}
+    task = shared_client.gid("task_in_unshared_project")
+    assert shared_client.error(f"/tasks/{task}/stories") == (403, "You do not have access to this task.")
 
 
-def test_a_date_that_is_none_is_400(calm: Client) -> None:
-    assert calm.error("/tasks", project=calm.trap("main_project"), modified_since="yesterday")[0] == 400
+def test_an_invalid_date_is_400(shared_client: SandboxClient) -> None:
+    assert (
+        shared_client.error("/tasks", project=shared_client.gid("main_project"), modified_since="yesterday")[0] == 400
+    )
 
 
-def test_announced_deprecations_come_as_repeated_headers(calm: Client) -> None:
-    answer = calm.get("/users/me")
-    changes = answer.raw.headers.getlist("Asana-Change")
+def test_announced_deprecations_are_repeated_headers(shared_client: SandboxClient) -> None:
+    response = shared_client.get("/users/me")
+    changes = response.raw.headers.getlist("Asana-Change")
     assert len(changes) == 10
     assert len(set(changes)) == 5
     assert "name=new_goal_memberships;info=https://forum.asana.com/t/378601;affected=true" in changes
-    assert not [name for name in answer.headers if "ratelimit" in name.lower()]
+    assert not [name for name in response.headers if "ratelimit" in name.lower()]

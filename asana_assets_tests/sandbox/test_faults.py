@@ -1,4 +1,4 @@
-"""Failures to order."""
+"""Faults: which requests they hit, and what the client receives."""
 
 from __future__ import annotations
 
@@ -10,113 +10,113 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from asana_assets.sandbox import FIRST_ATTEMPT_KINDS, FaultPlan, Request, Sandbox
-from asana_assets.sandbox.faults import Faults, matches
-from asana_assets_tests.support.sandbox_client import Client
+from asana_assets.sandbox import FIRST_ATTEMPT_KINDS, FaultPlan, ReceivedRequest, Sandbox
+from asana_assets.sandbox.api.faults import Faults, matches
+from asana_assets_tests.support.sandbox_client import SandboxClient
 
 if TYPE_CHECKING:
-    from asana_assets.sandbox import Kind
+    from asana_assets.sandbox import FaultKind
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 429, 451, 500, 502, 503, 504])
-def test_a_status_strikes_as_often_as_ordered(asana: Client, status: int) -> None:
-    fault = asana.sandbox.fault("/users/me", status, times=2)
-    assert [asana.get("/users/me").status_code for _ in range(3)] == [status, status, 200]
+def test_a_status_fault_hits_the_given_number_of_times(client: SandboxClient, status: int) -> None:
+    fault = client.sandbox.add_fault("/users/me", status, times=2)
+    assert [client.get("/users/me").status_code for _ in range(3)] == [status, status, 200]
     assert fault.hits == 2
-    assert [entry.fault for entry in asana.sandbox.log] == [str(status), str(status), ""]
+    assert [entry.fault for entry in client.sandbox.log] == [str(status), str(status), ""]
 
 
-def test_a_server_error_has_a_phrase(asana: Client) -> None:
-    asana.sandbox.fault("*", 500, times=1)
-    error = asana.get("/users/me").json()["errors"][0]
+def test_a_server_error_has_a_phrase(client: SandboxClient) -> None:
+    client.sandbox.add_fault("*", 500, times=1)
+    error = client.get("/users/me").json()["errors"][0]
     assert error == {"message": "Server Error", "phrase": "6 sad squid snuggle softly"}
 
 
-def test_message_body_and_header_are_as_ordered(asana: Client) -> None:
-    asana.sandbox.fault("*", 403, times=1, message="You do not have access to this project.")
-    assert asana.error("/users/me") == (403, "You do not have access to this project.")
-    asana.sandbox.fault("*", 418, times=1, body={"teapot": True}, retry_after=7)
-    answer = asana.get("/users/me")
-    assert (answer.status_code, answer.json(), answer.headers["Retry-After"]) == (418, {"teapot": True}, "7")
+def test_message_body_and_header_of_an_error_can_be_chosen(client: SandboxClient) -> None:
+    client.sandbox.add_fault("*", 403, times=1, message="You do not have access to this project.")
+    assert client.error("/users/me") == (403, "You do not have access to this project.")
+    client.sandbox.add_fault("*", 418, times=1, body={"teapot": True}, retry_after=7)
+    response = client.get("/users/me")
+    assert (response.status_code, response.json(), response.headers["Retry-After"]) == (418, {"teapot": True}, "7")
 
 
-def test_retry_after_can_be_missing_or_a_date(asana: Client) -> None:
-    asana.sandbox.fault("*", 429, times=1)
-    asana.sandbox.fault("*", 429, times=1, retry_after=timedelta(seconds=90))
-    assert "Retry-After" not in asana.get("/users/me").headers
-    told = parsedate_to_datetime(asana.get("/users/me").headers["Retry-After"])
-    assert timedelta(seconds=85) < told - datetime.now(UTC) <= timedelta(seconds=90)
+def test_retry_after_can_be_omitted_or_a_date(client: SandboxClient) -> None:
+    client.sandbox.add_fault("*", 429, times=1)
+    client.sandbox.add_fault("*", 429, times=1, retry_after=timedelta(seconds=90))
+    assert "Retry-After" not in client.get("/users/me").headers
+    retry_at = parsedate_to_datetime(client.get("/users/me").headers["Retry-After"])
+    assert timedelta(seconds=85) < retry_at - datetime.now(UTC) <= timedelta(seconds=90)
 
 
 @pytest.mark.parametrize("kind", ["reset", "disconnect"])
-def test_a_reset_breaks_the_connection(asana: Client, kind: Kind) -> None:
-    asana.sandbox.fault("*", kind, times=1)
+def test_a_reset_breaks_the_connection(client: SandboxClient, kind: FaultKind) -> None:
+    client.sandbox.add_fault("*", kind, times=1)
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        asana.get("/workspaces")
-    assert asana.get("/workspaces").status_code == 200
+        client.get("/workspaces")
+    assert client.get("/workspaces").status_code == 200
 
 
-def test_truncated_json_has_a_correct_length(asana: Client) -> None:
-    asana.sandbox.fault("*", "truncated", times=1)
-    answer = asana.get("/workspaces")
-    assert answer.status_code == 200
-    assert int(answer.headers["Content-Length"]) == len(answer.content)
-    assert asana.get("/workspaces").text.startswith(answer.text)
+def test_truncated_json_has_a_matching_content_length(client: SandboxClient) -> None:
+    client.sandbox.add_fault("*", "truncated", times=1)
+    response = client.get("/workspaces")
+    assert response.status_code == 200
+    assert int(response.headers["Content-Length"]) == len(response.content)
+    assert client.get("/workspaces").text.startswith(response.text)
     with pytest.raises(requests.JSONDecodeError):
-        answer.json()
+        response.json()
 
 
-def test_a_200_can_be_empty_or_garbage(asana: Client) -> None:
-    asana.sandbox.fault("*", "empty", times=1)
-    asana.sandbox.fault("*", "garbage", times=1)
-    assert asana.get("/workspaces").content == b""
-    assert asana.get("/workspaces").text.startswith("<!DOCTYPE html>")
+def test_a_200_can_be_empty_or_garbage(client: SandboxClient) -> None:
+    client.sandbox.add_fault("*", "empty", times=1)
+    client.sandbox.add_fault("*", "garbage", times=1)
+    assert client.get("/workspaces").content == b""
+    assert client.get("/workspaces").text.startswith("<!DOCTYPE html>")
 
 
-def test_a_hang_outlasts_the_client_and_is_forgotten(asana: Client) -> None:
-    asana.sandbox.fault("*", "hang", times=1, hang_seconds=20)
-    headers = {"Authorization": f"Bearer {asana.sandbox.token}"}
+def test_a_hang_outlasts_the_client_timeout_and_does_not_block_later_requests(client: SandboxClient) -> None:
+    client.sandbox.add_fault("*", "hang", times=1, hang_seconds=20)
+    headers = {"Authorization": f"Bearer {client.sandbox.token}"}
     with pytest.raises(requests.ReadTimeout):
-        requests.get(f"{asana.sandbox.url}/workspaces", headers=headers, timeout=0.1)
-    assert asana.get("/workspaces").status_code == 200
+        requests.get(f"{client.sandbox.url}/workspaces", headers=headers, timeout=0.1)
+    assert client.get("/workspaces").status_code == 200
 
 
-def test_a_repeated_offset_leads_in_a_circle(asana: Client) -> None:
-    asana.sandbox.fault("/tasks", "repeated_offset")
-    project = asana.trap("main_project")
-    first = asana.body("/tasks", project=project, limit=2)["next_page"]["offset"]
-    again = asana.body("/tasks", project=project, limit=2, offset=first)
+def test_a_repeated_offset_leads_back_to_the_same_page(client: SandboxClient) -> None:
+    client.sandbox.add_fault("/tasks", "repeated_offset")
+    project = client.gid("main_project")
+    first = client.body("/tasks", project=project, limit=2)["next_page"]["offset"]
+    again = client.body("/tasks", project=project, limit=2, offset=first)
     assert again["next_page"]["offset"] == first
     assert len(again["data"]) == 2
 
 
-def test_an_offset_can_expire_in_the_middle_of_a_walk(asana: Client) -> None:
-    asana.sandbox.fault("/tasks", "expired_offset", skip=1, times=1)
-    pages = asana.pages("/tasks", project=asana.trap("main_project"), limit=2)
+def test_an_offset_can_expire_between_two_pages(client: SandboxClient) -> None:
+    client.sandbox.add_fault("/tasks", "expired_offset", skip=1, times=1)
+    pages = client.pages("/tasks", project=client.gid("main_project"), limit=2)
     next(pages)
     next(pages)
     with pytest.raises(AssertionError, match="Your pagination token has expired"):
         next(pages)
 
 
-def test_a_revoked_token_is_401_from_then_on(asana: Client) -> None:
-    assert asana.get("/users/me").status_code == 200
-    asana.sandbox.revoke()
-    assert [asana.get("/users/me").status_code for _ in range(2)] == [401, 401]
+def test_a_revoked_token_is_401(client: SandboxClient) -> None:
+    assert client.get("/users/me").status_code == 200
+    client.sandbox.revoke_token()
+    assert [client.get("/users/me").status_code for _ in range(2)] == [401, 401]
 
 
-def test_a_cancelled_fault_and_cleared_faults_strike_no_more(asana: Client) -> None:
-    fault = asana.sandbox.fault("/users/me", 500)
-    asana.sandbox.fault("/workspaces", 500)
-    assert [asana.get(path).status_code for path in ("/users/me", "/workspaces")] == [500, 500]
+def test_cancelled_and_cleared_faults_hit_no_request(client: SandboxClient) -> None:
+    fault = client.sandbox.add_fault("/users/me", 500)
+    client.sandbox.add_fault("/workspaces", 500)
+    assert [client.get(path).status_code for path in ("/users/me", "/workspaces")] == [500, 500]
     fault.cancel()
-    assert [asana.get(path).status_code for path in ("/users/me", "/workspaces")] == [200, 500]
-    asana.sandbox.faults.clear()
-    assert asana.get("/workspaces").status_code == 200
+    assert [client.get(path).status_code for path in ("/users/me", "/workspaces")] == [200, 500]
+    client.sandbox.faults.clear()
+    assert client.get("/workspaces").status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("match", "meant"),
+    ("match", "expected"),
     [
         ("*", True),
         ("/attachments", True),
@@ -128,34 +128,34 @@ def test_a_cancelled_fault_and_cleared_faults_strike_no_more(asana: Client) -> N
         (lambda request: request.query["parent"] == "12", True),
     ],
 )
-def test_a_fault_is_aimed_by_template_query_or_predicate(match: str, meant: bool) -> None:  # noqa: FBT001
-    request = Request(method="GET", path="/attachments", query={"parent": "12", "limit": "100"}, token="")
-    assert matches(match, request) is meant
+def test_a_fault_matches_by_template_query_or_predicate(match: str, expected: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    request = ReceivedRequest(method="GET", path="/attachments", query={"parent": "12", "limit": "100"}, token="")
+    assert matches(match, request) is expected
 
 
-def test_a_plan_fails_that_fraction_of_first_attempts_and_no_second() -> None:
+def test_a_plan_hits_its_fraction_of_first_attempts_and_no_second_attempt() -> None:
     faults = Faults(FaultPlan(fraction=0.2))
-    requests_ = [Request(method="GET", path=f"/tasks/{n}", query={}, token="") for n in range(2000)]
-    struck = Counter(fault.kind for request in requests_ if (fault := faults.find(request)) is not None)
-    assert 340 < struck.total() < 460
-    assert set(struck) == set(FIRST_ATTEMPT_KINDS)
-    assert max(struck.values()) - min(struck.values()) <= 1
-    assert [faults.find(request) for request in requests_] == [None] * 2000
+    first_attempts = [ReceivedRequest(method="GET", path=f"/tasks/{n}", query={}, token="") for n in range(2000)]
+    hit = Counter(fault.kind for request in first_attempts if (fault := faults.take(request)) is not None)
+    assert 340 < hit.total() < 460
+    assert set(hit) == set(FIRST_ATTEMPT_KINDS)
+    assert max(hit.values()) - min(hit.values()) <= 1
+    assert [faults.take(request) for request in first_attempts] == [None] * 2000
 
 
-def test_a_plan_is_the_same_for_the_same_seed() -> None:
-    def struck(seed: int) -> list[int]:
+def test_a_plan_hits_the_same_requests_with_the_same_seed() -> None:
+    def hit(seed: int) -> list[int]:
         faults = Faults(FaultPlan(fraction=0.3, seed=seed))
-        tries = (Request(method="GET", path=f"/tasks/{n}", query={}, token="") for n in range(100))
-        return [number for number, request in enumerate(tries) if faults.find(request) is not None]
+        first_attempts = (ReceivedRequest(method="GET", path=f"/tasks/{n}", query={}, token="") for n in range(100))
+        return [number for number, request in enumerate(first_attempts) if faults.take(request) is not None]
 
-    assert struck(1) == struck(1)
-    assert struck(1) != struck(2)
+    assert hit(1) == hit(1)
+    assert hit(1) != hit(2)
 
 
-def test_a_plan_strikes_over_http() -> None:
+def test_a_plan_hits_requests_over_http_and_is_not_counted_as_rejections() -> None:
     with Sandbox(faults=FaultPlan(fraction=1, kinds=(500, 429))) as sandbox:
-        asana = Client(sandbox=sandbox)
+        client = SandboxClient(sandbox=sandbox)
         paths = ("/users/me", "/users/me", "/workspaces", "/workspaces")
-        assert [asana.get(path).status_code for path in paths] == [500, 200, 429, 200]
-        assert sandbox.rejected == 0
+        assert [client.get(path).status_code for path in paths] == [500, 200, 429, 200]
+        assert sandbox.rejection_count == 0

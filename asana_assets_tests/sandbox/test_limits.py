@@ -1,4 +1,4 @@
-"""The limits of a token: requests per rolling minute, requests in flight, searches."""
+"""The limits of a token: requests per rolling window, concurrent requests, searches."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asana_assets.sandbox import Sandbox
-from asana_assets.sandbox.limits import Window, retry_after
-from asana_assets_tests.support.sandbox_client import Client
+from asana_assets.sandbox.api.limits import Window, retry_after
+from asana_assets_tests.support.sandbox_client import SandboxClient
 
 _GAPS = st.lists(st.floats(min_value=0, max_value=20, allow_nan=False), min_size=1, max_size=60)
 
@@ -28,7 +28,7 @@ def test_no_window_holds_more_admitted_requests_than_the_limit(gaps: list[float]
 
 
 @given(gaps=_GAPS, limit=st.integers(min_value=1, max_value=8))
-def test_waiting_as_told_suffices(gaps: list[float], limit: int) -> None:
+def test_waiting_for_retry_after_is_sufficient(gaps: list[float], limit: int) -> None:
     window, now = Window(limit, seconds=10), 0.0
     for gap in gaps:
         now += gap
@@ -38,19 +38,19 @@ def test_waiting_as_told_suffices(gaps: list[float], limit: int) -> None:
             assert window.admit(now) == 0
 
 
-def test_refused_requests_count() -> None:
+def test_rejected_requests_count_towards_the_limit() -> None:
     window = Window(2, seconds=10)
     assert [window.admit(at) > 0 for at in (0, 1, 9, 11)] == [False, False, True, False]
     window = Window(2, seconds=10)
     assert [window.admit(at) > 0 for at in (0, 8, 9, 10.5)] == [False, False, True, True]
 
 
-def test_too_many_requests_are_429_with_the_wait_that_helps() -> None:
+def test_too_many_requests_are_429_with_a_sufficient_retry_after() -> None:
     with Sandbox(requests_per_minute=3, window_seconds=2) as sandbox:
-        asana = Client(sandbox=sandbox)
-        assert [asana.get("/users/me").status_code for _ in range(4)] == [200, 200, 200, 429]
-        refused = asana.get("/users/me")
-        assert refused.json() == {
+        client = SandboxClient(sandbox=sandbox)
+        assert [client.get("/users/me").status_code for _ in range(4)] == [200, 200, 200, 429]
+        rejected = client.get("/users/me")
+        assert rejected.json() == {
             "errors": [
                 {
                     "message": "You've made too many requests and hit a rate limit. "
@@ -58,13 +58,13 @@ def test_too_many_requests_are_429_with_the_wait_that_helps() -> None:
                 }
             ]
         }
-        time.sleep(int(refused.headers["Retry-After"]))
-        assert asana.get("/users/me").status_code == 200
-        assert sandbox.rejected == 2
-        assert sandbox.busiest(2) == 5
+        time.sleep(int(rejected.headers["Retry-After"]))
+        assert client.get("/users/me").status_code == 200
+        assert sandbox.rejection_count == 2
+        assert sandbox.max_requests_within(2) == 5
 
 
-def test_every_token_has_a_window_of_its_own() -> None:
+def test_every_token_has_its_own_window() -> None:
     with Sandbox(requests_per_minute=1, tokens=("one", "two")) as sandbox:
 
         def status(token: str) -> int:
@@ -75,38 +75,38 @@ def test_every_token_has_a_window_of_its_own() -> None:
         assert [entry.token for entry in sandbox.log] == ["token 1", "token 2", "token 1", "token 2", ""]
 
 
-def test_the_limit_can_drop_for_a_while() -> None:
+def test_the_limit_can_be_lowered_temporarily() -> None:
     with Sandbox(requests_per_minute=100, window_seconds=1) as sandbox:
-        asana = Client(sandbox=sandbox)
+        client = SandboxClient(sandbox=sandbox)
         sandbox.lower_limit(1, seconds=1)
-        assert [asana.get("/users/me").status_code for _ in range(2)] == [200, 429]
+        assert [client.get("/users/me").status_code for _ in range(2)] == [200, 429]
         time.sleep(1.05)
-        assert [asana.get("/users/me").status_code for _ in range(3)] == [200, 200, 200]
+        assert [client.get("/users/me").status_code for _ in range(3)] == [200, 200, 200]
 
 
-def test_more_in_flight_than_allowed_is_429() -> None:
-    with Sandbox(concurrency=3, latency=0.5) as sandbox, ThreadPoolExecutor(6) as pool:
-        asana = Client(sandbox=sandbox)
-        answers = list(pool.map(lambda _: asana.get("/users/me"), range(6)))
-        assert Counter(answer.status_code for answer in answers) == {200: 3, 429: 3}
-        assert {answer.headers.get("Retry-After") for answer in answers if answer.status_code == 429} == {"1"}
+def test_too_many_concurrent_requests_are_429() -> None:
+    with Sandbox(max_concurrent_requests=3, latency=0.5) as sandbox, ThreadPoolExecutor(6) as pool:
+        client = SandboxClient(sandbox=sandbox)
+        responses = list(pool.map(lambda _: client.get("/users/me"), range(6)))
+        assert Counter(response.status_code for response in responses) == {200: 3, 429: 3}
+        assert {response.headers.get("Retry-After") for response in responses if response.status_code == 429} == {"1"}
         assert sandbox.max_in_flight > 3
-        assert asana.get("/users/me").status_code == 200
+        assert client.get("/users/me").status_code == 200
 
 
-def test_search_has_a_limit_of_its_own() -> None:
+def test_search_has_its_own_limit() -> None:
     with Sandbox(search_per_minute=2) as sandbox:
-        asana = Client(sandbox=sandbox)
-        path = f"/workspaces/{asana.trap('paid_organization')}/tasks/search"
-        assert [asana.get(path).status_code for _ in range(3)] == [200, 200, 429]
-        assert asana.get("/users/me").status_code == 200
+        client = SandboxClient(sandbox=sandbox)
+        path = f"/workspaces/{client.gid('paid_organization')}/tasks/search"
+        assert [client.get(path).status_code for _ in range(3)] == [200, 200, 429]
+        assert client.get("/users/me").status_code == 200
 
 
-def test_latency_is_spent() -> None:
+def test_responses_take_the_latency_within_its_jitter() -> None:
     with Sandbox(latency=0.1, jitter=0.05) as sandbox:
-        asana = Client(sandbox=sandbox)
+        client = SandboxClient(sandbox=sandbox)
         for _ in range(3):
-            asana.get("/users/me")
+            client.get("/users/me")
         spent = [entry.finished - entry.received for entry in sandbox.log]
         assert all(0.05 <= seconds < 3 for seconds in spent)
         assert len({round(seconds, 3) for seconds in spent}) > 1

@@ -1,4 +1,4 @@
-"""The official SDK as referee: what it reads of each endpoint is the sandbox's truth, for the fewest requests."""
+"""The official SDK as a reference client: it receives exactly the truth, in the minimum number of requests."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Record = dict[str, Any]
 _VOLATILE = {"download_url", "view_url"}
 
 
-class Reader:
-    """A whole account through the SDK, each listing once."""
+class SdkExtract:
+    """Fetches everything a token can access through the SDK, each listing once."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        self._asana: Any = importlib.import_module("asana")  # it has no types
+        self._asana: Any = importlib.import_module("asana")  # untyped
         configuration = self._asana.Configuration()
         configuration.host = sandbox.url
         configuration.access_token = sandbox.token
@@ -36,19 +36,19 @@ class Reader:
         self._client.pool.join()
         self._client.rest_client.pool_manager.clear()
 
-    def read(self) -> None:
-        every = self._list("workspaces", "", "Workspaces.get_workspaces")
-        for workspace in every:
+    def fetch_all(self) -> None:
+        workspaces = self._list("workspaces", "", "Workspaces.get_workspaces")
+        for workspace in workspaces:
             self.tables["workspaces", workspace["gid"]] = {workspace["gid"]: workspace}
-            self._read_workspace(workspace)
+            self._fetch_workspace(workspace)
 
-    def _read_workspace(self, workspace: Record) -> None:
+    def _fetch_workspace(self, workspace: Record) -> None:
         gid = workspace["gid"]
         users = self._list("users", gid, "Users.get_users", workspace=gid)
         self._list("workspace_memberships", gid, "WorkspaceMemberships.get_workspace_memberships_for_workspace", gid)
         self._list("tags", gid, "Tags.get_tags", workspace=gid)
         self._list("webhooks", gid, "Webhooks.get_webhooks", gid)
-        with contextlib.suppress(self._asana.rest.ApiException):  # 402 on a free plan: no templates
+        with contextlib.suppress(self._asana.rest.ApiException):  # 402: templates are not on the free plan
             self._list("project_templates", gid, "ProjectTemplates.get_project_templates", workspace=gid)
         if workspace["is_organization"]:
             for team in self._list("teams", gid, "Teams.get_teams_for_workspace", gid):
@@ -64,13 +64,13 @@ class Reader:
                 parents.append(project["project_brief"]["gid"])
         for user in users:
             self._list("tasks", gid, "Tasks.get_tasks", assignee=user["gid"], workspace=gid)
-        work = self._read_subtasks(gid)
+        work = self._fetch_subtasks(gid)
         for task in work:
             self._list("stories", gid, "Stories.get_stories_for_task", task)
         for parent in (*work, *parents):
             self._list("attachments", gid, "Attachments.get_attachments_for_object", parent)
 
-    def _read_subtasks(self, workspace_gid: str) -> list[str]:
+    def _fetch_subtasks(self, workspace_gid: str) -> list[str]:
         work = dict(self.tables.get(("tasks", workspace_gid), {}))
         pending = list(work.values())
         while pending:
@@ -88,12 +88,12 @@ class Reader:
         options: Record = {**query, "limit": 100, "opt_fields": ALL_FIELDS[endpoint]}
         before = len(self.log)
         try:
-            rows: list[Record] = list(call(*path, options))
+            records: list[Record] = list(call(*path, options))
         finally:
             key = endpoint, workspace_gid
             self.requests[key] = self.requests.get(key, 0) + len(self.log) - before
-        self.tables.setdefault(key, {}).update((row["gid"], row) for row in rows)
-        return rows
+        self.tables.setdefault(key, {}).update((record["gid"], record) for record in records)
+        return records
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +103,11 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def reader(sandbox: Sandbox) -> Iterator[Reader]:
-    reader = Reader(sandbox)
-    reader.read()
-    yield reader
-    reader.close()
+def sdk_extract(sandbox: Sandbox) -> Iterator[SdkExtract]:
+    sdk_extract = SdkExtract(sandbox)
+    sdk_extract.fetch_all()
+    yield sdk_extract
+    sdk_extract.close()
 
 
 def _stable(records: Iterable[Record]) -> list[Record]:
@@ -116,21 +116,23 @@ def _stable(records: Iterable[Record]) -> list[Record]:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_the_sdk_reads_the_truth(reader: Reader, sandbox: Sandbox, endpoint: str) -> None:
+def test_the_sdk_receives_the_truth(sdk_extract: SdkExtract, sandbox: Sandbox, endpoint: str) -> None:
     gids = [workspace.gid for workspace in sandbox.organization.workspaces()]
-    read = {gid: _stable(reader.tables.get((endpoint, gid), {}).values()) for gid in gids}
-    assert read == {gid: sandbox.truth(endpoint, gid) for gid in gids}
-    assert any(read.values())
+    fetched = {gid: _stable(sdk_extract.tables.get((endpoint, gid), {}).values()) for gid in gids}
+    assert fetched == {gid: sandbox.truth(endpoint, gid) for gid in gids}
+    assert any(fetched.values())
 
 
-def test_reading_each_listing_once_takes_the_fewest_requests(reader: Reader, sandbox: Sandbox) -> None:
-    taken = Counter({key: count for key, count in reader.requests.items() if key[0] != "workspaces"})
-    fewest = Counter(
+def test_fetching_each_listing_once_takes_the_minimum_number_of_requests(
+    sdk_extract: SdkExtract, sandbox: Sandbox
+) -> None:
+    actual = Counter({key: count for key, count in sdk_extract.requests.items() if key[0] != "workspaces"})
+    minimum = Counter(
         {
             (endpoint, workspace.gid): count
             for workspace in sandbox.organization.workspaces()
             for endpoint, count in sandbox.minimal_requests(workspace.gid).items()
         }
     )
-    assert +taken == +fewest
-    assert reader.requests["workspaces", ""] == 1
+    assert +actual == +minimum
+    assert sdk_extract.requests["workspaces", ""] == 1

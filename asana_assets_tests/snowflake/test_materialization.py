@@ -32,7 +32,7 @@ def warehouse(
 
 def sync(warehouse: Warehouse, *names: str) -> str:
     """Materialize the workspaces and these assets (default: all) of one workspace; return its gid."""
-    gid = warehouse.asana.organization.traps["free_organization"]
+    gid = warehouse.asana.organization.edge_cases["free_organization"]
     warehouse.settings["ASANA_WORKSPACES"] = gid
     for result in (warehouse.run("refresh_workspaces"), warehouse.run("sync_workspace", gid, names)):
         assert result.success, failures(result)
@@ -128,7 +128,7 @@ def test_snowflake_is_not_refreshed_after_a_failed_materialization(
         warehouse.asana.organization.post_status(str(row["gid"]), "News")
     sync(warehouse, "projects")
     warehouse.settings["ASANA_MAX_IN_FLIGHT"] = "1"  # the first project is stored before the second one fails
-    warehouse.asana.fault("/status_updates", 400, skip=1)
+    warehouse.asana.add_fault("/status_updates", 400, skip=1)
     result = warehouse.run("sync_workspace", gid, ["status_updates"], checkpoint_rows=1)
     assert not result.success
     assert warehouse.rows("status_updates")
@@ -136,7 +136,7 @@ def test_snowflake_is_not_refreshed_after_a_failed_materialization(
 
 
 def test_a_materialization_reports_its_snowflake_table_and_row_counts(warehouse: Warehouse) -> None:
-    warehouse.settings["ASANA_WORKSPACES"] = warehouse.asana.organization.traps["free_organization"]
+    warehouse.settings["ASANA_WORKSPACES"] = warehouse.asana.organization.edge_cases["free_organization"]
     result = warehouse.run("refresh_workspaces")
     assert metadata(result, "workspaces")["snowflake_table"] == '"ASANA"."RAW"."WORKSPACES"'
     assert metadata(result, "workspaces")["snowflake_refresh_seconds"] > 0

@@ -1,6 +1,6 @@
-"""A process of its own that commits: `lake_process.py DATA_DIR WORKSPACE COMMITS ROWS`.
+"""A process that replaces a workspace's rows several times: `lake_process.py DATA_DIR WORKSPACE COMMITS ROWS`.
 
-Prints the number of commits that did not meet a conflict.
+It prints the number of commits that succeeded without a conflict.
 """
 
 import sys
@@ -14,14 +14,14 @@ from asana_assets_tests.support.lake_tables import replace, row, tasks
 def main(data_dir: str, workspace: str, commits: str, rows: str) -> None:
     catalog = open_catalog(data_dir=Path(data_dir))
     table = tasks(catalog)
-    done = 0
+    committed = 0
     for _ in range(int(commits)):
         try:
             replace(table, workspace, [row(number) for number in range(int(rows))])
         except ConflictError:
             continue
-        done += 1
-    print(done)  # noqa: T201 - the answer to the process that started this one
+        committed += 1
+    print(committed)  # noqa: T201 - the result, for the parent process
     catalog.close()
 
 

@@ -1,10 +1,11 @@
-"""One small table and its rows, for all tests of the lake."""
+"""A small table and its rows, used by all tests of the lake."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
@@ -68,5 +69,32 @@ def numbers(values: Iterable[int]) -> list[str]:
 
 
 def data_files(directory: Path) -> set[str]:
-    """Parquet files on disk, whether a snapshot knows them or not."""
+    """Return the Parquet files on disk, whether or not a snapshot references them."""
     return {str(path) for path in directory.rglob("*.parquet")}
+
+
+def run_before_commit(
+    monkeypatch: pytest.MonkeyPatch, table: Table, action: Callable[[], object], at: Collection[int] = (1,)
+) -> list[None]:
+    """Run `action` between the moment a commit was planned and the moment it is sent.
+
+    Args:
+        monkeypatch: Pytest's.
+        table: A table of the catalog whose commits are intercepted.
+        action: What to run, such as a commit of another writer.
+        at: Numbers of the commits before which to run it; commits of `action` count, too.
+
+    Returns:
+        A list that grows by one with every commit that is sent, including those of `action`.
+    """
+    send = table.catalog.commit_table
+    sent: list[None] = []
+
+    def commit_table(*arguments: object, **named: object) -> object:
+        sent.append(None)
+        if len(sent) in at:
+            action()
+        return send(*arguments, **named)  # pyright: ignore[reportArgumentType] - passed through
+
+    monkeypatch.setattr(table.catalog, "commit_table", commit_table)
+    return sent

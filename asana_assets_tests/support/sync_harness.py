@@ -5,20 +5,22 @@ endpoint registry: a mistake there must not confirm itself.
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import dagster as dg
 import pyarrow as pa
+import pytest
 from pyiceberg.table import Table
 
-from asana_assets.definitions import build_definitions, configure_asana
+from asana_assets.definitions import build_asana_resource, build_definitions
 from asana_assets.defs.automation import refresh_workspaces, sync_workspace
 from asana_assets.lake.catalog import open_catalog
 from asana_assets.lake.table import load_table, scan
 from asana_assets.sandbox import ENDPOINTS, Sandbox
+from asana_assets.settings import Settings
 
 _ADDED_COLUMNS = {"workspace_gid", "_synced_at", "_unmapped"}  # not in Asana's records
 _FIELD_BY_COLUMN = {  # exceptions to the naming rules
@@ -68,6 +70,16 @@ def _typed(value: Any, arrow_type: Any) -> object:
     return value
 
 
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Return the settings as they are when only these variables are set; Dagster reads secrets later, by name."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in Settings.model_fields:
+            patch.delenv(name.upper(), raising=False)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        return Settings()
+
+
 @dataclass
 class Warehouse:
     """One data directory and one Dagster instance, synced from one sandbox.
@@ -86,7 +98,7 @@ class Warehouse:
     instance: dg.DagsterInstance
     settings: dict[str, str] = field(default_factory=dict[str, str])
     asana_fields: dict[str, object] = field(default_factory=dict[str, object])
-    read_ahead: bool = True
+    prefetch: bool = True
 
     @property
     def environment(self) -> dict[str, str]:
@@ -101,8 +113,9 @@ class Warehouse:
 
     @property
     def definitions(self) -> dg.Definitions:
-        asana = configure_asana(self.environment, **self.asana_fields)
-        return build_definitions(self.environment, asana=asana, read_ahead=self.read_ahead)
+        settings = settings_from(self.environment)
+        asana = build_asana_resource(settings, **self.asana_fields)
+        return build_definitions(settings, asana=asana, prefetch=self.prefetch)
 
     def run(
         self, job: str, workspace_gid: str | None = None, assets: Sequence[str] = (), **config: object

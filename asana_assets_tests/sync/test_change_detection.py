@@ -1,4 +1,4 @@
-"""Who is due: laws of a pure function, against the same said in plain Python."""
+"""Change detection: laws of a pure function, compared with the same rules in plain Python."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -7,7 +7,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asana_assets.sync.change_detection import Sync, SyncState, decide_stale, versions
+from asana_assets.sync.change_detection import Sync, decide_stale, versions
+from asana_assets.sync.sync_state import SyncState
 
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -22,81 +23,84 @@ def table(parents: Mapping[str, str]) -> pa.Table:
     return pa.table({"gid": pa.array(parents, pa.string()), "version": pa.array(parents.values(), pa.string())})
 
 
-def memory(read: Mapping[str, tuple[str, dt.timedelta]]) -> SyncState:
+def fetched(parents: Mapping[str, tuple[str, dt.timedelta]]) -> SyncState:
+    """Build the state after fetches of these parents, each with its version and age."""
     rows = SyncState.rows(
-        pa.array(read, pa.string()),
-        pa.array([version for version, _ in read.values()], pa.string()),
-        pa.array([NOW - age for _, age in read.values()], INSTANT),
+        pa.array(parents, pa.string()),
+        pa.array([version for version, _ in parents.values()], pa.string()),
+        pa.array([NOW - age for _, age in parents.values()], INSTANT),
     )
-    return SyncState("workspace", rows)
+    return SyncState(parents=rows)
 
 
-def due(
+def stale(
     parents: Mapping[str, str],
-    read: Mapping[str, tuple[str, dt.timedelta]],
+    state: Mapping[str, tuple[str, dt.timedelta]],
     changed: set[str] | None = None,
-    after: dt.timedelta | None = None,
+    max_age: dt.timedelta | None = None,
 ) -> set[str]:
     named = pa.array(sorted(changed or set()), pa.string())
-    mask = decide_stale(table(parents), memory(read).table, named, now=NOW, max_age=after)
-    return {gid for gid, is_due in zip(parents, mask.to_pylist(), strict=True) if is_due}
+    mask = decide_stale(table(parents), fetched(state).parents, named, now=NOW, max_age=max_age)
+    return {gid for gid, is_stale in zip(parents, mask.to_pylist(), strict=True) if is_stale}
 
 
 @settings(deadline=None)
 @given(st.dictionaries(gids, texts), st.dictionaries(gids, st.tuples(texts, ages)), st.sets(gids))
-def test_due_is_who_was_never_read_has_another_version_or_is_named(
-    parents: Mapping[str, str], read: Mapping[str, tuple[str, dt.timedelta]], changed: set[str]
+def test_a_parent_is_stale_if_it_was_never_fetched_has_another_version_or_is_named(
+    parents: Mapping[str, str], state: Mapping[str, tuple[str, dt.timedelta]], changed: set[str]
 ) -> None:
-    expected = {gid for gid, version in parents.items() if gid not in read or read[gid][0] != version or gid in changed}
-    assert due(parents, read, changed) == expected
+    expected = {
+        gid for gid, version in parents.items() if gid not in state or state[gid][0] != version or gid in changed
+    }
+    assert stale(parents, state, changed) == expected
 
 
 @settings(deadline=None)
 @given(gids, st.integers(0, 2_000_000))
-def test_an_age_limit_is_never_exceeded_and_never_cut_by_more_than_a_third(gid: str, seconds: int) -> None:
+def test_an_age_limit_is_never_exceeded_and_shortened_by_at_most_a_third(gid: str, seconds: int) -> None:
     age = dt.timedelta(seconds=seconds)
-    is_due = bool(due({gid: "a"}, {gid: ("a", age)}, after=12 * DAY))
+    is_stale = bool(stale({gid: "a"}, {gid: ("a", age)}, max_age=12 * DAY))
     if age >= 12 * DAY:
-        assert is_due
+        assert is_stale
     if age < 8 * DAY:
-        assert not is_due
+        assert not is_stale
 
 
-def test_parents_first_read_on_one_day_do_not_all_come_due_on_another() -> None:
+def test_parents_first_fetched_on_the_same_day_do_not_all_become_stale_on_the_same_day() -> None:
     parents = {str(1_200_000_000_000_000 + number): "a" for number in range(1000)}
-    read = dict.fromkeys(parents, ("a", 10 * DAY))
-    assert 300 < len(due(parents, read, after=12 * DAY)) < 700
+    state = dict.fromkeys(parents, ("a", 10 * DAY))
+    assert 300 < len(stale(parents, state, max_age=12 * DAY)) < 700
 
 
-def test_an_older_version_is_due_like_a_newer_one() -> None:
-    assert due({"1": "2026-01-01"}, {"1": ("2026-02-01", DAY)}) == {"1"}
+def test_a_parent_with_an_older_version_is_stale_too() -> None:
+    assert stale({"1": "2026-01-01"}, {"1": ("2026-02-01", DAY)}) == {"1"}
 
 
-def test_gids_that_are_no_numbers_have_an_age_limit_too() -> None:
-    assert due({"ab-ç": "a"}, {"ab-ç": ("a", 12 * DAY)}, after=12 * DAY) == {"ab-ç"}
+def test_gids_that_are_not_numbers_have_an_age_limit_too() -> None:
+    assert stale({"ab-ç": "a"}, {"ab-ç": ("a", 12 * DAY)}, max_age=12 * DAY) == {"ab-ç"}
 
 
-def test_a_version_tells_null_from_a_value_and_one_column_from_the_next() -> None:
+def test_a_version_distinguishes_null_from_a_value_and_columns_from_each_other() -> None:
     rows = pa.table({"at": pa.array([NOW, NOW, None], INSTANT), "count": pa.array([1, None, 1])})
     assert len(set(versions(rows, ("at", "count")).to_pylist())) == 3
     assert versions(rows, ()).to_pylist() == ["", "", ""]
 
 
-def test_a_full_sync_asks_whom_it_has_not_asked_since_it_began() -> None:
-    known = memory({"1": ("a", DAY), "2": ("a", dt.timedelta()), "3": ("b", dt.timedelta())})
+def test_in_a_full_refresh_a_parent_is_stale_unless_it_was_fetched_since_the_start() -> None:
+    state = fetched({"1": ("a", DAY), "2": ("a", dt.timedelta()), "3": ("b", dt.timedelta())})
     full = Sync(id="s", started_at=NOW - dt.timedelta(hours=1), full_refresh=True)
-    assert known.stale(table({"1": "a", "2": "a", "3": "a"}), sync=full).to_pylist() == [True, False, True]
+    assert state.stale(table({"1": "a", "2": "a", "3": "a"}), sync=full).to_pylist() == [True, False, True]
 
 
-def test_the_last_sync_is_the_one_that_ended_or_else_the_first_read() -> None:
-    assert SyncState.empty("workspace").last_sync_started_at is None
-    read: Mapping[str, tuple[str, dt.timedelta]] = {"1": ("a", 3 * DAY), "2": ("a", DAY)}
-    assert memory(read).last_sync_started_at == NOW - 3 * DAY
-    ended = memory(read | {"workspace": ("id", 2 * DAY)})
-    assert (ended.last_sync_started_at, ended.last_sync_id) == (NOW - 2 * DAY, "id")
+def test_before_the_first_completed_sync_the_earliest_fetch_counts_as_its_start() -> None:
+    assert SyncState().last_sync_started_at is None
+    state = fetched({"1": ("a", 3 * DAY), "2": ("a", DAY)})
+    assert (state.last_sync_started_at, state.last_sync_id) == (NOW - 3 * DAY, None)
+    completed = SyncState(parents=state.parents, last_sync=Sync(id="id", started_at=NOW - 2 * DAY))
+    assert (completed.last_sync_started_at, completed.last_sync_id) == (NOW - 2 * DAY, "id")
 
 
-def test_a_million_parents_are_decided_at_once() -> None:
+def test_a_million_parents_are_decided_in_one_call() -> None:
     count = 1_000_000
     parents = pa.table({"gid": pa.array(range(count)).cast(pa.string()), "version": pa.array(["a"] * count)})
     rows = SyncState.rows(parents["gid"].combine_chunks(), parents["version"].combine_chunks(), NOW - DAY)

@@ -1,4 +1,4 @@
-"""Searching for what changed, against the sandbox."""
+"""Search for changed records, against the sandbox."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from asana_assets.asana.model import Listing
 from asana_assets.asana.throttle import Throttle
 from asana_assets.asana.transport import Transport
 from asana_assets.sandbox import SCALES, Sandbox
-from asana_assets.sandbox import Request as SandboxRequest
+from asana_assets.sandbox import ReceivedRequest as SandboxRequest
 from asana_assets.sync.change_search import ChangeSearch
 
 LISTING = Listing(path="/workspaces/{workspace}/tasks/search")
@@ -24,86 +24,86 @@ def asana() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def found(asana: Sandbox, workspace: str, last_sync: dt.datetime | None) -> list[str] | None:
+def search_gids(asana: Sandbox, workspace: str, last_sync_started_at: dt.datetime | None) -> list[str] | None:
     client = Client(transport=Transport(base_url=asana.url, token=asana.token), throttle=Throttle(ceiling=1000))
-    pages = ChangeSearch(client, seconds_each=0).changed_since(
+    pages = ChangeSearch(client, interval_seconds=0).changed_since(
         LISTING,
         workspace,
-        last_sync,
+        last_sync_started_at,
         opt_fields="created_at,modified_at",
-        usage=RequestStats(),
+        stats=RequestStats(),
     )
     if pages is None:
         return None
     return [record["gid"] for page in pages for record in msgspec.json.decode(page.body)["data"]]
 
 
-def test_more_than_a_page_is_found_whole_for_little_more_than_its_pages(asana: Sandbox) -> None:
+def test_more_changes_than_fit_a_page_are_all_found_in_few_requests(asana: Sandbox) -> None:
     organization = asana.organization
-    workspace = organization.traps["paid_organization"]
+    workspace = organization.edge_cases["paid_organization"]
     project = organization.add_project(workspace, "Many")
     since = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=10)
     tasks = [organization.add_task(project, f"Task {number}") for number in range(250)]
     before = len(asana.log)
-    gids = found(asana, workspace, since - dt.timedelta(seconds=1))
+    gids = search_gids(asana, workspace, since - dt.timedelta(seconds=1))
     assert gids is not None
     assert set(tasks) <= set(gids)
     assert len(asana.log) - before <= 4
 
 
-def test_a_plan_without_search_is_asked_once(asana: Sandbox) -> None:
+def test_search_on_a_plan_without_it_is_requested_once(asana: Sandbox) -> None:
     client = Client(transport=Transport(base_url=asana.url, token=asana.token), throttle=Throttle(ceiling=1000))
     search = ChangeSearch(client)
-    workspace = asana.organization.traps["free_organization"]
+    workspace = asana.organization.edge_cases["free_organization"]
     now = dt.datetime.now(dt.UTC)
     for _ in range(2):
-        assert search.changed_since(LISTING, workspace, now, opt_fields="", usage=RequestStats()) is None
+        assert search.changed_since(LISTING, workspace, now, opt_fields="", stats=RequestStats()) is None
     assert len(asana.log) == 1
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_search_that_is_refused_is_done_without(
+def test_a_rejected_search_is_logged_and_not_available(
     asana: Sandbox, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
-    asana.fault("/workspaces/{gid}/tasks/search", status, message="No.")
-    assert found(asana, asana.organization.traps["paid_organization"], dt.datetime.now(dt.UTC)) is None
-    assert "come by age" in caplog.text
+    asana.add_fault("/workspaces/{gid}/tasks/search", status, message="No.")
+    assert search_gids(asana, asana.organization.edge_cases["paid_organization"], dt.datetime.now(dt.UTC)) is None
+    assert "picked up by age" in caplog.text
 
 
-def test_before_the_first_sync_nothing_is_searched_for(asana: Sandbox) -> None:
-    assert found(asana, asana.organization.traps["paid_organization"], None) is None
+def test_nothing_is_searched_before_the_first_sync(asana: Sandbox) -> None:
+    assert search_gids(asana, asana.organization.edge_cases["paid_organization"], None) is None
     assert len(asana.log) == 0
 
 
-def test_what_changed_before_the_overlap_is_not_asked_for_again(asana: Sandbox) -> None:
-    workspace = asana.organization.traps["paid_organization"]
-    assert found(asana, workspace, dt.datetime.now(dt.UTC) + dt.timedelta(minutes=9)) == []
+def test_changes_before_the_overlap_are_not_found_again(asana: Sandbox) -> None:
+    workspace = asana.organization.edge_cases["paid_organization"]
+    assert search_gids(asana, workspace, dt.datetime.now(dt.UTC) + dt.timedelta(minutes=9)) == []
 
 
-def test_more_tasks_of_one_instant_than_fit_a_page_are_told_apart_by_their_creation(asana: Sandbox) -> None:
+def test_more_tasks_modified_at_one_instant_than_fit_a_page_are_all_found(asana: Sandbox) -> None:
     organization = asana.organization
-    workspace = organization.traps["paid_organization"]
+    workspace = organization.edge_cases["paid_organization"]
     project = organization.add_project(workspace, "Bulk edit")
     tasks = [organization.add_task(project, f"Task {number}") for number in range(130)]
     instant = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     for gid in tasks:
         organization.get(gid, "task").fields["modified_at"] = instant
-    organization.touch()
-    gids = found(asana, workspace, dt.datetime.now(dt.UTC))
+    organization.mark_changed()
+    gids = search_gids(asana, workspace, dt.datetime.now(dt.UTC))
     assert gids is not None
     assert set(tasks) <= set(gids)
 
 
 def test_a_search_whose_large_pages_fail_misses_nothing(asana: Sandbox) -> None:
     organization = asana.organization
-    workspace = organization.traps["paid_organization"]
+    workspace = organization.edge_cases["paid_organization"]
     project = organization.add_project(workspace, "Many")
     tasks = [organization.add_task(project, f"Task {number}") for number in range(120)]
 
     def is_too_large(request: SandboxRequest) -> bool:
         return int(request.query["limit"]) > 50
 
-    asana.fault(is_too_large, 504)
-    gids = found(asana, workspace, dt.datetime.now(dt.UTC))
+    asana.add_fault(is_too_large, 504)
+    gids = search_gids(asana, workspace, dt.datetime.now(dt.UTC))
     assert gids is not None
     assert set(tasks) <= set(gids)

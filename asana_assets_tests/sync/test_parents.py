@@ -1,4 +1,4 @@
-"""Whom to ask: each parent that is to be asked, once, whatever the parents' tables hold."""
+"""Parent selection: one request per parent, whatever the parents' tables hold."""
 
 from typing import Any
 
@@ -22,29 +22,25 @@ from asana_assets.sync.parents import (
     Parents,
     UnknownWorkspaceError,
     choose_parents,
-    compact_gids,
-    count_duplicates,
     eligible_parents,
     listing_request,
     mask_owned_by,
-    mask_references,
+    nested_parents,
     record_request,
 )
 
 UNHURRIED = settings(deadline=None)  # the machine may be busy
 GIDS = st.sampled_from([str(gid) for gid in range(8)])
-Values = list[str | None]
-Lists = list[list[str | None] | None]
 
 
 def table(endpoint: Endpoint, **columns: list[Any]) -> pa.Table:
-    """Build rows of an endpoint's table with these columns, of the types that the table has."""
+    """Build rows of an endpoint's table with these columns, in the table's types."""
     schema = pa.schema([endpoint.schema.field(name) for name in columns])
     return pa.table(columns, schema=schema)
 
 
 def upstream(endpoint: Endpoint, **parents: dict[str, list[Any]]) -> dict[str, pa.Table]:
-    """Give the rows of an endpoint's parents, by parent and column; what is not given is null, or no row at all."""
+    """Build the rows of an endpoint's parents; columns not given are null, parents not given empty."""
     tables: dict[str, pa.Table] = {}
     for name, needed in endpoint.upstream.items():
         [parent] = [other for other in ENDPOINTS if other.name == name]
@@ -54,85 +50,85 @@ def upstream(endpoint: Endpoint, **parents: dict[str, list[Any]]) -> dict[str, p
     return tables
 
 
-def asked(parents: Parents) -> list[tuple[str, dict[str, str]]]:
-    return [(one.api_request.path, dict(one.api_request.params)) for one in parents.requests()]
+def paths_and_params(parents: Parents) -> list[tuple[str, dict[str, str]]]:
+    return [(request.api_request.path, dict(request.api_request.params)) for request in parents.requests()]
 
 
-def gids_asked(parents: Parents) -> list[str]:
-    return [one.parent_gid for one in parents.requests()]
+def requested_gids(parents: Parents) -> list[str]:
+    return [request.parent_gid for request in parents.requests()]
 
 
-# --- choosing
-
-
-def test_an_endpoint_that_stands_above_workspaces_is_asked_once() -> None:
+def test_an_endpoint_without_parents_is_one_request() -> None:
     parents = choose_parents(WORKSPACES, "", {})
     assert len(parents) == 1
-    assert asked(parents) == [("/workspaces", {})]
+    assert paths_and_params(parents) == [("/workspaces", {})]
 
 
-def test_the_parent_and_the_workspace_fill_path_and_query() -> None:
+def test_the_gids_of_parent_and_workspace_fill_path_and_query() -> None:
     rows = upstream(TASKS, projects={"gid": ["10"]}, users={"gid": ["20"]})
-    assert asked(choose_parents(TASKS, "7", rows)) == [
+    assert paths_and_params(choose_parents(TASKS, "7", rows)) == [
         ("/tasks", {"project": "10"}),
         ("/tasks", {"assignee": "20", "workspace": "7"}),
     ]
     rows = upstream(SECTIONS, projects={"gid": ["10", "11"]})
-    assert asked(choose_parents(SECTIONS, "7", rows)) == [("/projects/10/sections", {}), ("/projects/11/sections", {})]
+    assert paths_and_params(choose_parents(SECTIONS, "7", rows)) == [
+        ("/projects/10/sections", {}),
+        ("/projects/11/sections", {}),
+    ]
 
 
 @pytest.mark.parametrize(("is_organization", "count"), [(True, 1), (False, 0), (None, 0)])
-def test_a_parent_is_asked_only_if_its_flag_is_true(is_organization: bool | None, count: int) -> None:  # noqa: FBT001
+def test_a_parent_is_selected_only_if_its_flag_is_true(is_organization: bool | None, count: int) -> None:  # noqa: FBT001
     rows = upstream(TEAMS, workspaces={"gid": ["7"], "is_organization": [is_organization]})
     assert len(choose_parents(TEAMS, "7", rows)) == count
 
 
-def test_a_parent_is_asked_only_if_its_number_is_above_nought() -> None:
+def test_a_parent_is_selected_only_if_its_count_is_positive() -> None:
     rows = upstream(SUBTASKS, tasks={"gid": ["1", "2", "3", "4"], "num_subtasks": [0, 3, None, 1]})
-    assert gids_asked(choose_parents(SUBTASKS, "7", rows)) == ["2", "4"]
+    assert requested_gids(choose_parents(SUBTASKS, "7", rows)) == ["2", "4"]
 
 
-def test_what_a_parents_column_names_is_asked_and_a_null_is_not() -> None:
+def test_a_gid_from_another_column_is_requested_unless_it_is_null() -> None:
     rows = upstream(ATTACHMENTS, projects={"gid": ["1", "2"], "project_brief_gid": [None, "20"]})
     parents = choose_parents(ATTACHMENTS, "7", rows)
-    assert asked(parents) == [("/attachments", {"parent": gid}) for gid in ("1", "2", "20")]
+    assert paths_and_params(parents) == [("/attachments", {"parent": gid}) for gid in ("1", "2", "20")]
 
 
 @pytest.mark.parametrize("endpoint", [STORIES, ATTACHMENTS], ids=["stories", "attachments"])
-def test_a_parent_that_two_tables_hold_is_asked_once_for_the_same_request(endpoint: Endpoint) -> None:
+def test_a_parent_in_two_tables_is_one_request_if_path_and_query_are_the_same(endpoint: Endpoint) -> None:
     rows = upstream(endpoint, tasks={"gid": ["1", "2", "1"]}, subtasks={"gid": ["2", "3"]})
-    assert gids_asked(choose_parents(endpoint, "7", rows)) == ["1", "2", "3"]
+    assert requested_gids(choose_parents(endpoint, "7", rows)) == ["1", "2", "3"]
 
 
-def test_a_gid_in_two_tables_is_asked_twice_for_different_requests() -> None:
+def test_a_gid_in_two_tables_is_two_requests_if_the_queries_differ() -> None:
     rows = upstream(TASKS, projects={"gid": ["1"]}, users={"gid": ["1"]})
     assert len(choose_parents(TASKS, "7", rows)) == 2
 
 
-def test_a_partition_that_is_no_workspace_of_the_token_is_an_error_that_names_it() -> None:
+def test_a_partition_that_is_not_a_workspace_of_the_token_is_an_error_naming_it() -> None:
     for endpoint in ENDPOINTS:
         if "workspaces" in endpoint.upstream:
             with pytest.raises(UnknownWorkspaceError, match=r"^12345 is not a workspace of this token"):
                 choose_parents(endpoint, "12345", upstream(endpoint))
 
 
-def test_a_workspace_without_parents_is_no_error_and_nobody_is_asked() -> None:
+def test_a_workspace_without_parents_needs_no_request() -> None:
     for endpoint in ENDPOINTS:
         if endpoint.listings[0].parent and "workspaces" not in endpoint.upstream:
             parents = choose_parents(endpoint, "7", upstream(endpoint))
             assert (len(parents), list(parents.requests())) == (0, [])
 
 
-def test_thousands_of_parents_are_asked_once_each_by_gid() -> None:
+def test_thousands_of_parents_are_requested_once_each_in_the_order_of_their_gids() -> None:
     gids = [str(gid) for gid in range(2_500)]
     parents = choose_parents(SECTIONS, "7", upstream(SECTIONS, projects={"gid": [*gids, *gids]}))
     assert len(parents) == 2_500
-    assert gids_asked(parents) == sorted(gids)
+    assert requested_gids(parents) == sorted(gids)
 
 
 @UNHURRIED
 @given(tasks=st.lists(GIDS), subtasks=st.lists(GIDS), projects=st.lists(st.tuples(GIDS, st.none() | GIDS)))
-def test_of_any_tables_every_parent_is_asked_once(
+def test_every_parent_is_requested_once_whatever_the_tables_hold(
     tasks: list[str], subtasks: list[str], projects: list[tuple[str, str | None]]
 ) -> None:
     gids, briefs = [gid for gid, _ in projects], [brief for _, brief in projects]
@@ -143,30 +139,30 @@ def test_of_any_tables_every_parent_is_asked_once(
         projects={"gid": gids, "project_brief_gid": briefs},
     )
     parents = choose_parents(ATTACHMENTS, "7", rows)
-    wanted = sorted({*gids, *(gid for gid in briefs if gid), *tasks, *subtasks})
-    assert gids_asked(parents) == wanted
-    assert len(parents) == len(wanted)
+    expected = sorted({*gids, *(gid for gid in briefs if gid), *tasks, *subtasks})
+    assert requested_gids(parents) == expected
+    assert len(parents) == len(expected)
     for listing in ATTACHMENTS.listings:
-        assert parents.gids(listing).to_pylist() == wanted
+        assert parents.gids(listing).to_pylist() == expected
 
 
-def test_parents_are_kept_apart_by_the_listing_that_asks_them() -> None:
+def test_parents_are_grouped_by_listing() -> None:
     rows = upstream(TASKS, projects={"gid": ["1", "2"]}, users={"gid": ["3"]})
     parents = choose_parents(TASKS, "7", rows)
     of_projects, of_users = TASKS.listings
     assert (parents.gids(of_projects).to_pylist(), parents.gids(of_users).to_pylist()) == (["1", "2"], ["3"])
 
 
-def test_without_some_the_others_are_left() -> None:
+def test_excluding_parents_keeps_the_others() -> None:
     rows = upstream(TASKS, projects={"gid": ["1", "2"]}, users={"gid": ["2", "3"]})
     parents = choose_parents(TASKS, "7", rows)
-    assert gids_asked(parents.without(["2", "9"])) == ["1", "3"]
-    assert gids_asked(parents.without([])) == gids_asked(parents) == ["1", "2", "2", "3"]
+    assert requested_gids(parents.without(["2", "9"])) == ["1", "3"]
+    assert requested_gids(parents.without([])) == requested_gids(parents) == ["1", "2", "2", "3"]
 
 
-def test_one_record_is_asked_for_by_its_own_gid() -> None:
-    one = record_request(TASKS, "5")
-    assert (one.api_request.path, dict(one.api_request.params), one.parent_gid, one.is_record) == (
+def test_a_record_is_requested_by_its_own_gid() -> None:
+    request = record_request(TASKS, "5")
+    assert (request.api_request.path, dict(request.api_request.params), request.parent_gid, request.is_record) == (
         "/tasks/5",
         {},
         "5",
@@ -175,65 +171,23 @@ def test_one_record_is_asked_for_by_its_own_gid() -> None:
     assert not listing_request(TASKS.listings[0], "5", "7").is_record
 
 
-def test_a_message_about_an_ask_can_name_its_path_without_its_gids() -> None:
+def test_a_request_has_a_path_template_without_gids_for_messages() -> None:
     assert listing_request(SECTIONS.listings[0], "5", "7").api_request.template == "/projects/{parent}/sections"
     assert record_request(TASKS, "5").api_request.template == "/tasks/{gid}"
 
 
 @UNHURRIED
 @given(rows=st.lists(st.tuples(GIDS, st.none() | st.integers(-1, 3))), cut=st.integers(0, 5))
-def test_who_is_eligible_does_not_depend_on_how_rows_come(rows: list[tuple[str, int | None]], cut: int) -> None:
+def test_eligibility_does_not_depend_on_chunks(rows: list[tuple[str, int | None]], cut: int) -> None:
     listing = SUBTASKS.listings[0]
     columns = {"gid": [gid for gid, _ in rows], "num_subtasks": [count for _, count in rows]}
     whole = upstream(SUBTASKS, tasks=columns)["tasks"]
-    wanted = [gid for gid, count in rows if count and count > 0]
+    expected = [gid for gid, count in rows if count and count > 0]
     chunked = pa.concat_tables([whole.slice(0, cut), whole.slice(cut)])
-    assert eligible_parents(listing, chunked)["gid"].to_pylist() == wanted
+    assert eligible_parents(listing, chunked)["gid"].to_pylist() == expected
     assert [
         gid for batch in chunked.to_batches() for gid in eligible_parents(listing, batch)["gid"].to_pylist()
-    ] == wanted
-
-
-# --- finding again
-
-
-def holds(value: str | list[str | None] | None, gids: list[str]) -> bool:
-    """Say in plain Python what `names_any` says of one value."""
-    values = value if isinstance(value, list) else [value]
-    return any(gid is not None and gid in gids for gid in values)
-
-
-@UNHURRIED
-@given(values=st.lists(st.none() | GIDS), gids=st.lists(GIDS), start=st.integers(0, 5), length=st.integers(0, 9))
-def test_a_column_of_gids_is_searched_as_in_plain_python(
-    values: Values, gids: list[str], start: int, length: int
-) -> None:
-    column = pa.array(values, pa.string())
-    sought = pa.array(gids, pa.string())
-    wanted = [holds(value, gids) for value in values]
-    assert mask_references(column, sought).to_pylist() == wanted
-    assert mask_references(column.slice(start, length), sought).to_pylist() == wanted[start:][:length]
-    chunked = pa.chunked_array([column.slice(0, start), column.slice(start)])
-    assert mask_references(chunked, sought).to_pylist() == wanted
-
-
-@UNHURRIED
-@given(
-    values=st.lists(st.none() | st.lists(st.none() | GIDS, max_size=3)),
-    gids=st.lists(GIDS),
-    start=st.integers(0, 5),
-    length=st.integers(0, 9),
-)
-def test_a_column_of_lists_is_searched_as_in_plain_python(
-    values: Lists, gids: list[str], start: int, length: int
-) -> None:
-    column = pa.array(values, pa.list_(pa.string()))
-    sought = pa.array(gids, pa.string())
-    wanted = [holds(value, gids) for value in values]
-    assert mask_references(column, sought).to_pylist() == wanted
-    assert mask_references(column.slice(start, length), sought).to_pylist() == wanted[start:][:length]
-    chunked = pa.chunked_array([column.slice(0, start), column.slice(start)])
-    assert mask_references(chunked, sought).to_pylist() == wanted
+    ] == expected
 
 
 @UNHURRIED
@@ -242,26 +196,22 @@ def test_a_column_of_lists_is_searched_as_in_plain_python(
     projects=st.lists(GIDS),
     users=st.lists(GIDS),
 )
-def test_a_row_is_listed_by_any_parent_that_any_of_its_columns_names(
+def test_a_row_belongs_to_every_parent_that_any_of_its_columns_references(
     rows: list[tuple[str | None, list[str] | None]], projects: list[str], users: list[str]
 ) -> None:
     parents = choose_parents(TASKS, "7", upstream(TASKS, projects={"gid": projects}, users={"gid": users}))
     tasks = table(TASKS, assignee_gid=[user for user, _ in rows], project_gids=[held for _, held in rows])
-    wanted = [user in users or any(gid in projects for gid in held or ()) for user, held in rows]
-    assert mask_owned_by(TASKS, tasks, parents).to_pylist() == wanted
+    expected = [user in users or any(gid in projects for gid in held or ()) for user, held in rows]
+    assert mask_owned_by(TASKS, tasks, parents).to_pylist() == expected
 
 
-@pytest.mark.parametrize(
-    ("parts", "doubtful"),
-    [
-        ([], 0),
-        ([[]], 0),
-        ([["1", "2"], ["3"]], 0),
-        ([["1", "2"], ["2", "1"]], 2),
-        ([["7", "7", "7"]], 2),
-        ([["1", None], [None]], 2),
-        ([["1", "x"], ["2", "x", "1"]], 2),
-    ],
-)
-def test_gids_that_are_missing_or_there_again_are_counted(parts: list[list[str | None]], doubtful: int) -> None:
-    assert count_duplicates([compact_gids(pa.array(part, pa.string())) for part in parts]) == doubtful
+@pytest.mark.parametrize(("stored_parents", "nested"), [(["1", "2", "3"], ["2", "3", "4"]), (["9", "2", "3"], [])])
+def test_nested_parents_are_followed_to_any_depth_from_the_roots(stored_parents: list[str], nested: list[str]) -> None:
+    """Rows below a parent that no longer exists are not parents, however many children they report."""
+    roots = eligible_parents(
+        SUBTASKS.listings[0], upstream(SUBTASKS, tasks={"gid": ["1"], "num_subtasks": [1]})["tasks"]
+    )
+    versions = {column: [None] * 3 for column in SUBTASKS.listings[0].version_columns or ()}
+    given = {"gid": ["2", "3", "4"], "parent_gid": stored_parents, "num_subtasks": [1, 1, 1]}
+    rows = table(SUBTASKS, **(versions | given))
+    assert nested_parents(SUBTASKS.listings[0], roots, rows)["gid"].to_pylist() == nested

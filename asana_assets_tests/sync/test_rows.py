@@ -1,4 +1,4 @@
-"""Rows from pages: both ways of reading give the same, and nothing that does not fit is lost."""
+"""Rows from pages: both paths agree, and no value that does not fit its column is lost."""
 
 import datetime as dt
 import json
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asana_assets.asana.client import Page
@@ -29,46 +29,47 @@ from asana_assets.asana.field_types import (
 from asana_assets.asana.model import Endpoint
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 
-ASKED_AT = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
+REQUESTED_AT = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 
 
 def page(*records: object) -> Page:
     return Page(
-        body=json.dumps({"data": records, "next_page": None}).encode(), count=len(records), requested_at=ASKED_AT
+        body=json.dumps({"data": records, "next_page": None}).encode(), count=len(records), requested_at=REQUESTED_AT
     )
 
 
 def rows(endpoint: Endpoint, *pages: Page) -> list[dict[str, object]]:
-    batch = RowBuilder(endpoint).build([FetchedPage(one, f"parent {at}") for at, one in enumerate(pages)], "1")
+    batch = RowBuilder(endpoint).build([FetchedPage(one, f"parent {index}") for index, one in enumerate(pages)], "1")
     assert batch.schema.equals(endpoint.schema)
     return batch.to_pylist()
 
 
-def sent(shape: FieldType) -> st.SearchStrategy[object]:
-    """Values of a shape as Asana sends them, null included."""
+def json_values(field_type: FieldType) -> st.SearchStrategy[object]:
+    """Values of a field type as Asana sends them, null included."""
     text = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=5)
     value: st.SearchStrategy[object]
-    match shape:
+    match field_type:
         case Struct():
-            value = st.fixed_dictionaries({}, optional={c.field: sent(c.type) for c in shape.columns})
+            value = st.fixed_dictionaries({}, optional={c.field: json_values(c.type) for c in field_type.columns})
         case ListOf():
-            value = st.lists(sent(shape.item), max_size=3)
-        case _ if shape is REFERENCE:
+            value = st.lists(json_values(field_type.item), max_size=3)
+        case _ if field_type is REFERENCE:
             value = st.fixed_dictionaries({"gid": text}, optional={"resource_type": text, "name": text})
-        case _ if shape is BOOLEAN:
+        case _ if field_type is BOOLEAN:
             value = st.booleans()
-        case _ if shape is INTEGER:
+        case _ if field_type is INTEGER:
             value = st.integers(-(2**63), 2**63 - 1)
-        case _ if shape is NUMBER:
+        case _ if field_type is NUMBER:
             value = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**50), 2**50)
-        case _ if shape is INSTANT:
-            value = st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2200, 1, 1)).map(  # noqa: DTZ001 # the Z is put
-                lambda at: at.isoformat(timespec="milliseconds") + "Z"
+        case _ if field_type is INSTANT:
+            value = st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2200, 1, 1)).map(  # noqa: DTZ001 - the Z is added here
+                lambda instant: instant.isoformat(timespec="milliseconds") + "Z"
             )
-        case _ if shape is DATE:
+        case _ if field_type is DATE:
             value = st.dates().map(dt.date.isoformat)
         case _:
-            assert shape is TEXT
+            assert field_type is TEXT
             value = text
     return st.none() | value
 
@@ -77,45 +78,49 @@ def records(endpoint: Endpoint) -> st.SearchStrategy[dict[str, object]]:
     some_columns = st.lists(st.sampled_from(endpoint.columns), max_size=5, unique_by=lambda column: column.name)
     gid = st.integers(1, 2**53).map(str)
     return some_columns.flatmap(
-        lambda columns: st.fixed_dictionaries({"gid": gid} | {c.field: sent(c.type) for c in columns})
+        lambda columns: st.fixed_dictionaries({"gid": gid} | {c.field: json_values(c.type) for c in columns})
     )
 
 
+@UNHURRIED
 @given(st.data())
-def test_the_fast_way_and_the_exact_way_agree(data: st.DataObject) -> None:
+def test_the_fast_and_the_slow_path_agree(data: st.DataObject) -> None:
     endpoint = data.draw(st.sampled_from(ENDPOINTS))
     pages = [
         page(*some) for some in data.draw(st.lists(st.lists(records(endpoint), max_size=3), min_size=1, max_size=3))
     ]
     builder = RowBuilder(endpoint)
-    exact, unmapped = builder.fit(pages)
+    coerced, unmapped = builder.coerce(pages)
     assert not any(unmapped)
-    assert builder.convert(pages).equals(exact)
+    assert builder.convert(pages).equals(coerced)
 
 
+@UNHURRIED
 @given(st.data())
-def test_rows_do_not_depend_on_how_pages_are_cut(data: st.DataObject) -> None:
+def test_rows_do_not_depend_on_page_boundaries(data: st.DataObject) -> None:
     endpoint = data.draw(st.sampled_from(ENDPOINTS))
     some = data.draw(st.lists(records(endpoint), max_size=6))
-    cut = data.draw(st.integers(0, len(some)))
+    boundary = data.draw(st.integers(0, len(some)))
     whole = RowBuilder(endpoint).build([FetchedPage(page(*some), "7")], "1")
-    parts = RowBuilder(endpoint).build([FetchedPage(page(*some[:cut]), "7"), FetchedPage(page(*some[cut:]), "7")], "1")
+    parts = RowBuilder(endpoint).build(
+        [FetchedPage(page(*some[:boundary]), "7"), FetchedPage(page(*some[boundary:]), "7")], "1"
+    )
     assert whole.equals(parts)
 
 
-def test_a_field_that_was_not_sent_is_null() -> None:
+def test_a_missing_field_is_null() -> None:
     [row] = rows(TASKS, page({"gid": "5"}))
     assert {name for name, value in row.items() if value is not None} == {"gid", "workspace_gid", "_synced_at"}
 
 
-def test_every_row_says_when_and_where_it_was_asked_for() -> None:
+def test_every_row_has_its_parent_and_request_time() -> None:
     assert [
         (row["gid"], row["parent_gid"]) for row in rows(STORIES, page({"gid": "1"}), page(), page({"gid": "2"}))
     ] == [
         ("1", "parent 0"),
         ("2", "parent 2"),
     ]
-    assert {row["_synced_at"] for row in rows(STORIES, page({"gid": "1"}))} == {ASKED_AT}
+    assert {row["_synced_at"] for row in rows(STORIES, page({"gid": "1"}))} == {REQUESTED_AT}
 
 
 def test_a_workspace_is_its_own_partition() -> None:
@@ -136,7 +141,7 @@ MISFITS: Sequence[tuple[str, object, str]] = [
 
 
 @pytest.mark.parametrize(("field", "value", "path"), MISFITS)
-def test_a_value_that_does_not_fit_is_kept_aside_and_its_row_stays(field: str, value: object, path: str) -> None:
+def test_a_value_that_does_not_fit_is_unmapped_and_its_row_is_kept(field: str, value: object, path: str) -> None:
     good, bad, other = rows(
         TASKS, page({"gid": "1", "name": "a"}, {"gid": "2", "notes": "b", field: value}), page({"gid": "3"})
     )
@@ -145,17 +150,17 @@ def test_a_value_that_does_not_fit_is_kept_aside_and_its_row_stays(field: str, v
     assert good["_unmapped"] is None
 
 
-def test_a_reference_whose_gid_is_none_is_kept_aside() -> None:
+def test_a_reference_whose_gid_is_not_text_is_unmapped() -> None:
     [row] = rows(TASKS, page({"gid": "1", "assignee": {"gid": 5}}))
     assert (row["assignee_gid"], row["_unmapped"]) == (None, '{"assignee.gid":5}')
 
 
-def test_a_task_under_a_task_keeps_asanas_word_for_its_parent() -> None:
+def test_a_task_keeps_the_parent_that_asana_sends() -> None:
     [row] = rows(TASKS, page({"gid": "1", "parent": {"gid": "9"}}))
     assert row["parent_gid"] == "9"
 
 
-def test_of_a_list_only_the_value_that_does_not_fit_is_kept_aside() -> None:
+def test_only_the_list_item_that_does_not_fit_is_unmapped() -> None:
     fields = [{"gid": "1", "number_value": 2.5}, {"gid": "2", "number_value": "many", "name": "n"}]
     [row] = rows(TASKS, page({"gid": "1", "custom_fields": fields}))
     assert msgspec.json.decode(str(row["_unmapped"])) == {"custom_fields[1].number_value": "many"}
@@ -167,14 +172,14 @@ def test_of_a_list_only_the_value_that_does_not_fit_is_kept_aside() -> None:
     ]
 
 
-def test_whole_numbers_written_as_decimals_fit_integers() -> None:
+def test_whole_numbers_written_as_decimals_are_integers() -> None:
     assert [row["size"] for row in rows(ATTACHMENTS, page({"gid": "1", "size": 3.0}, {"gid": "2", "size": 4}))] == [
         3,
         4,
     ]
 
 
-def test_unknown_fields_are_passed_over() -> None:
+def test_unknown_fields_are_ignored() -> None:
     [row] = rows(TASKS, page({"gid": "1", "brand_new": {"a": [1]}, "assignee": {"gid": "2", "more": 1}}))
     assert (row["assignee_gid"], row["_unmapped"]) == ("2", None)
 
@@ -185,6 +190,6 @@ def test_a_record_without_a_gid_is_a_contract_error(record: object) -> None:
         rows(TASKS, page({"gid": "1"}, record))
 
 
-def test_arrow_types_of_a_column_are_what_the_table_stores() -> None:
+def test_a_list_of_structs_has_the_arrow_type_that_the_table_stores() -> None:
     column = Column(name="x", field="x", type=ListOf(Struct((Column(name="y_gid", field="y", type=REFERENCE),))))
     assert column.arrow_field.type == pa.list_(pa.field("element", pa.struct([pa.field("y_gid", pa.string())])))

@@ -1,0 +1,43 @@
+"""Options shared by `sync` and `plan`."""
+
+from collections.abc import Callable, Sequence
+
+import click
+
+from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
+from asana_assets.asana.model import Endpoint
+
+
+def selection_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that select workspaces, assets and what is fetched again."""
+    for option in (
+        click.option(
+            "--select",
+            "selected",
+            multiple=True,
+            metavar="ASSET",
+            type=click.Choice([endpoint.name for endpoint in ENDPOINTS]),
+            help="Include only this asset, besides workspaces. Can be given more than once.",
+        ),
+        click.option(
+            "--refresh-after-days",
+            type=float,
+            help="Re-fetch children after this many days, even if their parent is unchanged; 0 means never.  "
+            "[default: per endpoint]",
+        ),
+        click.option("--full-refresh", is_flag=True, help="Re-fetch everything, even if unchanged."),
+        click.option(
+            "--workspace",
+            "workspaces",
+            multiple=True,
+            metavar="GID",
+            help="Include only this workspace. Can be given more than once.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def selected_endpoints(names: Sequence[str]) -> list[Endpoint]:
+    """Return the endpoints to sync in each workspace: those named, or all if none is named."""
+    return [endpoint for endpoint in ENDPOINTS if endpoint is not WORKSPACES and (endpoint.name in names or not names)]

@@ -1,0 +1,68 @@
+"""Asana's error messages, as observed, and the envelope they are sent in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asana_assets.sandbox.data.model import JSON
+
+_SERVER_ERROR_STATUS = 500
+_HELP = (
+    "For more information on API status codes and how to handle them, "
+    "read the docs on errors: https://developers.asana.com/docs/errors"
+)
+RESULT_TOO_LARGE = "The result is too large. You should use pagination (may require specifying a workspace)!"
+OFFSET_EXPIRED = "offset: Your pagination token has expired."
+OFFSET_INVALID = "offset: Your pagination token is invalid."
+NO_MATCHING_ROUTE = "No matching route for request"
+NOT_AUTHORIZED = "Not Authorized"
+EXACTLY_ONE_FILTER = "Must specify exactly one of project, tag, section, user task list, or assignee + workspace"
+RATE_LIMITED = "You've made too many requests and hit a rate limit. Please retry after the given amount of time."
+SEARCH_NOT_ON_PLAN = "Search is only available to premium users."
+TEMPLATES_NOT_ON_PLAN = "Project Templates are not available for free users."
+DEFAULT_MESSAGES = {
+    400: "Bad Request",
+    401: NOT_AUTHORIZED,
+    402: "Payment Required",
+    403: "Forbidden",
+    404: "Not Found",
+    412: "Precondition Failed",
+    429: RATE_LIMITED,
+    451: "Unavailable For Legal Reasons",
+    500: "Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+"""Messages by status, for errors without one of their own."""
+
+
+class ApiError(Exception):
+    """An error response. `wait_seconds` becomes the `Retry-After` header."""
+
+    def __init__(self, status: int, message: str, *, wait_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.wait_seconds = wait_seconds
+
+
+def error_body(status: int, message: str) -> JSON:
+    """Build the error envelope.
+
+    As in recorded responses, a 500 has a phrase, most others have a help text, and some have neither.
+    """
+    if status == _SERVER_ERROR_STATUS:
+        return {"errors": [{"message": message, "phrase": "6 sad squid snuggle softly"}]}
+    if status in {403, 429} or message in {OFFSET_EXPIRED, OFFSET_INVALID, EXACTLY_ONE_FILTER}:
+        return {"errors": [{"message": message}]}
+    return {"errors": [{"message": message, "help": _HELP}]}
+
+
+def not_found(label: str, gid: str) -> ApiError:
+    return ApiError(404, f"{label}: Not a recognized ID: {gid}")
+
+
+def forbidden(label: str) -> ApiError:
+    return ApiError(403, f"You do not have access to this {label}.")

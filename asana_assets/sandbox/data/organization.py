@@ -1,0 +1,18 @@
+"""The organization: everything behind one access token, and every change that can happen to it."""
+
+from __future__ import annotations
+
+from asana_assets.sandbox.data.people_changes import PeopleChanges
+from asana_assets.sandbox.data.project_changes import ProjectChanges
+
+
+class Organization(ProjectChanges, PeopleChanges):
+    """All workspaces of one token and their contents. Thread-safe: every change holds `lock`.
+
+    Attributes:
+        edge_cases: Gids of the objects that break naive syncs, by name.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.edge_cases: dict[str, str] = {}

@@ -1,0 +1,152 @@
+"""Which objects belong to each endpoint's table after a complete sync, and how many requests that takes at least.
+
+Derived from the object model, independently of the HTTP API.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from asana_assets.sandbox.data.model import Object
+    from asana_assets.sandbox.data.store import Store
+
+_PAGE_SIZE = 100
+
+
+def table_objects(store: Store, endpoint: str, workspace_gid: str) -> list[Object]:
+    """Return the objects of one endpoint and workspace, without duplicates, by gid.
+
+    Raises:
+        KeyError: There is no such endpoint.
+    """
+    with store.lock:
+        objects = {item.gid: item for item in _OBJECTS[endpoint](store, workspace_gid)}
+        return [objects[gid] for gid in sorted(objects, key=int)]
+
+
+def minimal_requests(store: Store, workspace_gid: str) -> dict[str, int]:
+    """Return, by endpoint, the minimum number of requests of a full first sync of one workspace.
+
+    `workspaces` is not included; it takes one request for all. Pages have 100 records, and an empty listing costs one
+    request. Project briefs cost none, because the listing of projects references them.
+    """
+    with store.lock:
+        workspace = store.get(workspace_gid, "workspace")
+        teams = table_objects(store, "teams", workspace_gid)
+        projects = table_objects(store, "projects", workspace_gid)
+        users = table_objects(store, "users", workspace_gid)
+        work = _tasks_and_subtasks(store, workspace_gid)
+        briefs = [brief for project in projects if (brief := project.ref("project_brief")) is not None]
+        is_organization = workspace.flag("is_organization")
+        assigned = (len(store.tasks_of_assignee(workspace_gid, user.gid).objects) for user in users)
+        return {
+            "users": _pages(len(users)),
+            "teams": _pages(len(teams)) if is_organization else 0,
+            "team_memberships": sum(_pages(len(store.team_memberships[team.gid])) for team in teams),
+            "workspace_memberships": _pages(len(table_objects(store, "workspace_memberships", workspace_gid))),
+            "projects": _pages(len(projects)),
+            "project_templates": _pages(len(table_objects(store, "project_templates", workspace_gid))),
+            "sections": sum(_pages(len(store.sections[project.gid])) for project in projects),
+            "tags": _pages(len(table_objects(store, "tags", workspace_gid))),
+            "tasks": sum(_pages(len(store.tasks_of_project(project.gid).objects)) for project in projects)
+            + sum(_pages(count) for count in assigned),
+            "subtasks": sum(_pages(len(store.subtasks[task.gid])) for task in work if store.subtasks.get(task.gid)),
+            "stories": sum(_pages(len(store.stories.get(task.gid, ()))) for task in work),
+            "attachments": sum(_pages(len(store.attachments.get(one.gid, ()))) for one in (*work, *projects, *briefs)),
+            "status_updates": sum(_pages(len(store.status_updates[project.gid])) for project in projects),
+            "webhooks": _pages(len(table_objects(store, "webhooks", workspace_gid))),
+        }
+
+
+def _pages(rows: int) -> int:
+    return max(1, -(-rows // _PAGE_SIZE))
+
+
+def _tasks(store: Store, workspace_gid: str) -> Iterable[Object]:
+    for project in store.projects(workspace_gid):
+        yield from store.tasks_of_project(project.gid).objects
+    for user in store.users(workspace_gid):
+        yield from (task for task in store.assigned_tasks[workspace_gid, user.gid].values() if store.is_visible(task))
+
+
+def _subtasks(store: Store, workspace_gid: str) -> Iterable[Object]:
+    found: dict[str, Object] = {}
+    pending = list(_tasks(store, workspace_gid))
+    while pending:
+        for subtask in store.subtasks.get(pending.pop().gid, ()):
+            if subtask.gid not in found:
+                found[subtask.gid] = subtask
+                pending.append(subtask)
+    return found.values()
+
+
+def _tasks_and_subtasks(store: Store, workspace_gid: str) -> Iterable[Object]:
+    """Return tasks and subtasks without duplicates: an assigned subtask is in both tables."""
+    both = (*_tasks(store, workspace_gid), *_subtasks(store, workspace_gid))
+    return {task.gid: task for task in both}.values()
+
+
+def _stories(store: Store, workspace_gid: str) -> Iterable[Object]:
+    for task in _tasks_and_subtasks(store, workspace_gid):
+        yield from store.stories.get(task.gid, ())
+
+
+def _attachments(store: Store, workspace_gid: str) -> Iterable[Object]:
+    for task in _tasks_and_subtasks(store, workspace_gid):
+        yield from store.attachments.get(task.gid, ())
+    for project in store.projects(workspace_gid):
+        yield from store.attachments.get(project.gid, ())
+        brief = project.ref("project_brief")
+        if brief is not None:
+            yield from store.attachments.get(brief.gid, ())
+
+
+def _workspaces(store: Store, workspace_gid: str) -> Iterable[Object]:
+    return [workspace for workspace in store.workspaces() if workspace_gid in {"", workspace.gid}]
+
+
+def _teams(store: Store, workspace_gid: str) -> Iterable[Object]:
+    return store.workspace_objects(workspace_gid, "team").values()
+
+
+def _team_memberships(store: Store, workspace_gid: str) -> Iterable[Object]:
+    for team in _teams(store, workspace_gid):
+        yield from store.team_memberships[team.gid]
+
+
+def _project_templates(store: Store, workspace_gid: str) -> Iterable[Object]:
+    if workspace_gid not in store.paid_workspaces:
+        return ()
+    return store.workspace_objects(workspace_gid, "project_template").values()
+
+
+def _sections(store: Store, workspace_gid: str) -> Iterable[Object]:
+    for project in store.projects(workspace_gid):
+        yield from store.sections[project.gid]
+
+
+def _status_updates(store: Store, workspace_gid: str) -> Iterable[Object]:
+    for project in store.projects(workspace_gid):
+        yield from store.status_updates[project.gid]
+
+
+_OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
+    "workspaces": _workspaces,
+    "users": lambda store, gid: store.users(gid),
+    "teams": _teams,
+    "team_memberships": _team_memberships,
+    "workspace_memberships": lambda store, gid: store.workspace_objects(gid, "workspace_membership").values(),
+    "projects": lambda store, gid: store.projects(gid),
+    "project_templates": _project_templates,
+    "sections": _sections,
+    "tags": lambda store, gid: store.workspace_objects(gid, "tag").values(),
+    "tasks": _tasks,
+    "subtasks": _subtasks,
+    "stories": _stories,
+    "attachments": _attachments,
+    "status_updates": _status_updates,
+    "webhooks": lambda store, gid: store.workspace_objects(gid, "webhook").values(),
+}

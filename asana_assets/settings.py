@@ -1,0 +1,151 @@
+"""Settings of the code location and the command line, parsed and validated in one place.
+
+Only `Settings` reads the environment, and only `load_env_file` reads `.env`. Variables of other libraries are left to
+them: `PYICEBERG_CATALOG__ASANA__*` to PyIceberg, `AWS_*` to boto3.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import dotenv
+from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from asana_assets.asana.errors import ConfigurationError
+from asana_assets.asana.transport import MAX_IN_FLIGHT
+from asana_assets.snowflake.sql import Route
+
+ENV_FILE = Path(".env")
+"""The file in the working directory in which `asana-assets connect` saves the token; `dagster dev` loads it, too."""
+
+_ALLOWED = {
+    "asana_base_url": "an http or https URL",
+    "asana_requests_per_second": "a number greater than 0",
+    "asana_max_in_flight": f"an integer from 1 to {MAX_IN_FLIGHT}",
+    "iceberg_name_case": "lower or upper",
+    "iceberg_expire_snapshots": "true or false",
+    "snowflake_route": f"one of {', '.join(Route)}",
+    "snowflake_port": "an integer from 1 to 65535",
+    "snowflake_protocol": "http or https",
+}  # what an error message says about each setting whose value can be invalid
+
+_REQUIRED_BY_ROUTE_TABLES = (
+    "snowflake_account",
+    "snowflake_user",
+    "snowflake_database",
+    "snowflake_schema",
+    "snowflake_external_volume",
+    "snowflake_catalog_integration",
+)
+
+
+def load_env_file() -> None:
+    """Copy `.env` into the environment, in which variables that are already set take precedence.
+
+    `Settings` alone could read the file directly, but PyIceberg, boto3 and Dagster's `EnvVar` read `os.environ`.
+    """
+    dotenv.load_dotenv(ENV_FILE)
+
+
+def _split_at_commas(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def _describe(error: ErrorDetails) -> str:
+    name = str(error["loc"][0])
+    return f"{name.upper()} is {error['input']!r}, but must be {_ALLOWED[name]}"
+
+
+class Settings(BaseSettings):
+    """The settings in the environment; each field is named like its variable, in lower case.
+
+    An empty variable counts as unset. A field that is None has its default in the resource that it configures. Keyword
+    arguments take precedence over the environment.
+
+    Attributes:
+        asana_access_token: A personal access token.
+        asana_token_secret_id: The secret in AWS Secrets Manager that holds the token.
+        asana_base_url: The URL of Asana's API.
+        asana_requests_per_second: The maximum rate at which requests are sent for the token.
+        asana_max_in_flight: The maximum number of concurrent requests.
+        asana_pacer_url: The database that paces all processes of the token; it can contain a password.
+        asana_workspaces: The gids of the workspaces to sync, separated by commas; empty for all of the token's.
+        asana_data_dir: The directory of the embedded catalog and its tables.
+        iceberg_namespace: The namespace of the tables.
+        iceberg_name_case: The case of namespace, table and column names in the catalog.
+        iceberg_expire_snapshots: Whether syncs expire old snapshots.
+        snowflake_route: How Snowflake sees commits. Only `tables` uses the other Snowflake settings, which are
+            named like the fields of `SnowflakeIcebergTables`.
+        dagster_home: The directory of the Dagster instance that the command line uses.
+        xdg_state_home: The base directory of the default pacer database.
+    """
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
+
+    asana_access_token: SecretStr | None = None
+    asana_token_secret_id: str | None = None
+    asana_base_url: HttpUrl | None = None
+    asana_requests_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    asana_max_in_flight: int | None = Field(default=None, ge=1, le=MAX_IN_FLIGHT)
+    asana_pacer_url: SecretStr | None = None
+    asana_workspaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas)] = ()
+    asana_data_dir: str | None = None
+
+    iceberg_namespace: str | None = None
+    iceberg_name_case: Literal["lower", "upper"] | None = None
+    iceberg_expire_snapshots: bool | None = None
+
+    snowflake_route: Route = Route.HORIZON
+    snowflake_account: str | None = None
+    snowflake_user: str | None = None
+    snowflake_password: SecretStr | None = None
+    snowflake_private_key_path: str | None = None
+    snowflake_private_key_password: SecretStr | None = None
+    snowflake_role: str | None = None
+    snowflake_warehouse: str | None = None
+    snowflake_database: str | None = None
+    snowflake_schema: str | None = None
+    snowflake_external_volume: str | None = None
+    snowflake_catalog_integration: str | None = None
+    snowflake_host: str | None = None
+    snowflake_port: int | None = Field(default=None, ge=1, le=65535)
+    snowflake_protocol: Literal["http", "https"] | None = None
+
+    dagster_home: str | None = None
+    xdg_state_home: Path | None = None
+
+    def __init__(self, **values: Any) -> None:
+        """Read the environment.
+
+        Raises:
+            ConfigurationError: A setting is missing or invalid.
+        """
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigurationError("; ".join(map(_describe, error.errors()))) from None
+
+    @model_validator(mode="after")
+    def _require_snowflake_settings(self) -> Self:
+        if self.snowflake_route is not Route.TABLES:
+            return self
+        missing = [name.upper() for name in _REQUIRED_BY_ROUTE_TABLES if getattr(self, name) is None]
+        if missing:
+            raise ConfigurationError(f"SNOWFLAKE_ROUTE is {self.snowflake_route}, which needs {', '.join(missing)}")
+        if (self.snowflake_password is None) == (self.snowflake_private_key_path is None):
+            raise ConfigurationError(
+                f"SNOWFLAKE_ROUTE is {self.snowflake_route}, "
+                "which needs SNOWFLAKE_PRIVATE_KEY_PATH or SNOWFLAKE_PASSWORD, not both"
+            )
+        return self
+
+    @property
+    def pacer_url(self) -> str:
+        """The pacer's database: as configured, or one per user and host, whatever the data directory is."""
+        if self.asana_pacer_url:
+            return self.asana_pacer_url.get_secret_value()
+        state_home = self.xdg_state_home or Path.home() / ".local" / "state"
+        return f"sqlite:///{state_home / 'asana_assets' / 'pace.db'}"

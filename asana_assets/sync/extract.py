@@ -1,0 +1,177 @@
+"""What full and child extracts have in common: inputs, statistics, and the decision which parents are stale."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from asana_assets.asana.client import Client, RequestStats
+from asana_assets.asana.field_types import Array
+from asana_assets.asana.model import UNMAPPED, Endpoint, Listing
+from asana_assets.sync.change_detection import Sync
+from asana_assets.sync.change_search import ChangeSearch
+from asana_assets.sync.fetcher import FetchEvent, Outcome
+from asana_assets.sync.parents import Parents
+from asana_assets.sync.sync_state import SyncState
+
+BATCH_ROWS = 2_000
+"""Rows to build at once; Arrow's JSON reader takes three times as long when given single pages."""
+
+
+class StoredRows(Protocol):
+    """The rows of one endpoint in one workspace as the last sync stored them."""
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the stored columns."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        ...
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Return these columns of every row."""
+        ...
+
+    def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield every row with these columns, or with all, in batches of bounded size."""
+        ...
+
+
+@dataclass(slots=True)
+class ExtractStats:
+    """The statistics of an extract, updated while it runs.
+
+    Attributes:
+        parents: All parents; grows while fetched rows turn out to be parents themselves.
+        parents_stale: Parents to fetch.
+        parents_fetched: Parents whose fetch ended, whatever the outcome.
+        resumed: Parents that an earlier run of the same sync fetched.
+        rows: Fetched rows; one that was listed twice counts twice.
+        forbidden: Gids of the parents that are no longer accessible (403). Their stored rows are kept.
+        deleted: Parents that no longer exist (404). Their rows are deleted.
+        not_on_plan: Whether the workspace's plan does not include the endpoint (402).
+        unmapped: Rows with a value that did not fit its column.
+        carried_over: Stored rows that a full extract kept without fetching them.
+        request_stats: The cost in requests.
+        on_progress: Called after each update, by the thread that consumes the extract.
+    """
+
+    parents: int = 0
+    parents_stale: int = 0
+    parents_fetched: int = 0
+    resumed: int = 0
+    rows: int = 0
+    forbidden: list[str] = field(default_factory=list[str])
+    deleted: int = 0
+    not_on_plan: bool = False
+    unmapped: int = 0
+    carried_over: int = 0
+    request_stats: RequestStats = field(default_factory=RequestStats)
+    on_progress: Callable[[], None] = lambda: None
+
+    def add_rows(self, batch: pa.RecordBatch) -> None:
+        """Count fetched rows."""
+        self.rows += batch.num_rows
+        self.unmapped += batch.num_rows - batch[UNMAPPED.name].null_count
+        self.on_progress()
+
+    def record_outcome(self, event: FetchEvent) -> None:
+        """Record the outcome of fetching one parent."""
+        self.parents_fetched += 1
+        match event.outcome:
+            case Outcome.FORBIDDEN:
+                self.forbidden.append(event.request.parent_gid)
+            case Outcome.DELETED:
+                self.deleted += 1
+            case Outcome.NOT_ON_PLAN:
+                self.not_on_plan = True
+            case _:
+                pass
+        self.on_progress()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractContext:
+    """The inputs of an extract.
+
+    Attributes:
+        endpoint: The endpoint to fetch.
+        workspace_gid: The partition; "" for an endpoint that is not listed within a workspace.
+        upstream: The rows of each upstream endpoint in this workspace, with the columns in `Endpoint.upstream`.
+        previous: The rows that the last sync stored.
+        state: The version of each parent, and the time, at its last fetch.
+        sync: The sync that the extract is part of.
+        client: Sends the requests.
+        search: Finds changes, on plans that include search.
+    """
+
+    endpoint: Endpoint
+    workspace_gid: str
+    upstream: Mapping[str, pa.Table]
+    previous: StoredRows
+    state: SyncState
+    sync: Sync
+    client: Client
+    search: ChangeSearch
+
+
+class Extract(Protocol):
+    """The fetch of one endpoint in one workspace, from `start` until its rows are consumed or it is closed."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The endpoint."""
+        ...
+
+    @property
+    def workspace_gid(self) -> str:
+        """The partition; "" for an endpoint that is not listed within a workspace."""
+        ...
+
+    @property
+    def previous(self) -> StoredRows:
+        """The rows that the last sync stored."""
+        ...
+
+    @property
+    def stats(self) -> ExtractStats:
+        """The statistics so far."""
+        ...
+
+    @property
+    def data_version(self) -> str:
+        """A string that changes with the rows, known once the extract is started."""
+        ...
+
+    @property
+    def all_sent(self) -> bool:
+        """Whether no known request is left to send; true before the start."""
+        ...
+
+    def start(self, on_all_sent: Callable[[], None] = lambda: None) -> None:
+        """Start fetching in the background. Has no effect if the extract was started before.
+
+        `on_all_sent` is called whenever `all_sent` may have become true.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop fetching."""
+        ...
+
+
+def stale_parents(parents: Parents, state: SyncState, sync: Sync, changed: Array | None = None) -> Parents:
+    """Return the parents to fetch: all those of a listing without versions, and the stale ones of any other.
+
+    Gids in `changed` are stale in any case.
+    """
+
+    def mask(listing: Listing, rows: pa.Table) -> Array:
+        if listing.version_columns is None:
+            return pa.repeat(pa.scalar(value=True), rows.num_rows)
+        return state.stale(rows, sync=sync, changed=changed)
+
+    return parents.filter(mask)

@@ -1,0 +1,145 @@
+"""The requests of an estimate: as few pages as possible, with only the columns that the estimate needs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from threading import Event
+
+import msgspec
+import pyarrow as pa
+
+from asana_assets.asana.client import PAGE_SIZE, ApiRequest, Client, Page, RequestStats
+from asana_assets.asana.errors import AsanaError, ForbiddenError, NotFoundError, PlanLimitError
+from asana_assets.asana.model import GID, Endpoint, Listing
+from asana_assets.sync.fetcher import decide_outcome
+from asana_assets.sync.gids import drop_duplicates
+from asana_assets.sync.parents import FetchRequest, listing_request
+from asana_assets.sync.rows import FetchedPage, RowBuilder
+from asana_assets.sync.sampling import sampling_order
+
+
+class _Counts(msgspec.Struct):
+    data: list[dict[str, int | str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstPage:
+    """The first page of a parent's listing.
+
+    Attributes:
+        page: The page; None if the parent cannot be fetched.
+        records: The number of records in the whole listing, or on the page if Asana does not report it.
+    """
+
+    page: Page | None
+    records: int
+
+    @property
+    def pages(self) -> list[Page]:
+        """The page, if there is one."""
+        return [self.page] if self.page else []
+
+    @property
+    def further_pages(self) -> int:
+        """The number of pages after the first."""
+        return max(0, ceil(self.records / PAGE_SIZE) - 1)
+
+    @property
+    def records_per_row(self) -> float:
+        """The number of records in the whole listing that each record on the page stands for."""
+        return self.records / self.page.count if self.page and self.page.count else 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Probe:
+    """Sends the requests of one workspace's estimate.
+
+    Attributes:
+        client: Sends the requests.
+        workspace_gid: The workspace.
+        endpoints: The endpoints of the sync; what they need of each other is fetched.
+        stats: The cost so far.
+    """
+
+    client: Client
+    workspace_gid: str
+    endpoints: Sequence[Endpoint]
+    stats: RequestStats = field(default_factory=RequestStats)
+
+    def has_dependents(self, endpoint: Endpoint) -> bool:
+        """Return whether the endpoint's rows are parents in this sync."""
+        return any(endpoint.name in other.upstream for other in self.endpoints)
+
+    def columns(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Return the columns of an endpoint that this sync needs to select parents."""
+        nested = endpoint.recursive_listing
+        own = (
+            GID.name,
+            *endpoint.parent_columns,
+            *((nested.only_if, *(nested.version_columns or ())) if nested else ()),
+        )
+        others = (column for other in self.endpoints for column in other.upstream.get(endpoint.name, ()))
+        return tuple(dict.fromkeys(column for column in (*own, *others) if column))
+
+    def opt_fields(self, endpoint: Endpoint, *more: str) -> str:
+        """Return the fields to request for these columns, and `more`."""
+        needed = self.columns(endpoint)
+        columns = (column for column in endpoint.columns if column.name in needed)
+        paths = (path for column in columns for path in column.type.opt_fields(column.field))
+        return ",".join(dict.fromkeys((GID.name, *paths, *more)))
+
+    def pages(self, endpoint: Endpoint, request: FetchRequest) -> Iterator[Page]:
+        """Yield the pages of a listing; none if the parent cannot be fetched.
+
+        Raises:
+            AsanaError: An error that is not about this parent alone.
+        """
+        try:
+            yield from self.client.iter_pages(
+                request.api_request, opt_fields=self.opt_fields(endpoint), stats=self.stats, stop=Event()
+            )
+        except AsanaError as error:
+            if decide_outcome(error, request) is None:
+                raise
+
+    def all_pages(self, endpoint: Endpoint, requests: Iterable[FetchRequest]) -> Iterator[Page]:
+        """Yield the pages of several listings, one listing after the other.
+
+        Raises:
+            AsanaError: As for `pages`.
+        """
+        for request in requests:
+            yield from self.pages(endpoint, request)
+
+    def first_pages(
+        self, endpoint: Endpoint, listing: Listing, parent_gids: Sequence[str], max_requests: int
+    ) -> list[FirstPage]:
+        """Fetch the first page for some of the parents, stopping once `max_requests` are sent, or one more."""
+        requests_at_end = self.stats.requests + max_requests
+        fetched: list[FirstPage] = []
+        for index in sampling_order(len(parent_gids)):
+            if self.stats.requests >= requests_at_end:
+                break
+            gid = parent_gids[index]
+            page = next(self.pages(endpoint, listing_request(listing, gid, self.workspace_gid)), None)
+            fetched.append(FirstPage(page=page, records=self._count_records(listing, gid, page) if page else 0))
+        return fetched
+
+    def rows(self, endpoint: Endpoint, pages: Sequence[Page]) -> pa.Table:
+        """Return the rows on the pages, once each, with the needed columns."""
+        fetched = [FetchedPage(page, "") for page in pages]
+        batches = [RowBuilder(endpoint).build(fetched, self.workspace_gid)] if fetched else []
+        return drop_duplicates(pa.Table.from_batches(batches, endpoint.schema).select(self.columns(endpoint)))
+
+    def _count_records(self, listing: Listing, parent_gid: str, page: Page) -> int:
+        """Return the number of records of a listing, from one more request if its first page is full."""
+        if page.count < page.limit or listing.count_field is None:
+            return page.count
+        path, name = listing.count_field
+        request = ApiRequest(template=path, values={"parent": parent_gid})
+        try:
+            counts = self.client.get_record(request, opt_fields=name, stats=self.stats, stop=Event())
+        except (ForbiddenError, NotFoundError, PlanLimitError):
+            return page.count
+        [record] = msgspec.json.decode(counts.body, type=_Counts).data
+        return max(page.count, int(record.get(name, 0)))

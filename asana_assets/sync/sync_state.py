@@ -1,0 +1,256 @@
+"""Sync state: which parents were fetched, at which version and when; which syncs completed or were interrupted.
+
+Owns the schema of the Iceberg table `sync_state` and the encoding and decoding of its rows, without I/O: loading and
+saving is `sync_state_store`, deciding which parents are stale is `change_detection`.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from asana_assets.asana.field_types import Array, Chunked
+from asana_assets.sync.change_detection import Sync, decide_stale
+
+
+class RowKind(StrEnum):
+    """What a row records.
+
+    Attributes:
+        PARENT_VERSION: The last successful fetch of a parent's children for an endpoint.
+        COMPLETED_SYNC: The last sync that stored everything of an endpoint.
+        INTERRUPTED_SYNC: The sync of the workspace that is running, or that was killed and can be resumed.
+        ROW_COUNT_DROP: A drop of an endpoint's row count that is not acknowledged yet.
+    """
+
+    PARENT_VERSION = "parent_version"
+    COMPLETED_SYNC = "completed_sync"
+    INTERRUPTED_SYNC = "interrupted_sync"
+    ROW_COUNT_DROP = "row_count_drop"
+
+
+_INSTANT = pa.timestamp("us", tz="UTC")
+
+
+def _column(name: str, kind: pa.DataType, doc: str) -> "pa.Field[Any]":
+    return pa.field(name, kind, metadata={"doc": doc})
+
+
+SYNC_STATE_SCHEMA = pa.schema(
+    [
+        _column("gid", pa.string(), "The row's key within its workspace."),
+        _column("workspace_gid", pa.string(), "The workspace or organization; the partition."),
+        _column("kind", pa.string(), f"What the row records: {', '.join(RowKind)}."),
+        _column("endpoint", pa.string(), "The endpoint; null for interrupted_sync, which concerns all endpoints."),
+        _column("parent_gid", pa.string(), "The parent whose children were fetched; only for parent_version."),
+        _column("version", pa.string(), "The parent's version at that fetch; only for parent_version."),
+        _column("sync_id", pa.string(), "The sync's id; only for completed_sync and interrupted_sync."),
+        _column("row_count", pa.int64(), "The number of rows before the drop; only for row_count_drop."),
+        _column(
+            "_synced_at",
+            _INSTANT,
+            "When the parent's children were requested, when the sync started, or when the drop was found (UTC).",
+        ),
+    ]
+)
+"""The columns of the table `sync_state`."""
+
+# Rows as callers build them: without the key, the workspace and the endpoint, which are added when they are saved.
+_ENTRY_SCHEMA = pa.schema([one for one in SYNC_STATE_SCHEMA if one.name not in {"gid", "workspace_gid", "endpoint"}])
+
+# The keys of an endpoint's parents and of its completed sync start with the endpoint, so that one scan loads them all.
+DROP_PREFIX = f"{RowKind.ROW_COUNT_DROP}/"
+"""Start of the keys of row-count drops; the endpoint follows, so that one scan loads those of all endpoints."""
+
+INTERRUPTED_KEY = str(RowKind.INTERRUPTED_SYNC)
+"""The key of a workspace's interrupted sync."""
+
+# The table's first layout had no kinds but these endpoints, see `convert_first_layout`.
+_FIRST_LAYOUT_INTERRUPTED = "sync"
+_FIRST_LAYOUT_DROP = "doubt"
+
+FIRST_LAYOUT_INTERRUPTED_PREFIX = f"{_FIRST_LAYOUT_INTERRUPTED}/"
+"""Start of the key of an interrupted sync in the table's first layout."""
+
+FIRST_LAYOUT_DROP_PREFIX = f"{_FIRST_LAYOUT_DROP}/"
+"""Start of the keys of row-count drops in the table's first layout."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncState:
+    """Sync state of one endpoint in one workspace.
+
+    Attributes:
+        parents: `parent_gid`, `version` and `_synced_at` of the parents' last fetches; one row per gid.
+        last_sync: The last completed sync.
+    """
+
+    parents: pa.Table = field(default_factory=_ENTRY_SCHEMA.empty_table)
+    last_sync: Sync | None = None
+
+    @staticmethod
+    def rows(parent_gids: Array, versions: Array, fetched_at: "dt.datetime | Array") -> pa.Table:
+        """Return the rows to save for fetched parents; `fetched_at` is one instant for all, or one per parent."""
+        count = len(parent_gids)
+        instants = fetched_at if isinstance(fetched_at, pa.Array) else pa.repeat(pa.scalar(fetched_at, _INSTANT), count)
+        columns = {"parent_gid": parent_gids, "version": versions, "_synced_at": instants}
+        return _entries(RowKind.PARENT_VERSION, count, columns)
+
+    @staticmethod
+    def completed_marker(sync: Sync) -> pa.Table:
+        """Return the row to save for a completed sync."""
+        return _sync_entry(RowKind.COMPLETED_SYNC, sync)
+
+    @property
+    def last_sync_id(self) -> str | None:
+        """Id of the last completed sync."""
+        return self.last_sync.id if self.last_sync else None
+
+    @property
+    def last_sync_started_at(self) -> dt.datetime | None:
+        """Start (UTC) of the last completed sync; before the first one, the earliest fetch of a parent."""
+        return self.last_sync.started_at if self.last_sync else pc.min(self.parents["_synced_at"]).as_py()
+
+    def untracked_by(self, parent_gids: Array) -> Array:
+        """Return the fetched parents that are not among `parent_gids`."""
+        fetched = self.parents["parent_gid"].combine_chunks()
+        return fetched.filter(pc.invert(pc.is_in(fetched, value_set=parent_gids)))
+
+    def count_fetched_since(self, instant: dt.datetime) -> int:
+        """Return the number of parents that were fetched at `instant` or later."""
+        return self._fetched_since(instant).num_rows
+
+    def stale(self, parents: pa.Table, *, sync: Sync, changed: Array | None = None) -> Array:
+        """Return a boolean mask of the parents (`gid`, `version`) to fetch; those in `changed` always are."""
+        return decide_stale(
+            parents,
+            self._fetched_since(sync.started_at) if sync.full_refresh else self.parents,
+            pa.array([], pa.string()) if changed is None else changed,
+            now=sync.started_at,
+            max_age=sync.max_age,
+        )
+
+    def _fetched_since(self, instant: dt.datetime) -> pa.Table:
+        return self.parents.filter(pc.greater_equal(self.parents["_synced_at"], pa.scalar(instant, _INSTANT)))
+
+
+def no_entries() -> pa.Table:
+    """Return a table of rows to save that is empty."""
+    return _ENTRY_SCHEMA.empty_table()
+
+
+def interrupted_marker(sync: Sync) -> pa.Table:
+    """Return the row to save for a sync that starts, and is found again if it is interrupted."""
+    return _sync_entry(RowKind.INTERRUPTED_SYNC, sync)
+
+
+def row_count_drop(row_count: int, found_at: dt.datetime) -> pa.Table:
+    """Return the row to save for a drop from `row_count` rows."""
+    columns = {"row_count": pa.array([row_count], pa.int64()), "_synced_at": pa.array([found_at], _INSTANT)}
+    return _entries(RowKind.ROW_COUNT_DROP, 1, columns)
+
+
+def _sync_entry(kind: RowKind, sync: Sync) -> pa.Table:
+    return _entries(kind, 1, {"sync_id": pa.array([sync.id]), "_synced_at": pa.array([sync.started_at], _INSTANT)})
+
+
+def _entries(kind: RowKind, count: int, columns: Mapping[str, Array]) -> pa.Table:
+    columns = {"kind": pa.repeat(pa.scalar(kind.value), count), **columns}
+    arrays = [columns.get(column.name, pa.nulls(count, column.type)) for column in _ENTRY_SCHEMA]
+    return pa.table(arrays, schema=_ENTRY_SCHEMA)
+
+
+def encode(entries: pa.Table, endpoint_name: str | None) -> pa.Table:
+    """Add the endpoint and the key to rows to save."""
+    endpoints = pa.repeat(pa.scalar(endpoint_name, pa.string()), entries.num_rows)
+    rows = entries.append_column("endpoint", endpoints)
+    return rows.append_column("gid", _keys(rows["kind"], rows["endpoint"], rows["parent_gid"]))
+
+
+def parent_keys(endpoint_name: str, parent_gids: Array) -> Array:
+    """Return the keys of parents' rows."""
+    return _join(pa.repeat(pa.scalar(endpoint_name), len(parent_gids)), parent_gids)
+
+
+def of_kind(rows: pa.Table, kind: RowKind) -> pa.Table:
+    """Return the rows of one kind."""
+    return rows.filter(pc.equal(rows["kind"], pa.scalar(kind.value)))
+
+
+def decode_state(rows: pa.Table) -> SyncState:
+    """Return the state in the rows of one endpoint."""
+    parents = of_kind(rows, RowKind.PARENT_VERSION).select(["parent_gid", "version", "_synced_at"])
+    return SyncState(parents=parents, last_sync=decode_sync(rows, RowKind.COMPLETED_SYNC))
+
+
+def decode_sync(rows: pa.Table, kind: RowKind) -> Sync | None:
+    """Return the newest sync among the rows of `kind`, None without any."""
+    syncs = of_kind(rows, kind).sort_by([("_synced_at", "descending")]).slice(0, 1).to_pylist()
+    return Sync(id=str(syncs[0]["sync_id"]), started_at=syncs[0]["_synced_at"]) if syncs else None
+
+
+def decode_drops(rows: pa.Table) -> dict[str, int]:
+    """Return the row counts before drops, by endpoint."""
+    drops = of_kind(rows, RowKind.ROW_COUNT_DROP).sort_by("_synced_at")  # the newest wins
+    return {str(row["endpoint"]): int(row["row_count"]) for row in drops.to_pylist()}
+
+
+def split_by_layout(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Return the rows of the current and those of the first layout, both with all columns."""
+    columns = [
+        rows[column.name] if column.name in rows.column_names else pa.nulls(rows.num_rows, column.type)
+        for column in SYNC_STATE_SCHEMA
+    ]
+    complete = pa.table(columns, schema=SYNC_STATE_SCHEMA)
+    is_first = pc.is_null(complete["kind"])
+    return complete.filter(pc.invert(is_first)), complete.filter(is_first)
+
+
+def convert_first_layout(rows: pa.Table, workspace_gid: str) -> pa.Table:
+    """Convert rows of the table's first layout, which have no kind, to the current one.
+
+    The endpoint `sync` marked an interrupted sync, and `doubt` a row-count drop whose endpoint was in `parent_gid` and
+    whose row count was in `version`. A parent that is the workspace marked a completed sync. The id of a sync was in
+    `version`.
+    """
+    endpoint, parent, version = rows["endpoint"], rows["parent_gid"], rows["version"]
+    null = pa.scalar(None, pa.string())
+    kind = pc.if_else(pc.equal(parent, pa.scalar(workspace_gid)), RowKind.COMPLETED_SYNC, RowKind.PARENT_VERSION)
+    kind = pc.if_else(pc.equal(endpoint, pa.scalar(_FIRST_LAYOUT_DROP)), RowKind.ROW_COUNT_DROP, kind)
+    kind = pc.if_else(pc.equal(endpoint, pa.scalar(_FIRST_LAYOUT_INTERRUPTED)), RowKind.INTERRUPTED_SYNC, kind)
+    is_parent, is_drop, is_interrupted = (
+        pc.equal(kind, pa.scalar(one.value))
+        for one in (RowKind.PARENT_VERSION, RowKind.ROW_COUNT_DROP, RowKind.INTERRUPTED_SYNC)
+    )
+    endpoint = pc.if_else(is_drop, parent, pc.if_else(is_interrupted, null, endpoint))
+    parent = pc.if_else(is_parent, parent, null)
+    columns = {
+        "gid": _keys(kind, endpoint, parent),
+        "workspace_gid": rows["workspace_gid"],
+        "kind": kind,
+        "endpoint": endpoint,
+        "parent_gid": parent,
+        "version": pc.if_else(is_parent, version, null),
+        "sync_id": pc.if_else(pc.or_(is_parent, is_drop), null, version),
+        "row_count": pc.if_else(is_drop, version, null).cast(pa.int64()),
+        "_synced_at": rows["_synced_at"],
+    }
+    return pa.table(columns, schema=SYNC_STATE_SCHEMA)
+
+
+def _keys(kind: Array | Chunked, endpoint: Array | Chunked, parent: Array | Chunked) -> Array | Chunked:
+    """Return each row's key: endpoint/parent, endpoint/completed_sync, row_count_drop/endpoint or interrupted_sync."""
+    is_parent, is_completed, is_drop = (
+        pc.equal(kind, pa.scalar(one.value))
+        for one in (RowKind.PARENT_VERSION, RowKind.COMPLETED_SYNC, RowKind.ROW_COUNT_DROP)
+    )
+    keys = pc.if_else(is_completed, _join(endpoint, kind), pc.if_else(is_drop, _join(kind, endpoint), kind))
+    return pc.if_else(is_parent, _join(endpoint, parent), keys)
+
+
+def _join(first: Array | Chunked, second: Array | Chunked) -> Array:
+    return pc.binary_join_element_wise(first, second, pa.scalar("/"))  # pyright: ignore[reportCallIssue, reportArgumentType] - the stubs miss scalars

@@ -1,0 +1,191 @@
+"""Loading and saving sync state in the Iceberg table `sync_state`, and migrating rows of its first layout.
+
+The layout of the rows is `sync_state`'s. The lake is a Protocol here, as `sync` does not depend on it.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from asana_assets.asana.field_types import Array
+from asana_assets.sync.change_detection import Sync
+from asana_assets.sync.sync_state import (
+    DROP_PREFIX,
+    FIRST_LAYOUT_DROP_PREFIX,
+    FIRST_LAYOUT_INTERRUPTED_PREFIX,
+    INTERRUPTED_KEY,
+    SYNC_STATE_SCHEMA,
+    RowKind,
+    SyncState,
+    convert_first_layout,
+    decode_drops,
+    decode_state,
+    decode_sync,
+    encode,
+    interrupted_marker,
+    no_entries,
+    parent_keys,
+    row_count_drop,
+    split_by_layout,
+)
+
+SYNC_STATE_TABLE = "sync_state"
+"""The table's name."""
+
+_KEEP_SNAPSHOTS = dt.timedelta(minutes=10)  # every checkpoint adds a snapshot, and old ones are of no use
+
+TableT = TypeVar("TableT")
+
+
+class StateLake(Protocol[TableT]):
+    """The operations of the lake that the store needs; `TableT` is the lake's handle of a table."""
+
+    def load_table(self, name: str) -> TableT | None: ...
+
+    def ensure_table(self, name: str, schema: pa.Schema) -> TableT: ...
+
+    def column_names(self, table: TableT) -> list[str]: ...
+
+    def scan(
+        self,
+        table: TableT,
+        *,
+        workspace: str | None = None,
+        columns: Sequence[str] | None = None,
+        prefix: tuple[str, str | tuple[str, ...]] | None = None,
+    ) -> pa.Table: ...
+
+    def scan_batches(self, table: TableT, *, workspace: str | None = None) -> Iterator[pa.RecordBatch]: ...
+
+    def may_contain_null(self, table: TableT, column: str, *, workspace: str) -> bool: ...
+
+    def replace_parents(
+        self,
+        table: TableT,
+        workspace: str,
+        *,
+        parent_column: str,
+        parents: Array,
+        rows: Iterable[pa.RecordBatch | pa.Table],
+        sort_by: Sequence[str],
+        last_writer_wins: bool = False,
+    ) -> int | None: ...
+
+    def expire_old_snapshots(self, table: TableT, *, keep: dt.timedelta) -> None: ...
+
+
+class SyncStateStore(Generic[TableT]):
+    """The sync state of all endpoints and workspaces.
+
+    Rows of the table's first layout are understood when they are loaded. The next save in their workspace rewrites all
+    of them, in the commit that it makes anyway, so that a crash leaves either all or none rewritten.
+    """
+
+    def __init__(self, lake: StateLake[TableT]) -> None:
+        self._lake = lake
+        self._drops: dict[str, dict[str, int]] = {}  # row counts by workspace and endpoint
+        self._migrated_workspaces: set[str] = set()
+
+    def load(self, endpoint_name: str, workspace_gid: str) -> SyncState:
+        """Load the sync state of an endpoint in one workspace."""
+        return decode_state(self._scan(workspace_gid, f"{endpoint_name}/"))
+
+    def save(self, endpoint_name: str, workspace_gid: str, rows: pa.Table, deleted_parents: Array) -> None:
+        """Upsert `rows` (from `SyncState.rows`, `SyncState.completed_marker`); delete those of `deleted_parents`."""
+        self._replace(workspace_gid, encode(rows, endpoint_name), delete=parent_keys(endpoint_name, deleted_parents))
+
+    def interrupted_sync(self, workspace_gid: str) -> Sync | None:
+        """Load the sync that `set_interrupted_sync` saved, unless it was cleared since."""
+        rows = self._scan(workspace_gid, INTERRUPTED_KEY, FIRST_LAYOUT_INTERRUPTED_PREFIX)
+        return decode_sync(rows, RowKind.INTERRUPTED_SYNC)
+
+    def set_interrupted_sync(self, workspace_gid: str, sync: Sync | None) -> None:
+        """Save a sync when it starts, so that it is found if it is interrupted; None clears it."""
+        entries = interrupted_marker(sync) if sync else no_entries()
+        self._replace(workspace_gid, encode(entries, None), delete=pa.array([INTERRUPTED_KEY]))
+
+    def dropped_from(self, endpoint_name: str, workspace_gid: str) -> int | None:
+        """Return the row count before an unacknowledged drop, None without one; loads once per workspace."""
+        if workspace_gid not in self._drops:
+            self._drops[workspace_gid] = decode_drops(self._scan(workspace_gid, DROP_PREFIX, FIRST_LAYOUT_DROP_PREFIX))
+        return self._drops[workspace_gid].get(endpoint_name)
+
+    def set_dropped_from(self, endpoint_name: str, workspace_gid: str, row_count: int | None) -> None:
+        """Save the row count before a drop; None acknowledges the drop."""
+        entries = no_entries() if row_count is None else row_count_drop(row_count, dt.datetime.now(dt.UTC))
+        self._replace(workspace_gid, encode(entries, endpoint_name), delete=pa.array([f"{DROP_PREFIX}{endpoint_name}"]))
+        self._drops.pop(workspace_gid, None)
+
+    def _scan(self, workspace_gid: str, *key_prefixes: str) -> pa.Table:
+        """Return the rows whose key starts with one of the prefixes, in the current layout."""
+        table = self._lake.load_table(SYNC_STATE_TABLE)
+        if table is None:
+            return SYNC_STATE_SCHEMA.empty_table()
+        present = self._lake.column_names(table)
+        columns = [name for name in SYNC_STATE_SCHEMA.names if name in present]
+        rows = self._lake.scan(table, workspace=workspace_gid, columns=columns, prefix=("gid", key_prefixes))
+        current, first_layout = split_by_layout(rows)
+        return pa.concat_tables([current, convert_first_layout(first_layout, workspace_gid)])
+
+    def _replace(self, workspace_gid: str, rows: pa.Table, *, delete: Array) -> None:
+        """Delete rows by key and upsert `rows`, in one commit."""
+        table = self._lake.ensure_table(SYNC_STATE_TABLE, SYNC_STATE_SCHEMA)
+        batches: Iterable[pa.Table] = [rows]
+        if self._needs_migration(table, workspace_gid):
+            batches = _WithMigratedRows(self._lake, table, workspace_gid, rows, delete)
+            delete = pa.concat_arrays([delete, *batches.obsolete_keys()])
+        self._lake.replace_parents(
+            table,
+            workspace_gid,
+            parent_column="gid",
+            parents=delete,
+            rows=batches,
+            sort_by=("gid",),
+            last_writer_wins=True,
+        )
+        self._migrated_workspaces.add(workspace_gid)
+        self._lake.expire_old_snapshots(table, keep=_KEEP_SNAPSHOTS)
+
+    def _needs_migration(self, table: TableT, workspace_gid: str) -> bool:
+        if workspace_gid in self._migrated_workspaces:
+            return False
+        return self._lake.may_contain_null(table, "kind", workspace=workspace_gid)
+
+
+@dataclass(frozen=True, slots=True)
+class _WithMigratedRows(Generic[TableT]):
+    """The workspace's rows of the first layout, converted, followed by the new rows; can be iterated repeatedly.
+
+    The table is scanned while this is iterated, which is after the commit refreshed it, so that rows which others
+    committed in the meantime are not overwritten with older ones.
+    """
+
+    lake: StateLake[TableT]
+    table: TableT
+    workspace_gid: str
+    rows: pa.Table
+    delete: Array
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        superseded = pa.concat_arrays([self.delete, *self.rows["gid"].chunks])
+        for current, first_layout in self._batches():
+            # After a downgrade a marker may exist in both layouts; the writer keeps the newer of two rows with one key.
+            markers = current.filter(pc.not_equal(current["kind"], pa.scalar(RowKind.PARENT_VERSION.value)))
+            migrated = pa.concat_tables([convert_first_layout(first_layout, self.workspace_gid), markers])
+            yield migrated.filter(pc.invert(pc.is_in(migrated["gid"], value_set=superseded)))
+        yield self.rows
+
+    def obsolete_keys(self) -> Iterator[Array]:
+        """Yield the keys that differ from those of the converted rows, so that these do not replace them."""
+        for _, first_layout in self._batches():
+            converted = convert_first_layout(first_layout, self.workspace_gid)
+            differs = pc.not_equal(first_layout["gid"], converted["gid"])
+            yield from first_layout["gid"].filter(differs).chunks
+
+    def _batches(self) -> Iterator[tuple[pa.Table, pa.Table]]:
+        for batch in self.lake.scan_batches(self.table, workspace=self.workspace_gid):
+            yield split_by_layout(pa.Table.from_batches([batch]))

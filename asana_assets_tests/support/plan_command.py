@@ -1,0 +1,75 @@
+"""`asana-assets plan` as a user runs it, and the sync to compare it with."""
+
+import os
+from dataclasses import dataclass
+
+from click.testing import CliRunner, Result
+
+from asana_assets.cli.main import main
+from asana_assets.sandbox import ENDPOINTS
+from asana_assets_tests.support.sync_harness import Warehouse, failures, metadata
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the command printed for one workspace.
+
+    Attributes:
+        requests: The estimated requests by asset.
+        note: The sentences below the table, without the total.
+        sent: The paths of the requests that the command sent.
+    """
+
+    requests: dict[str, int]
+    note: str
+    sent: list[str]
+
+    @property
+    def total(self) -> int:
+        """The estimated requests of all assets."""
+        return sum(self.requests.values())
+
+
+def invoke(warehouse: Warehouse, *arguments: str, **settings: str) -> Result:
+    """Invoke `asana-assets` with these arguments and environment variables."""
+    environment = {
+        "HOME": str(warehouse.data_dir),
+        "ASANA_DATA_DIR": str(warehouse.data_dir),
+        "ASANA_BASE_URL": warehouse.asana.url,
+        "ASANA_ACCESS_TOKEN": warehouse.asana.token,
+        "ASANA_REQUESTS_PER_SECOND": "1000",
+        **warehouse.settings,
+        **settings,
+    }
+    return CliRunner().invoke(main, arguments, env=dict.fromkeys(os.environ) | environment)
+
+
+def plan(warehouse: Warehouse, gid: str, *arguments: str) -> Plan:
+    """Run `asana-assets plan` for one workspace and parse its output."""
+    before = len(warehouse.asana.log)
+    result = invoke(warehouse, "plan", "--workspace", gid, *arguments)
+    assert (result.exit_code, result.stderr) == (0, ""), result.output
+    sent = [entry.path for entry in warehouse.asana.log[before:]]
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.stdout.splitlines() if "│" in line]
+    requests = {asset: int(figure.replace(",", "")) for asset, _, _, figure, _ in cells}
+    total = requests.pop("total")
+    assert total == sum(requests.values())
+    sentences = " ".join(result.stdout.rpartition("┘")[2].split())
+    note, _, rest = sentences.partition(" Total, including the list of workspaces:")
+    assert f"{total + 1:,} requests" in rest
+    assert rest.endswith(f" This estimate took {len(sent):,}.")
+    return Plan(requests, note, sent)
+
+
+def synced(warehouse: Warehouse, gid: str, **config: object) -> dict[str, int]:
+    """Sync a workspace as the command does; return the requests that each asset took."""
+    assert warehouse.run("refresh_workspaces").success
+    names = [name for name in ENDPOINTS if name != "workspaces"]
+    result = warehouse.run("sync_workspace", gid, names if config else (), **config)
+    assert result.success, failures(result)
+    return {name: metadata(result, name)["requests"] for name in names}
+
+
+def paid(warehouse: Warehouse) -> str:
+    """Return the gid of the organization with a paid plan."""
+    return warehouse.asana.organization.edge_cases["paid_organization"]

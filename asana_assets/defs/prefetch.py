@@ -135,7 +135,7 @@ class _ExtractBuilder:
         return self.step_config.get(endpoint.name) or SyncConfig(**ops.get(endpoint.name, {}).get("config", {}))
 
 
-class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] # it is its own value
+class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] - the resource is its own value
     """Gives each step its extract; see `PrefetchQueue`."""
 
     asana: dg.ResourceDependency[AsanaResource]

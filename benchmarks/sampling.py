@@ -45,7 +45,7 @@ class Sampler:
 
     def _run(self) -> None:
         while not self._stop.wait(_INTERVAL_SECONDS):
-            frames = sys._current_frames()  # noqa: SLF001 - documented  # pyright: ignore[reportPrivateUsage]
+            frames = sys._current_frames()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - documented by CPython
             for thread in threading.enumerate():
                 frame = frames.get(thread.ident or 0)
                 if frame is not None and thread.native_id is not None and thread is not self._thread:

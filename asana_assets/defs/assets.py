@@ -1,4 +1,4 @@
-"""The assets: one per endpoint, partitioned by workspace, and `workspaces`, which registers the partitions.
+"""One asset per endpoint: `workspaces`, which registers the partitions, and the others, partitioned by workspace.
 
 An asset's function starts the extract; its rows are fetched lazily, while the IO manager writes them.
 """

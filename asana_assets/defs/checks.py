@@ -19,7 +19,7 @@ from asana_assets.sync.extract import ExtractStats
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import compact_gids, count_duplicates, to_gid_list
 
-_MAX_LISTED_GIDS = 20  # gids listed in a result; the rest are counted
+_MAX_LISTED_GIDS = 20  # in a check result; the rest are counted
 _MIN_ROWS_FOR_DROP = 100  # smaller tables may lose any number of rows
 
 
@@ -72,7 +72,7 @@ def collect_inputs(lake: LakeResource, extract: FullExtract | ChildExtract, *, d
 
 
 def save_row_count_drop(lake: LakeResource, extract: FullExtract | ChildExtract, inputs: CheckInputs) -> None:
-    """Save the row count before a drop, so that later syncs fail as well until it is accepted; else delete it.
+    """Save the row count before a drop, for comparison in later syncs; delete it once they pass or accept the drop.
 
     Raises:
         LakeError: The sync state cannot be written.

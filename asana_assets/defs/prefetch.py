@@ -135,7 +135,7 @@ class _ExtractBuilder:
         return self.step_config.get(endpoint.name) or SyncConfig(**ops.get(endpoint.name, {}).get("config", {}))
 
 
-class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] # it is its own value
+class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] - the resource is its own value
     """Gives each step its extract; see `PrefetchQueue`."""
 
     asana: dg.ResourceDependency[AsanaResource]
@@ -201,7 +201,7 @@ def select_endpoints(step_keys: Sequence[str] | None, ops: Sequence[str]) -> lis
 
 def _resolve_start(context: dg.AssetExecutionContext) -> dt.datetime:
     """Return when the sync that the run belongs to started (UTC), and tag the run with it for its retries."""
-    record = context.instance.get_run_record_by_id(context.run_id)
+    record = context.instance.get_run_record_by_id(context.run.run_id)
     run_started_at = (
         dt.datetime.fromtimestamp(record.start_time, dt.UTC)  # the same for all steps, whatever their process
         if record and record.start_time
@@ -210,5 +210,5 @@ def _resolve_start(context: dg.AssetExecutionContext) -> dt.datetime:
     tag = context.run.tags.get(SYNC_TAG)
     started_at = decide_start(tag, run_started_at=run_started_at)
     if tag != started_at.isoformat():
-        context.instance.add_run_tags(context.run_id, {SYNC_TAG: started_at.isoformat()})
+        context.instance.add_run_tags(context.run.run_id, {SYNC_TAG: started_at.isoformat()})
     return started_at

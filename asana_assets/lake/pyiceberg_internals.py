@@ -44,17 +44,17 @@ _BATCH_ROWS = 10_000
 
 def where_equal(column: str, value: str) -> BooleanExpression:
     """Build an `EqualTo`; pydantic hides its actual signature from the type checker."""
-    return EqualTo(column, value)  # pyright: ignore[reportCallIssue]
+    return EqualTo(column, value)  # pyright: ignore[reportCallIssue] - pydantic hides the signature
 
 
 def where_starts_with(column: str, prefix: str) -> BooleanExpression:
     """Build a `StartsWith`, see `where_equal`."""
-    return StartsWith(column, prefix)  # pyright: ignore[reportCallIssue]
+    return StartsWith(column, prefix)  # pyright: ignore[reportCallIssue] - pydantic hides the signature
 
 
 def where_null(column: str) -> BooleanExpression:
     """Build an `IsNull`, see `where_equal`."""
-    return IsNull(column)  # pyright: ignore[reportCallIssue]
+    return IsNull(column)  # pyright: ignore[reportCallIssue] - pydantic hides the signature
 
 
 def names_by_id(schema: Schema) -> dict[int, str]:

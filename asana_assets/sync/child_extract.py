@@ -198,7 +198,7 @@ class ChildExtract:
         yield from self._yield_checkpoint()
 
     def partial_checkpoint(self) -> Checkpoint:
-        """Return what was fetched and not acknowledged as stored, after an interruption of `checkpoints`."""
+        """Return what was fetched but not acknowledged as stored, after an interruption of `checkpoints`."""
         self._build()
         return self._checkpoint
 

@@ -134,7 +134,7 @@ class PrefetchQueue(Generic[ExtractT]):
 
     def _finish_prefetch(self, endpoint: Endpoint, future: "Future[ExtractT]") -> None:
         with self._lock:
-            is_step_waiting = self._current is future  # it raises the error
+            is_step_waiting = self._current is future  # and raises the error itself
             if self._closed:
                 return
         error = future.exception()

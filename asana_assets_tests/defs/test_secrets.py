@@ -127,7 +127,7 @@ def test_an_error_for_an_invalid_token_in_a_secret_names_the_setting_and_not_the
 ) -> None:
     error = configuration_error(AsanaResource(token_secret_id=make_secret(content)))
     assert "ASANA_TOKEN_SECRET_ID" in error
-    assert "characters that no token has" in error
+    assert "characters that are not allowed in a token" in error
 
 
 @pytest.mark.usefixtures("aws")

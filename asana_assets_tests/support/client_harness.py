@@ -18,7 +18,7 @@ TOKEN = "2/1200/777:0123abcd"
 WORKSPACES = ApiRequest(template="/workspaces")
 SHORT_BACKOFF = RetryPolicy(max_backoff_seconds=0.05)
 SOON_SECONDS = 5.0
-"""Time limit for what should happen at once: short beside the wait it must not be, long for a busy machine."""
+"""Time limit for what must not wait: far below the wait that a test rules out, and generous for a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)

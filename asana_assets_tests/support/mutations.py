@@ -9,7 +9,7 @@ def paid(warehouse: Warehouse) -> str:
 
 
 def mutate(warehouse: Warehouse) -> None:
-    """Make a change of every kind that is found on a free plan, too: without task search."""
+    """Apply a change of every kind that is also found without task search, as on a free plan."""
     organization = warehouse.asana.organization
     tasks = [row for row in warehouse.rows("tasks", paid(warehouse)) if row["project_gids"] and not row["parent_gid"]]
     doomed = organization.edge_cases["task_in_two_projects"]

@@ -78,7 +78,7 @@ def test_the_gids_of_parent_and_workspace_fill_path_and_query() -> None:
 
 
 @pytest.mark.parametrize(("is_organization", "count"), [(True, 1), (False, 0), (None, 0)])
-def test_a_parent_is_selected_only_if_its_flag_is_true(is_organization: bool | None, count: int) -> None:  # noqa: FBT001
+def test_a_parent_is_selected_only_if_its_flag_is_true(is_organization: bool | None, count: int) -> None:  # noqa: FBT001 - a test parameter
     rows = upstream(TEAMS, workspaces={"gid": ["7"], "is_organization": [is_organization]})
     assert len(choose_parents(TEAMS, "7", rows)) == count
 

@@ -1,6 +1,5 @@
-"""Extracts are started ahead of their steps in the right order, one by one, and none is left running."""
+"""Extracts are started before their steps in the right order, one at a time, and none is left running."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -71,7 +70,7 @@ class Run:
     def _build(self, endpoint: Endpoint, upstream: Mapping[str, pa.Table]) -> StubExtract:
         self.building.set()
         self.build_gate.wait(WAIT_SECONDS)
-        extract = StubExtract(endpoint.name, upstream, **self.options.get(endpoint.name, {}))  # pyright: ignore[reportArgumentType] # fields by name
+        extract = StubExtract(endpoint.name, upstream, **self.options.get(endpoint.name, {}))  # pyright: ignore[reportArgumentType] - fields by name
         self.built.append(extract)
         return extract
 
@@ -88,212 +87,213 @@ class Run:
         return self.built
 
 
-@pytest.fixture
-def run() -> Iterator[Callable[..., Run]]:
-    runs: list[Run] = []
-
-    def make_run(*endpoints: Endpoint, enabled: bool = True) -> Run:
-        runs.append(Run(*endpoints, enabled=enabled))
-        return runs[-1]
-
-    yield make_run
-    for one in runs:
-        one.queue.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("asana-prefetch")]
-
-
 MakeRun = Callable[..., Run]
 
 
-def test_an_extract_is_prefetched_only_after_its_upstream_is_stored(run: MakeRun) -> None:
-    mine = run(PROJECTS, USERS, TASKS, SECTIONS)
-    mine.queue.start(PROJECTS)
-    mine.wait_for("projects", "users")
-    mine.queue.mark_stored(PROJECTS)
-    mine.wait_for("projects", "users", "sections")  # tasks needs users, too
-    mine.queue.start(USERS)
-    mine.queue.mark_stored(USERS)
-    mine.wait_for("projects", "users", "sections", "tasks")
+@pytest.fixture
+def make_run() -> Iterator[MakeRun]:
+    runs: list[Run] = []
+
+    def make(*endpoints: Endpoint, enabled: bool = True) -> Run:
+        runs.append(Run(*endpoints, enabled=enabled))
+        return runs[-1]
+
+    yield make
+    for run in runs:
+        run.queue.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("asana-prefetch")]
 
 
-def test_upstream_that_the_run_does_not_store_is_not_waited_for(run: MakeRun) -> None:
-    mine = run(USERS, SECTIONS)
-    mine.queue.start(USERS)
-    mine.wait_for("users", "sections")
+def test_an_extract_is_prefetched_only_after_its_upstream_is_stored(make_run: MakeRun) -> None:
+    run = make_run(PROJECTS, USERS, TASKS, SECTIONS)
+    run.queue.start(PROJECTS)
+    run.wait_for("projects", "users")
+    run.queue.mark_stored(PROJECTS)
+    run.wait_for("projects", "users", "sections")  # tasks needs users, too
+    run.queue.start(USERS)
+    run.queue.mark_stored(USERS)
+    run.wait_for("projects", "users", "sections", "tasks")
 
 
-def test_an_endpoint_without_upstream_is_never_prefetched(run: MakeRun) -> None:
-    mine = run(USERS, WORKSPACES)
-    mine.queue.start(USERS)
-    mine.queue.start(USERS)  # the queue has one thread: what was scheduled before has been built
-    assert mine.names == ["users", "users"]
+def test_upstream_that_the_run_does_not_store_is_not_waited_for(make_run: MakeRun) -> None:
+    run = make_run(USERS, SECTIONS)
+    run.queue.start(USERS)
+    run.wait_for("users", "sections")
 
 
-def test_of_several_ready_endpoints_the_first_in_step_order_is_prefetched_first(run: MakeRun) -> None:
-    mine = run(USERS, PROJECTS, TAGS, SECTIONS, STATUS_UPDATES)
-    mine.queue.start(USERS)
-    mine.wait_for("users", "projects", "tags")
-    mine.queue.mark_stored(PROJECTS)
-    mine.wait_for("users", "projects", "tags", "sections", "status_updates")
+def test_an_endpoint_without_upstream_is_never_prefetched(make_run: MakeRun) -> None:
+    run = make_run(USERS, WORKSPACES)
+    run.queue.start(USERS)
+    run.queue.start(USERS)  # the queue has one thread: what was scheduled before has been built
+    assert run.names == ["users", "users"]
 
 
-def test_nothing_is_prefetched_while_the_current_extract_has_requests_to_send(run: MakeRun) -> None:
-    mine = run(USERS, PROJECTS)
-    mine.options["users"] = {"all_sent": False}
-    mine.queue.start(USERS)
-    current = mine.queue.start(USERS)  # the queue has one thread: what was scheduled before has been built
-    assert mine.names == ["users", "users"]
+def test_of_several_ready_endpoints_the_first_in_step_order_is_prefetched_first(make_run: MakeRun) -> None:
+    run = make_run(USERS, PROJECTS, TAGS, SECTIONS, STATUS_UPDATES)
+    run.queue.start(USERS)
+    run.wait_for("users", "projects", "tags")
+    run.queue.mark_stored(PROJECTS)
+    run.wait_for("users", "projects", "tags", "sections", "status_updates")
+
+
+def test_nothing_is_prefetched_while_the_current_extract_has_requests_to_send(make_run: MakeRun) -> None:
+    run = make_run(USERS, PROJECTS)
+    run.options["users"] = {"all_sent": False}
+    run.queue.start(USERS)
+    current = run.queue.start(USERS)  # the queue has one thread: what was scheduled before has been built
+    assert run.names == ["users", "users"]
     threading.Thread(target=current.send_all).start()  # any thread may report it
-    mine.wait_for("users", "users", "projects")
+    run.wait_for("users", "users", "projects")
 
 
-def test_nothing_is_prefetched_while_a_prefetched_extract_has_requests_to_send(run: MakeRun) -> None:
-    mine = run(USERS, PROJECTS, TAGS)
-    mine.options["projects"] = {"all_sent": False}
-    mine.queue.start(USERS)
-    mine.wait_for("users", "projects")
-    mine.queue.mark_stored(USERS)
-    projects = mine.queue.start(PROJECTS)
-    mine.queue.start(USERS)
+def test_nothing_is_prefetched_while_a_prefetched_extract_has_requests_to_send(make_run: MakeRun) -> None:
+    run = make_run(USERS, PROJECTS, TAGS)
+    run.options["projects"] = {"all_sent": False}
+    run.queue.start(USERS)
+    run.wait_for("users", "projects")
+    run.queue.mark_stored(USERS)
+    projects = run.queue.start(PROJECTS)
+    run.queue.start(USERS)
     projects.send_all()  # of an earlier step: no longer counts
-    mine.wait_for("users", "projects", "users", "tags")
+    run.wait_for("users", "projects", "users", "tags")
 
 
-def test_a_step_receives_its_prefetched_extract_and_its_retry_a_new_one(run: MakeRun) -> None:
-    mine = run(USERS, PROJECTS)
-    mine.queue.start(USERS)
-    _, projects = mine.wait_for("users", "projects")
-    assert mine.queue.start(PROJECTS) is projects
-    assert mine.names == ["users", "projects"]
-    assert mine.queue.start(PROJECTS) is not projects
+def test_a_step_receives_its_prefetched_extract_and_its_retry_a_new_one(make_run: MakeRun) -> None:
+    run = make_run(USERS, PROJECTS)
+    run.queue.start(USERS)
+    _, projects = run.wait_for("users", "projects")
+    assert run.queue.start(PROJECTS) is projects
+    assert run.names == ["users", "projects"]
+    assert run.queue.start(PROJECTS) is not projects
 
 
-def test_when_disabled_each_extract_is_started_by_its_own_step(run: MakeRun) -> None:
-    mine = run(USERS, PROJECTS, TAGS, enabled=False)
+def test_when_disabled_each_extract_is_started_by_its_own_step(make_run: MakeRun) -> None:
+    run = make_run(USERS, PROJECTS, TAGS, enabled=False)
     for endpoint in (TAGS, PROJECTS, USERS):
-        mine.queue.start(endpoint)
-        mine.queue.mark_stored(endpoint)
-    assert mine.names == ["tags", "projects", "users"]
+        run.queue.start(endpoint)
+        run.queue.mark_stored(endpoint)
+    assert run.names == ["tags", "projects", "users"]
 
 
 # --- upstream
 
 
-def test_an_upstream_table_is_loaded_once_with_the_columns_of_all_its_dependents(run: MakeRun) -> None:
-    mine = run(SECTIONS, TASKS, STATUS_UPDATES, enabled=False)
+def test_an_upstream_table_is_loaded_once_with_the_columns_of_all_its_dependents(make_run: MakeRun) -> None:
+    run = make_run(SECTIONS, TASKS, STATUS_UPDATES, enabled=False)
     for endpoint in (SECTIONS, TASKS, STATUS_UPDATES):
-        extract = mine.queue.start(endpoint)
+        extract = run.queue.start(endpoint)
         assert {name: tuple(rows.column_names) for name, rows in extract.upstream.items()} == endpoint.upstream
-    assert [name for name, _ in mine.loaded] == ["projects", "users"]
-    assert set(dict(mine.loaded)["projects"]) == {
+    assert [name for name, _ in run.loaded] == ["projects", "users"]
+    assert set(dict(run.loaded)["projects"]) == {
         column for endpoint in (SECTIONS, TASKS, STATUS_UPDATES) for column in endpoint.upstream["projects"]
     }
 
 
-def test_an_upstream_table_is_not_kept_once_all_its_dependents_have_been_started(run: MakeRun) -> None:
-    mine = run(SECTIONS)
-    mine.queue.start(SECTIONS)
-    mine.queue.start(SECTIONS)  # a retry
-    assert [name for name, _ in mine.loaded] == ["projects", "projects"]
+def test_an_upstream_table_is_not_kept_once_all_its_dependents_have_been_started(make_run: MakeRun) -> None:
+    run = make_run(SECTIONS)
+    run.queue.start(SECTIONS)
+    run.queue.start(SECTIONS)  # a retry
+    assert [name for name, _ in run.loaded] == ["projects", "projects"]
 
 
-def test_a_step_whose_upstream_is_missing_fails_with_that_error(run: MakeRun) -> None:
-    mine = run(SECTIONS)
-    mine.missing.add("projects")
+def test_a_step_whose_upstream_is_missing_fails_with_that_error(make_run: MakeRun) -> None:
+    run = make_run(SECTIONS)
+    run.missing.add("projects")
     with pytest.raises(LookupError, match="projects was never synced"):
-        mine.queue.start(SECTIONS)
+        run.queue.start(SECTIONS)
 
 
 # --- failures
 
 
 def test_a_prefetch_that_fails_is_logged_and_the_step_starts_the_extract_itself(
-    run: MakeRun, caplog: pytest.LogCaptureFixture
+    make_run: MakeRun, caplog: pytest.LogCaptureFixture
 ) -> None:
-    mine = run(USERS, PROJECTS, TAGS)
-    mine.options["projects"] = {"error": TransientError("GET /projects failed twice")}
-    mine.queue.start(USERS)
-    mine.wait_for("users", "projects", "tags")  # the failure holds up no other
-    [record] = caplog.records
-    assert (record.levelno, record.getMessage()) == (
-        logging.WARNING,
-        "projects could not be prefetched, so its own step will start it (TransientError: GET /projects failed twice)",
+    run = make_run(USERS, PROJECTS, TAGS)
+    run.options["projects"] = {"error": TransientError("GET /projects failed twice")}
+    run.queue.start(USERS)
+    run.wait_for("users", "projects", "tags")  # the failure holds up no other
+    message = (
+        "projects could not be prefetched, so its own step will start it (TransientError: GET /projects failed twice)"
     )
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("WARNING", message)]
     with pytest.raises(TransientError, match="failed twice"):
-        mine.queue.start(PROJECTS)
-    mine.options.clear()
-    assert mine.queue.start(PROJECTS).name == "projects"
+        run.queue.start(PROJECTS)
+    run.options.clear()
+    assert run.queue.start(PROJECTS).name == "projects"
     assert len(caplog.records) == 1
 
 
-def test_a_prefetch_whose_upstream_cannot_be_loaded_is_logged(run: MakeRun, caplog: pytest.LogCaptureFixture) -> None:
-    mine = run(USERS, SECTIONS, TAGS)
-    mine.missing.add("projects")
-    mine.queue.start(USERS)
-    mine.wait_for("users", "tags")
+def test_a_prefetch_whose_upstream_cannot_be_loaded_is_logged(
+    make_run: MakeRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = make_run(USERS, SECTIONS, TAGS)
+    run.missing.add("projects")
+    run.queue.start(USERS)
+    run.wait_for("users", "tags")
     assert [record.getMessage() for record in caplog.records] == [
         "sections could not be prefetched, so its own step will start it (LookupError: projects was never synced)"
     ]
-    mine.missing.clear()
-    assert mine.queue.start(SECTIONS).name == "sections"
+    run.missing.clear()
+    assert run.queue.start(SECTIONS).name == "sections"
 
 
 def test_a_start_that_fails_while_the_step_waits_for_it_is_the_failure_of_the_step(
-    run: MakeRun, caplog: pytest.LogCaptureFixture
+    make_run: MakeRun, caplog: pytest.LogCaptureFixture
 ) -> None:
-    mine = run(USERS, PROJECTS)
+    run = make_run(USERS, PROJECTS)
     release = threading.Event()
-    mine.options["projects"] = {"error": TransientError("GET /projects failed twice"), "release": release}
-    mine.queue.start(USERS)
-    mine.wait_for("users", "projects")
+    run.options["projects"] = {"error": TransientError("GET /projects failed twice"), "release": release}
+    run.queue.start(USERS)
+    run.wait_for("users", "projects")
     threading.Timer(0.2, release.set).start()
     with pytest.raises(TransientError, match="failed twice"):
-        mine.queue.start(PROJECTS)
-    assert mine.names == ["users", "projects"]
+        run.queue.start(PROJECTS)
+    assert run.names == ["users", "projects"]
     assert caplog.records == []
 
 
-def test_a_step_that_fails_does_not_keep_others_from_being_prefetched(run: MakeRun) -> None:
-    mine = run(USERS, PROJECTS, TAGS)
-    mine.options["users"] = {"all_sent": False}
-    mine.queue.start(USERS).close()  # as when storing its rows fails: it will never have sent all
-    mine.queue.start(PROJECTS)
-    mine.wait_for("users", "projects", "tags")
+def test_a_step_that_fails_does_not_keep_others_from_being_prefetched(make_run: MakeRun) -> None:
+    run = make_run(USERS, PROJECTS, TAGS)
+    run.options["users"] = {"all_sent": False}
+    run.queue.start(USERS).close()  # so it never sends all of its requests
+    run.queue.start(PROJECTS)
+    run.wait_for("users", "projects", "tags")
 
 
 # --- the end
 
 
-def test_closing_closes_the_extracts_that_no_step_has_consumed(run: MakeRun) -> None:
-    mine = run(USERS, PROJECTS, TAGS)
-    mine.queue.start(USERS)
-    _, projects, tags = mine.wait_for("users", "projects", "tags")
-    mine.queue.close()
+def test_closing_closes_the_extracts_that_no_step_has_consumed(make_run: MakeRun) -> None:
+    run = make_run(USERS, PROJECTS, TAGS)
+    run.queue.start(USERS)
+    _, projects, tags = run.wait_for("users", "projects", "tags")
+    run.queue.close()
     assert projects.closed.is_set()
     assert tags.closed.is_set()
 
 
 def test_closing_stops_an_extract_that_is_being_started_and_starts_no_other(
-    run: MakeRun, caplog: pytest.LogCaptureFixture
+    make_run: MakeRun, caplog: pytest.LogCaptureFixture
 ) -> None:
-    mine = run(USERS, PROJECTS, TAGS)
-    mine.options["projects"] = {"error": CancelledError("stopped"), "release": threading.Event()}
-    mine.queue.start(USERS)
-    _, projects = mine.wait_for("users", "projects")
+    run = make_run(USERS, PROJECTS, TAGS)
+    run.options["projects"] = {"error": CancelledError("stopped"), "release": threading.Event()}
+    run.queue.start(USERS)
+    _, projects = run.wait_for("users", "projects")
     assert projects.started.wait(WAIT_SECONDS)
-    mine.queue.close()
+    run.queue.close()
     assert projects.closed.is_set()
-    assert mine.names == ["users", "projects"]
+    assert run.names == ["users", "projects"]
     assert caplog.records == []
 
 
-def test_an_extract_that_is_being_built_when_the_queue_closes_is_not_started(run: MakeRun) -> None:
-    mine = run(USERS)
-    mine.build_gate.clear()
-    threading.Timer(0.2, mine.build_gate.set).start()
+def test_an_extract_that_is_being_built_when_the_queue_closes_is_not_started(make_run: MakeRun) -> None:
+    run = make_run(USERS)
+    run.build_gate.clear()
+    threading.Timer(0.2, run.build_gate.set).start()
     with ThreadPoolExecutor(1) as step:
-        outcome = step.submit(mine.queue.start, USERS)
-        assert mine.building.wait(WAIT_SECONDS)
-        mine.queue.close()
+        outcome = step.submit(run.queue.start, USERS)
+        assert run.building.wait(WAIT_SECONDS)
+        run.queue.close()
     assert isinstance(outcome.exception(), CancelledError)
-    assert not mine.built[0].started.is_set()
+    assert not run.built[0].started.is_set()

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +22,7 @@ from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, to_gid_list
+from asana_assets.sync.parent_rows import needed_columns, reduce_rows
 from asana_assets.sync.parents import (
     FetchRequest,
     Parents,
@@ -31,8 +32,8 @@ from asana_assets.sync.parents import (
     nested_parents,
 )
 from asana_assets.sync.rows import FetchedPage, RowBuilder
-from asana_assets.sync.search_hits import SEARCH_FIELDS, changed_hits, changed_parents, decode_hits
-from asana_assets.sync.sync_state import SyncState
+from asana_assets.sync.search_hits import MODIFIED_AT, SEARCH_FIELDS, changed_hits, changed_parents, decode_hits
+from asana_assets.sync.sync_state import SyncState, no_entries
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class Checkpoint:
         batches: The rows of the fetched parents.
         rows: The number of rows.
         completes: The sync that this checkpoint completes; None unless it is the last one.
+        outdated: The sync state to save for parents that were not fetched, but whose version is of an older form.
     """
 
     fetched: list[tuple[str, str, dt.datetime]] = field(default_factory=list[tuple[str, str, dt.datetime]])
@@ -52,6 +54,7 @@ class Checkpoint:
     batches: list[pa.RecordBatch] = field(default_factory=list[pa.RecordBatch])
     rows: int = 0
     completes: Sync | None = None
+    outdated: pa.Table = field(default_factory=no_entries)
 
     def sync_state(self) -> pa.Table:
         """Return the sync state to save once the rows are stored."""
@@ -63,7 +66,7 @@ class Checkpoint:
         )
         if self.completes is None:
             return fetched
-        return pa.concat_tables([fetched, SyncState.completed_marker(self.completes)])
+        return pa.concat_tables([fetched, self.outdated, SyncState.completed_marker(self.completes)])
 
     @property
     def parents(self) -> Array:
@@ -104,6 +107,7 @@ class ChildExtract:
         self._pages: list[FetchedPage] = []
         self._changed = NO_GIDS
         self._requested: set[str] = set()
+        self._outdated = no_entries()
         self._fetcher: Fetcher | None = None
         self._stop_search = threading.Event()
 
@@ -127,7 +131,9 @@ class ChildExtract:
     def _start_fetcher(self, on_all_sent: Callable[[], None] = lambda: None) -> Fetcher:
         context, roots = self._context, self._roots
         if self.endpoint.recursive_listing:
-            stored = context.previous.columns(self.columns)
+            listings, keep = (self._listing,), (GID.name, PARENT_GID.name, MODIFIED_AT)
+            batches = context.previous.batches(needed_columns(listings, keep))
+            stored = reduce_rows(self.endpoint, batches, listings, keep)
             roots = merge_parents([roots, nested_parents(self._listing, roots, stored)])
             if self.endpoint.search and not context.sync.full_refresh:
                 self._changed = self._find_changed(self.endpoint.search, stored)
@@ -135,6 +141,9 @@ class ChildExtract:
         stale = stale_parents(parents, context.state, context.sync, self._changed)
         if self.endpoint.recursive_listing:
             self._requested = set(to_gid_list(stale.gids(self._listing)))
+        self._outdated = context.state.outdated(
+            roots.filter(pc.invert(pc.is_in(roots["gid"], value_set=stale.gids(self._listing))))
+        )
         self.stats.parents, self.stats.parents_stale = len(parents), len(stale)
         self.stats.resumed = context.state.count_fetched_since(context.sync.started_at)
         self.data_version = self._hash(roots)
@@ -195,6 +204,8 @@ class ChildExtract:
                     started_at = time.monotonic()
         self._build()
         self._checkpoint.completes = self._context.sync
+        requested = pc.is_in(self._outdated["parent_gid"], value_set=pa.array(list(self._requested), pa.string()))
+        self._checkpoint.outdated = self._outdated.filter(pc.invert(requested))
         yield from self._yield_checkpoint()
 
     def partial_checkpoint(self) -> Checkpoint:
@@ -210,7 +221,8 @@ class ChildExtract:
         """
         valid = self._roots["gid"].combine_chunks()
         if self.endpoint.recursive_listing:
-            valid = pa.concat_arrays([valid, *nested_parents(self._listing, self._roots, stored)["gid"].chunks])
+            listing = replace(self._listing, version_columns=None)
+            valid = pa.concat_arrays([valid, *nested_parents(listing, self._roots, stored)["gid"].chunks])
         with_rows = pc.unique(stored[PARENT_GID.name].combine_chunks())
         with_rows = with_rows.filter(pc.invert(pc.is_in(with_rows, value_set=valid)))
         return with_rows, self._context.state.untracked_by(valid)
@@ -222,9 +234,9 @@ class ChildExtract:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the endpoint's own rows that the selection of parents needs."""
-        own = (self._listing.only_if, *(self._listing.version_columns or ())) if self.endpoint.recursive_listing else ()
-        return tuple(dict.fromkeys((GID.name, PARENT_GID.name, *(column for column in own if column))))
+        """The columns of the endpoint's own rows that show which of them are parents."""
+        only_if = self._listing.only_if if self.endpoint.recursive_listing else None
+        return (GID.name, PARENT_GID.name, *((only_if,) if only_if else ()))
 
     def _find_changed(self, search: Listing, stored: pa.Table) -> Array:
         """Return the parents of the children that a search finds changed."""

@@ -14,8 +14,8 @@ from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.errors import AsanaError
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import PARENT_GID, WORKSPACE_GID, Endpoint, Listing
-from asana_assets.sync.change_detection import versions
 from asana_assets.sync.gids import mask_references, to_gid_list
+from asana_assets.sync.versions import versions
 
 _SLICE_ROWS = 1_000  # gids converted to Python strings at a time; a million of them would take 100 MB
 
@@ -124,7 +124,7 @@ def choose_parents(endpoint: Endpoint, workspace_gid: str, upstream: Mapping[str
 
 
 def eligible_parents(listing: Listing, rows: pa.Table | pa.RecordBatch) -> pa.Table:
-    """Return `gid` and `version` of the parent rows that the listing applies to."""
+    """Return `gid` and `version` of the parent rows that the listing applies to; the rows may be reduced ones."""
     gids = rows[listing.parent_column]
     eligible: Array = pc.is_valid(gids)
     if listing.only_if:

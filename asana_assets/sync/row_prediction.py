@@ -120,8 +120,8 @@ class RowPrediction:
         """Return the predicted rows of an endpoint, or the stored ones if there is no prediction."""
         if endpoint.name in self._predicted:
             return self._predicted[endpoint.name]
-        columns = self.probe.columns(endpoint)
-        return self.lake.stored_rows(endpoint, self._gid).columns(columns).select(columns)
+        stored = self.lake.stored_rows(endpoint, self._gid)
+        return self.probe.reduce(endpoint, stored.batches(self.probe.columns(endpoint)))
 
     def set_rows(self, endpoint: Endpoint, rows: pa.Table) -> None:
         """Set the predicted rows of an endpoint."""

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import cast
 
 import msgspec
@@ -14,7 +15,10 @@ from asana_assets.asana.model import GID, PARENT_GID, SYNCED_AT, Listing
 from asana_assets.sync.gids import values_by_gid
 from asana_assets.sync.parents import eligible_parents
 
-SEARCH_FIELDS = ("created_at", "modified_at", "parent")
+MODIFIED_AT = "modified_at"
+"""The column of the stored rows that tells which hits have changed."""
+
+SEARCH_FIELDS = ("created_at", MODIFIED_AT, "parent")
 """The fields to request from a search for children; the first two are what `ChangeSearch` sorts by."""
 
 
@@ -39,7 +43,7 @@ def decode_hits(pages: Iterable[Page]) -> pa.Table:
         {
             GID.name: pa.array([hit.gid for hit in hits], pa.string()),
             PARENT_GID.name: pa.array([hit.parent and hit.parent.gid for hit in hits], pa.string()),
-            "modified_at": pa.array([hit.modified_at for hit in hits], SYNCED_AT.type.arrow_type),
+            MODIFIED_AT: pa.array([hit.modified_at for hit in hits], SYNCED_AT.type.arrow_type),
         }
     )
 
@@ -47,8 +51,8 @@ def decode_hits(pages: Iterable[Page]) -> pa.Table:
 def changed_hits(hits: pa.Table, stored: pa.Table) -> pa.Table:
     """Return the hits whose `modified_at` differs from that of the stored row, or that are not stored."""
     matching = stored.filter(pc.is_in(stored[GID.name], value_set=hits[GID.name].combine_chunks()))
-    stored_at = values_by_gid(hits[GID.name], matching[GID.name], matching["modified_at"])
-    differs = pc.not_equal(hits["modified_at"].combine_chunks(), stored_at)
+    stored_at = values_by_gid(hits[GID.name], matching[GID.name], matching[MODIFIED_AT])
+    differs = pc.not_equal(hits[MODIFIED_AT].combine_chunks(), stored_at)
     return hits.filter(cast("Array", pc.fill_null(differs, pa.scalar(value=True))))
 
 
@@ -58,12 +62,12 @@ def changed_parents(listing: Listing, changed: pa.Table, stored: pa.Table) -> Ar
     Args:
         listing: A recursive listing.
         changed: The changed hits.
-        stored: The stored rows of the listing's endpoint, with its columns and `parent_gid`.
+        stored: The stored rows of the listing's endpoint, with `parent_gid` and what selects parents but versions.
     """
     parents = changed[PARENT_GID.name].combine_chunks().drop_null()
     # A first child does not modify its parent. If the parent is a row of this endpoint, it is fetched again with its
     # siblings: only then does its row show that it has children, and it is fetched as a parent, too.
     rows = stored.filter(pc.is_in(stored[GID.name], value_set=parents))
-    known_parents = eligible_parents(listing, rows)["gid"].combine_chunks()
+    known_parents = eligible_parents(replace(listing, version_columns=None), rows)["gid"].combine_chunks()
     childless = rows.filter(pc.invert(pc.is_in(rows[GID.name], value_set=known_parents)))
     return pa.concat_arrays([parents, childless[PARENT_GID.name].combine_chunks()])

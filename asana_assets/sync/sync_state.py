@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.field_types import Array, Chunked
-from asana_assets.sync.change_detection import Sync, decide_stale
+from asana_assets.sync.change_detection import Sync, decide_stale, outdated_state
 
 
 class RowKind(StrEnum):
@@ -133,6 +133,11 @@ class SyncState:
             now=sync.started_at,
             max_age=sync.max_age,
         )
+
+    def outdated(self, parents: pa.Table) -> pa.Table:
+        """Return the rows to save for `parents` (`gid`, `version`), none stale, whose version is of an older form."""
+        rows = outdated_state(parents, self.parents)
+        return self.rows(*(rows[name].combine_chunks() for name in ("parent_gid", "version", "_synced_at")))
 
     def _fetched_since(self, instant: dt.datetime) -> pa.Table:
         return self.parents.filter(pc.greater_equal(self.parents["_synced_at"], pa.scalar(instant, _INSTANT)))

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asana_assets.sync.change_detection import Sync, decide_stale, versions
+from asana_assets.sync.change_detection import Sync, decide_stale
 from asana_assets.sync.sync_state import SyncState
 
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
@@ -78,12 +78,6 @@ def test_a_parent_with_an_older_version_is_stale_too() -> None:
 
 def test_gids_that_are_not_numbers_have_an_age_limit_too() -> None:
     assert stale({"ab-ç": "a"}, {"ab-ç": ("a", 12 * DAY)}, max_age=12 * DAY) == {"ab-ç"}
-
-
-def test_a_version_distinguishes_null_from_a_value_and_columns_from_each_other() -> None:
-    rows = pa.table({"at": pa.array([NOW, NOW, None], INSTANT), "count": pa.array([1, None, 1])})
-    assert len(set(versions(rows, ("at", "count")).to_pylist())) == 3
-    assert versions(rows, ()).to_pylist() == ["", "", ""]
 
 
 def test_in_a_full_refresh_a_parent_is_stale_unless_it_was_fetched_since_the_start() -> None:

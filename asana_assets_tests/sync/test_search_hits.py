@@ -26,9 +26,7 @@ def page(*hits: tuple[str, str | None, dt.datetime]) -> Page:
 
 def stored(*rows: tuple[str, str, int]) -> pa.Table:
     """Build stored rows, each given as gid, gid of the parent, and number of children; modified at `EARLIER`."""
-    versions = {column: [None] * len(rows) for column in LISTING.version_columns or ()}
     columns = {
-        **versions,
         "gid": [gid for gid, _, _ in rows],
         "parent_gid": [parent for _, parent, _ in rows],
         "num_subtasks": [count for _, _, count in rows],

@@ -1,7 +1,13 @@
 """Syncs after the first one: they fetch what has changed, and leave the tables complete."""
 
+from collections.abc import Mapping
+
+import pyarrow as pa
 import pytest
 
+from asana_assets.defs.resources import LakeResource
+from asana_assets.sandbox.data.model import Value
+from asana_assets.sync.sync_state import SyncState
 from asana_assets_tests.support.mutations import mutate, mutate_hidden, paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures, metadata
 
@@ -61,6 +67,113 @@ def test_only_the_children_of_changed_tasks_are_fetched_again(make_warehouse: Ma
     assert paths.count("/attachments") == 5
     with_subtasks = sum(path.endswith("/subtasks") for path in paths)
     assert len(paths) == nothing_changed + 10 + with_subtasks
+    warehouse.assert_matches_asana(paid(warehouse))
+
+
+def change_silently(warehouse: Warehouse, task_gid: str, fields: Mapping[str, Value]) -> str:
+    """Change fields of a task without changing its `modified_at`, and return the gid of the story about it."""
+    organization = warehouse.asana.organization
+    with organization.lock:
+        task = organization.get(task_gid, "task")
+        task.fields |= fields
+        story = organization.new_story(task, "changed", "changed this task", organization.now(), organization.me)
+        organization.mark_changed()
+        return story.gid
+
+
+def silent_changes(warehouse: Warehouse) -> dict[str, str]:
+    """Change tasks of one project in every way that `modified_at` may not show; return the new stories by task."""
+    organization = warehouse.asana.organization
+    project = organization.get(organization.edge_cases["main_project"], "project")
+    section = organization.sections[project.gid][-1]
+    tasks = [task for task in organization.tasks_of_project(project.gid).objects if not task.ref("parent")]
+    moved = next(task for task in tasks if organization.placements[project.gid][task.gid].section is not section)
+    valued = next(task for task in tasks if task.fields.get("custom_fields") and task is not moved)
+    others = [task for task in tasks if task is not moved and task is not valued]
+    fields = valued.fields["custom_fields"]
+    assert isinstance(fields, tuple)
+    values: tuple[Value, ...] = tuple(
+        {**field, "text_value": "Changed", "is_formula_field": False} for field in fields if isinstance(field, dict)
+    )
+    tag = organization.get(str(warehouse.asana.truth("tags", paid(warehouse))[0]["gid"]), "tag")
+    users = warehouse.asana.truth("users", paid(warehouse))
+    follower = next(
+        organization.get(str(user["gid"]), "user")
+        for user in users
+        if user["gid"] not in {one.gid for one in others[1].refs("followers")}
+    )
+    organization.place(moved, project, section, organization.new_rank())
+    changes: list[tuple[str, Mapping[str, Value]]] = [
+        (moved.gid, {}),
+        (valued.gid, {"custom_fields": values}),
+        (others[0].gid, {"tags": (*others[0].refs("tags"), tag)}),
+        (others[1].gid, {"followers": (*others[1].refs("followers"), follower)}),
+        (others[2].gid, {"dependencies": (*others[2].refs("dependencies"), others[0])}),
+    ]
+    return {gid: change_silently(warehouse, gid, changed) for gid, changed in changes}
+
+
+def requests_for(warehouse: Warehouse, task_gids: Mapping[str, str]) -> int:
+    """Return the number of requests that the children of these tasks take."""
+    rows = {row["gid"]: row for row in warehouse.rows("tasks", paid(warehouse))}
+    return sum(3 if rows[gid]["num_subtasks"] else 2 for gid in task_gids)
+
+
+def test_a_change_that_modified_at_does_not_show_is_found_by_the_next_sync(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
+    warehouse.sync()
+    since = len(warehouse.asana.log)
+    warehouse.sync()
+    quiet = len(warehouse.asana.log) - since
+    stories = silent_changes(warehouse)
+    since = len(warehouse.asana.log)
+    warehouse.sync()
+    paths = requested_paths(warehouse, since)
+    assert {path for path in paths if path.endswith("/stories")} == {f"/tasks/{gid}/stories" for gid in stories}
+    assert len(paths) == quiet + requests_for(warehouse, stories)
+    assert set(stories.values()) <= {row["gid"] for row in warehouse.rows("stories")}
+    warehouse.assert_matches_asana(paid(warehouse))
+    since = len(warehouse.asana.log)
+    warehouse.sync()
+    assert len(warehouse.asana.log) - since == quiet
+
+
+def store_versions_of_an_earlier_release(warehouse: Warehouse) -> LakeResource:
+    """Replace the versions in `sync_state` by those that were stored before versions contained lists."""
+    lake = LakeResource(data_dir=str(warehouse.data_dir))
+    for endpoint, columns in (("subtasks", 2), ("stories", 1), ("attachments", 1)):
+        parents = lake.load_state(endpoint, paid(warehouse)).parents
+        versions = ["|".join(str(one).split("|")[:columns]) for one in parents["version"].to_pylist()]
+        gids, fetched_at = (parents[name].combine_chunks() for name in ("parent_gid", "_synced_at"))
+        rows = SyncState.rows(gids, pa.array(versions, pa.string()), fetched_at)
+        lake.save_state(endpoint, paid(warehouse), rows, pa.array([], pa.string()))
+    return lake
+
+
+def test_versions_of_an_earlier_release_are_replaced_without_a_request_and_show_later_changes(
+    make_warehouse: MakeWarehouse,
+) -> None:
+    warehouse = make_warehouse()
+    warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
+    warehouse.sync()
+    since = len(warehouse.asana.log)
+    warehouse.sync()
+    quiet = len(warehouse.asana.log) - since
+    lake = LakeResource(data_dir=str(warehouse.data_dir))
+    before = {name: lake.load_state(name, paid(warehouse)).parents for name in CHILDREN}
+    lake = store_versions_of_an_earlier_release(warehouse)
+    assert not lake.load_state("stories", paid(warehouse)).parents.sort_by("parent_gid").equals(before["stories"])
+    since = len(warehouse.asana.log)
+    warehouse.sync()
+    assert len(warehouse.asana.log) - since == quiet
+    for name, parents in before.items():
+        now = lake.load_state(name, paid(warehouse)).parents
+        assert now.sort_by("parent_gid").equals(parents.sort_by("parent_gid")), name
+    stories = silent_changes(warehouse)
+    since = len(warehouse.asana.log)
+    warehouse.sync()
+    assert len(warehouse.asana.log) - since == quiet + requests_for(warehouse, stories)
     warehouse.assert_matches_asana(paid(warehouse))
 
 

@@ -151,5 +151,6 @@ def example() -> str:
 def add_endpoint(root: Path) -> None:
     """Add the endpoint of the example to a copy of the project, as the page describes."""
     file = root / "asana_assets" / "asana" / "endpoints.py"
-    constants, names = file.read_text().split("\nENDPOINTS = (\n")
-    file.write_text(f"{constants}\n{example()}\n\nENDPOINTS = (\n    CUSTOM_FIELDS,\n{names}")
+    constants, registry = file.read_text().split("\nENDPOINTS = ")
+    opening, _, names = registry.partition("\n")
+    file.write_text(f"{constants}\n{example()}\n\nENDPOINTS = {opening}\n    CUSTOM_FIELDS,\n{names}")

@@ -32,7 +32,8 @@ from asana_assets.sync.parents import (
     nested_parents,
 )
 from asana_assets.sync.rows import FetchedPage, RowBuilder
-from asana_assets.sync.search_hits import MODIFIED_AT, SEARCH_FIELDS, changed_hits, changed_parents, decode_hits
+from asana_assets.sync.search_hits import SEARCH_FIELDS, changed_hits, changed_parents, decode_hits
+from asana_assets.sync.search_records import MODIFIED_AT
 from asana_assets.sync.sync_state import SyncState, no_entries
 
 
@@ -47,6 +48,7 @@ class Checkpoint:
         rows: The number of rows.
         completes: The sync that this checkpoint completes; None unless it is the last one.
         outdated: The sync state to save for parents that were not fetched, but whose version is of an older form.
+        search_from: Where the search of the next sync starts, by Asana's clock; for the checkpoint that `completes`.
     """
 
     fetched: list[tuple[str, str, dt.datetime]] = field(default_factory=list[tuple[str, str, dt.datetime]])
@@ -55,6 +57,7 @@ class Checkpoint:
     rows: int = 0
     completes: Sync | None = None
     outdated: pa.Table = field(default_factory=no_entries)
+    search_from: dt.datetime | None = None
 
     def sync_state(self) -> pa.Table:
         """Return the sync state to save once the rows are stored."""
@@ -66,7 +69,7 @@ class Checkpoint:
         )
         if self.completes is None:
             return fetched
-        return pa.concat_tables([fetched, self.outdated, SyncState.completed_marker(self.completes)])
+        return pa.concat_tables([fetched, self.outdated, SyncState.completed_marker(self.completes, self.search_from)])
 
     @property
     def parents(self) -> Array:
@@ -108,6 +111,7 @@ class ChildExtract:
         self._changed = NO_GIDS
         self._requested: set[str] = set()
         self._outdated = no_entries()
+        self._search_missed_changes = False
         self._fetcher: Fetcher | None = None
         self._stop_search = threading.Event()
 
@@ -124,7 +128,7 @@ class ChildExtract:
 
         Raises:
             CancelledError: `close` was called meanwhile.
-            AsanaError: The search for changes failed.
+            AsanaError: The token was rejected, or Asana was not reached.
         """
         self._fetcher = self._fetcher or self._start_fetcher(on_all_sent)
 
@@ -204,6 +208,7 @@ class ChildExtract:
                     started_at = time.monotonic()
         self._build()
         self._checkpoint.completes = self._context.sync
+        self._checkpoint.search_from = self._context.next_search_from(missed_changes=self._search_missed_changes)
         requested = pc.is_in(self._outdated["parent_gid"], value_set=pa.array(list(self._requested), pa.string()))
         self._checkpoint.outdated = self._outdated.filter(pc.invert(requested))
         yield from self._yield_checkpoint()
@@ -243,12 +248,14 @@ class ChildExtract:
         pages = self._context.search.changed_since(
             search,
             self.workspace_gid,
-            self._context.state.last_sync_started_at,
+            self._context.search_from,
             opt_fields=",".join(SEARCH_FIELDS),
             stats=self.stats.request_stats,
             stop=self._stop_search,
         )
-        return changed_parents(self._listing, changed_hits(decode_hits(pages or ()), stored), stored)
+        hits = decode_hits(pages or ())
+        self._search_missed_changes = not pages.complete if pages else self._context.search_from is not None
+        return changed_parents(self._listing, changed_hits(hits, stored), stored)
 
     def _record_parent(self, event: FetchEvent, pages: list[Page]) -> None:
         """Record the outcome of a parent and keep its pages."""

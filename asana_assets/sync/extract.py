@@ -1,5 +1,6 @@
 """What full and child extracts have in common: inputs, statistics, and the decision which parents are stale."""
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,6 +14,7 @@ from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.fetcher import FetchEvent, Outcome
 from asana_assets.sync.parents import Parents
+from asana_assets.sync.search_bound import decide_search_from
 from asana_assets.sync.sync_state import SyncState
 
 BATCH_ROWS = 2_000
@@ -116,6 +118,15 @@ class ExtractContext:
     sync: Sync
     client: Client
     search: ChangeSearch
+
+    @property
+    def search_from(self) -> dt.datetime | None:
+        """Where a search for changes must start, by Asana's clock; None if nothing was fetched yet."""
+        return self.state.search_from(self.client.clock_skew)
+
+    def next_search_from(self, *, missed_changes: bool) -> dt.datetime:
+        """Return where that of the next sync must start, given whether this sync's search missed changes."""
+        return decide_search_from(self.search_from, self.sync, self.client.clock_skew, missed_changes=missed_changes)
 
 
 class Extract(Protocol):

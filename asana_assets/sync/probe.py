@@ -17,7 +17,7 @@ from asana_assets.sync.parent_rows import listings_of_parent, needed_columns, re
 from asana_assets.sync.parents import FetchRequest, listing_request
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.sampling import sampling_order
-from asana_assets.sync.search_hits import MODIFIED_AT
+from asana_assets.sync.search_records import MODIFIED_AT
 
 
 class _Counts(msgspec.Struct):

@@ -1,11 +1,9 @@
 """From the pages of a search to the parents whose children changed. Shared by extraction and estimate."""
 
-import datetime as dt
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import cast
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,36 +12,20 @@ from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, PARENT_GID, SYNCED_AT, Listing
 from asana_assets.sync.gids import values_by_gid
 from asana_assets.sync.parents import eligible_parents
+from asana_assets.sync.search_records import CREATED_AT, MODIFIED_AT, PARENT, decode_records
 
-MODIFIED_AT = "modified_at"
-"""The column of the stored rows that tells which hits have changed."""
-
-SEARCH_FIELDS = ("created_at", MODIFIED_AT, "parent")
+SEARCH_FIELDS = (CREATED_AT, MODIFIED_AT, PARENT)
 """The fields to request from a search for children; the first two are what `ChangeSearch` sorts by."""
-
-
-class _Reference(msgspec.Struct):
-    gid: str
-
-
-class _Hit(msgspec.Struct):
-    gid: str
-    modified_at: dt.datetime | None = None
-    parent: _Reference | None = None
-
-
-class _Hits(msgspec.Struct):
-    data: list[_Hit]
 
 
 def decode_hits(pages: Iterable[Page]) -> pa.Table:
     """Return `gid`, `parent_gid` and `modified_at` of every child on the pages of a search; gids may repeat."""
-    hits = [hit for page in pages for hit in msgspec.json.decode(page.body, type=_Hits).data]
+    hits = [hit for page in pages for hit in decode_records(page)]
     return pa.table(
         {
             GID.name: pa.array([hit.gid for hit in hits], pa.string()),
             PARENT_GID.name: pa.array([hit.parent and hit.parent.gid for hit in hits], pa.string()),
-            MODIFIED_AT: pa.array([hit.modified_at for hit in hits], SYNCED_AT.type.arrow_type),
+            MODIFIED_AT: pa.array([hit.time(MODIFIED_AT) for hit in hits], SYNCED_AT.type.arrow_type),
         }
     )
 

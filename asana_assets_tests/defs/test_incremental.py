@@ -1,5 +1,6 @@
 """Syncs after the first one: they fetch what has changed, and leave the tables complete."""
 
+import datetime as dt
 from collections.abc import Mapping
 
 import pyarrow as pa
@@ -47,6 +48,30 @@ def test_without_search_hidden_changes_are_found_by_age(
     result = warehouse.run("sync_workspace", paid(warehouse), everything, refresh_after_days=1e-9)
     assert result.success, failures(result)
     warehouse.assert_matches_asana(paid(warehouse))
+
+
+def test_a_change_during_a_failing_search_is_found_by_the_next_sync(make_warehouse: MakeWarehouse) -> None:
+    """The overlap of searches covers a change of a minute ago, so the start of the next search is compared as well."""
+    warehouse = make_warehouse()
+    warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
+    warehouse.sync()
+    mutate_hidden(warehouse)
+    fault = warehouse.asana.add_fault("/workspaces/{gid}/tasks/search", 400)
+    lake = LakeResource(data_dir=str(warehouse.data_dir))
+    before = {
+        name: lake.load_state(name, paid(warehouse)).search_from(dt.timedelta()) for name in ("tasks", "subtasks")
+    }
+    warehouse.sync()
+    for name, search_from in before.items():
+        assert lake.load_state(name, paid(warehouse)).search_from(dt.timedelta()) == search_from
+    fault.cancel()
+    warehouse.sync()
+    warehouse.assert_matches_asana(paid(warehouse))
+    for name, search_from in before.items():
+        now = lake.load_state(name, paid(warehouse)).search_from(dt.timedelta())
+        assert now is not None
+        assert search_from is not None
+        assert now > search_from
 
 
 @pytest.mark.slow

@@ -108,8 +108,8 @@ def _epilog() -> str:
         "ASANA_REQUESTS_PER_SECOND is not set, it is set to 99 % of the limit."
     )
     about_names = (
-        "Names for --misbehave. Only responses are wrong; --truth prints what a correct sync contains. Whatever happens "
-        "once happens to the second reading of each listing, so that a first sync is not affected."
+        "Names for --misbehave. Only responses are wrong; --truth prints what a correct sync contains. A first sync is "
+        "not affected by what happens once or to fields: it starts with the second reading of each listing."
     )
     indent = " " * _NAME_WIDTH
     descriptions = [

@@ -72,24 +72,15 @@ def _always(*matches: str, kind: FaultKind, **options: Unpack[FaultOptions]) -> 
 
 def _once(*matches: str, kind: FaultKind, **options: Unpack[FaultOptions]) -> _Build:
     """Hit one reading of each listing, from its first page to its last."""
-
-    def build(_organization: Organization, skip: int) -> list[Fault]:
-        return [
-            Fault(match=match, kind=kind, times=1, skip=skip, counted_per="listing", whole_listing=True, **options)
-            for match in matches
-        ]
-
-    return build
+    return _from_then_on(*matches, kind=kind, **{**options, "times": 1})
 
 
 def _from_then_on(*matches: str, kind: FaultKind, **options: Unpack[FaultOptions]) -> _Build:
     """Hit every reading of each listing after those that are skipped."""
 
     def build(_organization: Organization, skip: int) -> list[Fault]:
-        return [
-            Fault(match=match, kind=kind, skip=skip, counted_per="listing", whole_listing=True, **options)
-            for match in matches
-        ]
+        counted: FaultOptions = {**options, "skip": skip, "counted_per": "listing", "whole_listing": True}
+        return [Fault(match=match, kind=kind, **counted) for match in matches]
 
     return build
 
@@ -202,8 +193,8 @@ MISBEHAVIORS: dict[str, Misbehavior] = {
         build=_always("*", kind="too_large", after_records=100),
     ),
     "expired_offsets": Misbehavior(
-        description="Every offset has expired when it is first used.",
-        build=_always("*", kind="expired_offset", times=1, counted_per="page"),
+        description="In every listing, the first offset that is used has expired.",
+        build=_always("*", kind="expired_offset", times=1, counted_per="listing"),
     ),
     "endless_listings": Misbehavior(
         description="The stories of one task in ten never end: their first page is sent again and again.",

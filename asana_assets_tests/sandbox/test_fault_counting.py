@@ -139,7 +139,7 @@ def test_faults_of_the_content_combine_with_each_other_and_with_one_of_the_respo
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (100, "the status 100 is not between 200 and 999"),
+        (100, "the status 100 is not between 200 and 599"),
         ("missing_field", "the fault 'missing_field' requires `field`"),
         ("ignored_parameter", "the fault 'ignored_parameter' requires `parameter`"),
     ],

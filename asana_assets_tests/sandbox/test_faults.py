@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    "status", [400, 401, 402, 403, 404, 408, 410, 422, 424, 429, 451, 500, 502, 503, 504, 520, 529, 598, 999]
+    "status", [400, 401, 402, 403, 404, 408, 410, 422, 424, 429, 451, 500, 502, 503, 504, 520, 529, 598, 599]
 )
 def test_a_status_fault_hits_the_given_number_of_times(client: SandboxClient, status: int) -> None:
     fault = client.sandbox.add_fault("/users/me", status, times=2)

@@ -29,7 +29,7 @@ FIRST_ATTEMPT_KINDS: tuple[FaultKind, ...] = (500, 502, 503, 504, 429, "reset", 
 _CONTENT_KINDS = frozenset(get_args(ContentKind))
 _NEEDS_OFFSET = frozenset({"repeated_offset", "expired_offset", "invalid_offset", "too_large"})
 _NEEDS_FIELD = frozenset({"missing_field", "replaced_field", "raw_field"})
-_LOWEST_STATUS, _HIGHEST_STATUS = 200, 999  # a 1xx is not a response
+_LOWEST_STATUS, _HIGHEST_STATUS = 200, 599  # a 1xx is not a response, and uvicorn sends no status above 599
 
 
 @dataclass(slots=True, kw_only=True)

@@ -170,8 +170,8 @@ MISBEHAVIORS: dict[str, Misbehavior] = {
         build=_always(_STORIES, kind=400, fraction=0.1),
     ),
     "hanging_parents": Misbehavior(
-        description="The stories of one task in fifty never arrive.",
-        build=_always(_STORIES, kind="hang", fraction=0.02, hang_seconds=600),
+        description="The stories of one task in twenty never arrive.",
+        build=_always(_STORIES, kind="hang", fraction=0.05, hang_seconds=600),
     ),
     "failing_project": Misbehavior(
         description="The tasks of the first project always fail with 500.", build=_failing_project

@@ -109,7 +109,7 @@ def _epilog() -> str:
     )
     about_names = (
         "Names for --misbehave. Only responses are wrong; --truth prints what a correct sync contains. A first sync is "
-        "not affected by what happens once or to fields: it starts with the second reading of each listing."
+        "not affected by what happens once or to fields: it starts with the second fetch of each listing."
     )
     indent = " " * _NAME_WIDTH
     descriptions = [

@@ -78,7 +78,7 @@ class Sandbox:
         offset_lifetime_seconds: How long an offset is valid.
         faults: Lets a fraction of first attempts fail.
         misbehavior: Names of behaviors of `MISBEHAVIORS`. Those that affect each listing once affect its second
-            reading.
+            fetch.
         clock_skew: Seconds that the server's clock, which the header `Date` and `modified_at` show, is ahead.
         port: 0 selects a free port.
     """
@@ -184,7 +184,7 @@ class Sandbox:
     def misbehave(self, name: str, *, skip: int = 0) -> list[Fault]:
         """Behave as `MISBEHAVIORS` describes under this name from now on, and return the added faults.
 
-        Behaviors that affect each listing once affect its reading after the next `skip`.
+        Behaviors that affect each listing once affect its fetch after the next `skip`.
 
         Raises:
             ValueError: There is no such behavior.

@@ -47,7 +47,7 @@ def test_counted_per_listing_other_parameters_are_another_listing_but_other_fiel
     assert [client.get("/tasks", **call).status_code for call in calls] == [500, 500, 200]
 
 
-def test_counted_per_page_each_page_fails_once_in_all_readings(client: SandboxClient) -> None:
+def test_counted_per_page_each_page_fails_once_in_all_fetches(client: SandboxClient) -> None:
     fault = client.sandbox.add_fault("/tasks", 503, times=1, counted_per="page")
     project = client.gid("main_project")
     assert client.get("/tasks", project=project, limit=10).status_code == 503
@@ -64,7 +64,7 @@ def test_a_whole_listing_is_hit_from_its_first_page_to_its_last(client: SandboxC
     assert [_counts(client) for _ in range(3)] == [correct, [0] * len(correct), correct]
 
 
-def test_readings_of_a_whole_listing_are_counted_per_listing(client: SandboxClient) -> None:
+def test_fetches_of_a_whole_listing_are_counted_per_listing(client: SandboxClient) -> None:
     client.sandbox.add_fault(_TASKS, "empty_listing", skip=1, times=1, counted_per="listing", whole_listing=True)
     projects = [client.gid("main_project"), client.gid("teamless_project")] * 3
     assert [bool(client.records("/tasks", project=project, limit=100)) for project in projects] == [
@@ -74,7 +74,7 @@ def test_readings_of_a_whole_listing_are_counted_per_listing(client: SandboxClie
     ]
 
 
-def test_a_cancelled_fault_stops_within_a_reading(client: SandboxClient) -> None:
+def test_a_cancelled_fault_stops_during_a_fetch(client: SandboxClient) -> None:
     fault = client.sandbox.add_fault(_TASKS, "empty_page", whole_listing=True)
     pages = client.pages("/tasks", project=client.gid("main_project"), limit=5)
     assert next(pages) == []

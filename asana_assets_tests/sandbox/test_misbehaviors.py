@@ -108,7 +108,7 @@ def test_every_behavior_is_tested() -> None:
 
 
 @pytest.mark.parametrize(("name", "statuses"), _ONCE.items())
-def test_what_happens_once_happens_to_the_second_reading(correct: _Responses, name: str, statuses: set[int]) -> None:
+def test_what_happens_once_happens_to_the_second_fetch(correct: _Responses, name: str, statuses: set[int]) -> None:
     with Sandbox(misbehavior=[name]) as sandbox:
         first, second, third = (_fetch(sandbox) for _ in range(3))
         assert (first, third) == (correct, correct)
@@ -138,7 +138,7 @@ def test_other_behaviors_start_at_once_and_the_truth_stays(correct: _Responses, 
 
 
 @pytest.mark.parametrize("name", ["empty_projects", "lost_records"])
-def test_a_behavior_that_is_added_later_affects_the_next_reading(correct: _Responses, name: str) -> None:
+def test_a_behavior_that_is_added_later_affects_the_next_fetch(correct: _Responses, name: str) -> None:
     with Sandbox() as sandbox:
         assert _fetch(sandbox) == correct
         sandbox.misbehave(name)

@@ -40,7 +40,7 @@ class Fault:
         times: How many requests it hits; None for all.
         skip: How many matching requests pass before the first hit.
         counted_per: Whether `times` and `skip` count all requests together, or each listing or page on its own.
-        whole_listing: Whether `times` and `skip` count readings of a listing instead of requests. A reading is the
+        whole_listing: Whether `times` and `skip` count fetches of a listing instead of requests. A fetch is the
             request for the first page and those for the following ones.
         fraction: Hits only this share of the listings (of the pages, if it counts per page), always the same ones.
         after_records: Hits only pages that start after at least this many records of their listing.
@@ -85,7 +85,7 @@ class Fault:
     raw: bytes = b"null"
     hits: int = dataclasses.field(default=0, init=False)
     _matched: Counter[object] = dataclasses.field(default_factory=Counter[object], init=False, repr=False)
-    _is_reading_hit: dict[str, bool] = dataclasses.field(default_factory=dict[str, bool], init=False, repr=False)
+    _is_fetch_hit: dict[str, bool] = dataclasses.field(default_factory=dict[str, bool], init=False, repr=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.kind, int) and not _LOWEST_STATUS <= self.kind <= _HIGHEST_STATUS:
@@ -109,7 +109,7 @@ class Fault:
         if self.times == 0 or not matches(self.match, request):
             return False
         if self.whole_listing:
-            is_hit = self._count_reading(request) and self._applies(request)
+            is_hit = self._count_fetch(request) and self._applies(request)
         else:
             is_hit = self._applies(request) and self._count(request)
         self.hits += is_hit
@@ -125,12 +125,12 @@ class Fault:
             return False
         return self.fraction >= 1 or _draw(self.kind, self._counted(request)) < self.fraction
 
-    def _count_reading(self, request: ReceivedRequest) -> bool:
-        """Count the request for a first page, and return whether the reading that a request belongs to is hit."""
+    def _count_fetch(self, request: ReceivedRequest) -> bool:
+        """Count the request for a first page, and return whether the fetch that a request belongs to is hit."""
         listing = request.listing
         if "offset" not in request.query:
-            self._is_reading_hit[listing] = self._count(request)
-        return self._is_reading_hit.get(listing, False)
+            self._is_fetch_hit[listing] = self._count(request)
+        return self._is_fetch_hit.get(listing, False)
 
     def _count(self, request: ReceivedRequest) -> bool:
         key = self._counted(request) if self.counted_per != "fault" else ""
@@ -139,7 +139,7 @@ class Fault:
         return number >= self.skip and (self.times is None or number < self.skip + self.times)
 
     def _counted(self, request: ReceivedRequest) -> tuple[str, int]:
-        """Return the listing, or its page, as a key that is the same for every reading."""
+        """Return the listing, or its page, as a key that is the same for every fetch."""
         offset = request.query.get("offset", "") if self.counted_per == "page" else ""
         return request.listing, count_records_before(offset)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asana_assets.sandbox.data.organization import Organization
 
 _Build: TypeAlias = "Callable[[Organization, int], list[Fault]]"
-"""Takes the organization, and how many readings of each listing are correct before the one that is not."""
+"""Takes the organization, and how many fetches of each listing are correct before the one that is not."""
 
 _WORKSPACES = "/workspaces"
 _USERS = "/users?workspace={gid}"
@@ -71,12 +71,12 @@ def _always(*matches: str, kind: FaultKind, **options: Unpack[FaultOptions]) -> 
 
 
 def _once(*matches: str, kind: FaultKind, **options: Unpack[FaultOptions]) -> _Build:
-    """Hit one reading of each listing, from its first page to its last."""
+    """Hit one fetch of each listing, from its first page to its last."""
     return _from_then_on(*matches, kind=kind, **{**options, "times": 1})
 
 
 def _from_then_on(*matches: str, kind: FaultKind, **options: Unpack[FaultOptions]) -> _Build:
-    """Hit every reading of each listing after those that are skipped."""
+    """Hit every fetch of each listing after those that are skipped."""
 
     def build(_organization: Organization, skip: int) -> list[Fault]:
         counted: FaultOptions = {**options, "skip": skip, "counted_per": "listing", "whole_listing": True}
@@ -118,7 +118,7 @@ def _broken_records(_organization: Organization, _skip: int) -> list[Fault]:
 
 
 MISBEHAVIORS: dict[str, Misbehavior] = {
-    # One wrong answer.
+    # One wrong response.
     "empty_workspaces": Misbehavior(
         description="The list of workspaces is empty once.", build=_once(_WORKSPACES, kind="empty_listing")
     ),

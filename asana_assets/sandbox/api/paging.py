@@ -43,10 +43,10 @@ def build_page(
     """
     query, listing = request.query, paged.listing
     limit = parse_limit(query)
-    now = time.time()
+    now, listing_name = time.time(), request.listing
     start, records_before = 0, 0
     if query.get("offset"):
-        position = offsets.decode(query["offset"], request.listing, now)
+        position = offsets.decode(query["offset"], listing_name, now)
         start, records_before = bisect_right(listing.ranks, position.rank), position.records_before
     page: list[Object] = []
     end, count = start, len(listing.objects)
@@ -68,7 +68,7 @@ def build_page(
     if not has_more:
         return b'{"data":[%b],"next_page":null}' % data
     position = Position(rank=listing.ranks[end - 1], records_before=records_before + len(page))
-    offset = offsets.issue(position, request.listing, now)
+    offset = offsets.issue(position, listing_name, now)
     path = f"{request.path}?{urlencode({**query, 'offset': offset})}"
     next_page = msgspec.json.encode({"offset": offset, "path": path, "uri": f"{base_url}{path}"})
     return b'{"data":[%b],"next_page":%b}' % (data, next_page)

@@ -54,7 +54,7 @@ class RelationChanges(TaskChanges):
             return gid
 
     def add_dependency(self, gid: str, dependency_gid: str, *, touch: bool = True) -> str:
-        """Make a task depend on another one, which is not modified."""
+        """Add a dependency of a task on another one, which is not modified."""
         with self.lock:
             task, dependency = self.get(gid, "task"), self.get(dependency_gid, "task")
             task.fields["dependencies"] = (*task.refs("dependencies"), dependency)
@@ -63,7 +63,7 @@ class RelationChanges(TaskChanges):
             return gid
 
     def remove_dependency(self, gid: str, dependency_gid: str, *, touch: bool = True) -> str:
-        """Make a task no longer depend on another one, which is not modified."""
+        """Remove a dependency of a task on another one, which is not modified."""
         with self.lock:
             task, dependency = self.get(gid, "task"), self.get(dependency_gid, "task")
             task.fields["dependencies"] = _without(task.refs("dependencies"), dependency)
@@ -90,7 +90,7 @@ class RelationChanges(TaskChanges):
             return gid
 
     def touch_together(self, gids: Iterable[str]) -> str:
-        """Give tasks the same new `modified_at`, and return it."""
+        """Set the same new `modified_at` on several tasks, and return it."""
         with self.lock:
             tasks = [self.get(gid, "task") for gid in gids]
             for task in tasks:

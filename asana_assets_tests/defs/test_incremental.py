@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 
 from asana_assets.defs.resources import LakeResource
-from asana_assets.sandbox.data.model import Value
 from asana_assets.sync.sync_state import SyncState
 from asana_assets_tests.support.mutations import mutate, mutate_hidden, paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures, metadata
@@ -74,6 +73,16 @@ def test_a_change_during_a_failing_search_is_found_by_the_next_sync(make_warehou
         assert now > search_from
 
 
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_the_clocks_of_asana_and_this_host_may_differ(make_warehouse: MakeWarehouse, hours: int) -> None:
+    warehouse = make_warehouse(clock_skew=hours * 3600)
+    warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
+    warehouse.sync()
+    mutate_hidden(warehouse)
+    warehouse.sync()
+    warehouse.assert_matches_asana(paid(warehouse))
+
+
 @pytest.mark.slow
 def test_only_the_children_of_changed_tasks_are_fetched_again(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
@@ -95,47 +104,30 @@ def test_only_the_children_of_changed_tasks_are_fetched_again(make_warehouse: Ma
     warehouse.assert_matches_asana(paid(warehouse))
 
 
-def change_silently(warehouse: Warehouse, task_gid: str, fields: Mapping[str, Value]) -> str:
-    """Change fields of a task without changing its `modified_at`, and return the gid of the story about it."""
-    organization = warehouse.asana.organization
-    with organization.lock:
-        task = organization.get(task_gid, "task")
-        task.fields |= fields
-        story = organization.new_story(task, "changed", "changed this task", organization.now(), organization.me)
-        organization.mark_changed()
-        return story.gid
-
-
 def silent_changes(warehouse: Warehouse) -> dict[str, str]:
     """Change tasks of one project in every way that `modified_at` may not show; return the new stories by task."""
     organization = warehouse.asana.organization
-    project = organization.get(organization.edge_cases["main_project"], "project")
-    section = organization.sections[project.gid][-1]
-    tasks = [task for task in organization.tasks_of_project(project.gid).objects if not task.ref("parent")]
-    moved = next(task for task in tasks if organization.placements[project.gid][task.gid].section is not section)
+    project = organization.edge_cases["main_project"]
+    section = organization.sections[project][-1].gid
+    tasks = [task for task in organization.tasks_of_project(project).objects if not task.ref("parent")]
+    moved = next(task for task in tasks if organization.placements[project][task.gid].section.gid != section)
     valued = next(task for task in tasks if task.fields.get("custom_fields") and task is not moved)
     others = [task for task in tasks if task is not moved and task is not valued]
-    fields = valued.fields["custom_fields"]
-    assert isinstance(fields, tuple)
-    values: tuple[Value, ...] = tuple(
-        {**field, "text_value": "Changed", "is_formula_field": False} for field in fields if isinstance(field, dict)
-    )
-    tag = organization.get(str(warehouse.asana.truth("tags", paid(warehouse))[0]["gid"]), "tag")
-    users = warehouse.asana.truth("users", paid(warehouse))
-    follower = next(
-        organization.get(str(user["gid"]), "user")
-        for user in users
-        if user["gid"] not in {one.gid for one in others[1].refs("followers")}
-    )
-    organization.place(moved, project, section, organization.new_rank())
-    changes: list[tuple[str, Mapping[str, Value]]] = [
-        (moved.gid, {}),
-        (valued.gid, {"custom_fields": values}),
-        (others[0].gid, {"tags": (*others[0].refs("tags"), tag)}),
-        (others[1].gid, {"followers": (*others[1].refs("followers"), follower)}),
-        (others[2].gid, {"dependencies": (*others[2].refs("dependencies"), others[0])}),
+    tag = str(warehouse.asana.truth("tags", paid(warehouse))[0]["gid"])
+    followers = {user.gid for user in others[1].refs("followers")}
+    users = [str(user["gid"]) for user in warehouse.asana.truth("users", paid(warehouse))]
+    projects = [one.gid for one in organization.projects(paid(warehouse))]
+    another = next(gid for gid in projects if gid not in organization.task_projects[others[4].gid])
+    field = next(one for one in valued.fields["custom_fields"] if one["type"] == "text")  # pyright: ignore[reportGeneralTypeIssues, reportOptionalIterable, reportIndexIssue, reportArgumentType, reportCallIssue] - any JSON
+    changed = [
+        organization.move_task(moved.gid, section, touch=False),
+        organization.set_custom_field(valued.gid, str(field["gid"]), "Changed", touch=False),
+        organization.tag_task(others[0].gid, tag, touch=False),
+        organization.follow_task(others[1].gid, next(gid for gid in users if gid not in followers), touch=False),
+        organization.add_dependency(others[2].gid, others[3].gid, touch=False),
+        organization.add_to_project(others[4].gid, another, touch=False),
     ]
-    return {gid: change_silently(warehouse, gid, changed) for gid, changed in changes}
+    return {gid: organization.stories[gid][-1].gid for gid in changed}
 
 
 def requests_for(warehouse: Warehouse, task_gids: Mapping[str, str]) -> int:

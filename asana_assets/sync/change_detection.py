@@ -15,9 +15,12 @@ import pyarrow.compute as pc
 from asana_assets.asana.field_types import Array
 from asana_assets.sync.versions import accepts
 
-# Age limits are spread by gid over the last 1/3 of the configured age, so that parents that were first fetched on the
-# same day do not all become stale on the same day.
+# Age limits are spread over the last 1/3 of the configured age, so that parents that were first fetched on the same day
+# do not all become stale on the same day. A gid's limit differs from fetch to fetch: with one that is its own, all gids
+# whose limits are of 21, 24 or 28 days meet again on day 168, whenever they started.
 _AGE_JITTER = 3
+
+_MULTIPLIERS = (0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93)  # odd and irregular, as in hash functions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +50,8 @@ def decide_stale(
         state: `parent_gid`, `version` and `_synced_at` of the last fetches; one row per gid.
         changed: Gids that are stale in any case.
         now: Current time (UTC).
-        max_age: Parents fetched longer ago than this are stale; None for no limit. A gid's own limit is up to a third
-            shorter.
+        max_age: Parents fetched longer ago than this are stale; None for no limit. The limit of a fetch is up to a
+            third shorter.
     """
     gids = parents["gid"].combine_chunks().cast(pa.string())
     positions = pc.index_in(gids, value_set=state["parent_gid"].combine_chunks())
@@ -59,7 +62,7 @@ def decide_stale(
     if max_age is not None:
         fetched_at = state["_synced_at"].combine_chunks().take(positions)
         age = pc.subtract(pa.scalar(now, fetched_at.type), fetched_at).cast(pa.int64())
-        limit = pc.multiply(_age_limit_fraction(gids), pa.scalar(max_age / dt.timedelta(microseconds=1)))
+        limit = pc.multiply(_age_limit_fraction(gids, fetched_at), pa.scalar(max_age / dt.timedelta(microseconds=1)))
         stale = pc.or_(stale, pc.fill_null(pc.greater_equal(age.cast(pa.float64()), limit), pa.scalar(value=True)))
     return cast("Array", stale)
 
@@ -80,8 +83,13 @@ def outdated_state(parents: pa.Table, state: pa.Table) -> pa.Table:
     return rows.set_column(rows.schema.get_field_index("version"), "version", current.filter(outdated))
 
 
-def _age_limit_fraction(gids: Array) -> Array:
-    """Return each gid's fraction of the age limit, above 1 - 1/`_AGE_JITTER` and up to 1."""
-    last_digits = pc.utf8_slice_codeunits(gids, -3)
+def _age_limit_fraction(gids: Array, fetched_at: Array) -> Array:
+    """Return the fraction of the age limit for each fetch of each gid, above 1 - 1/`_AGE_JITTER` and up to 1."""
+    last_digits = pc.utf8_slice_codeunits(gids, -9)
     digits = pc.if_else(pc.string_is_ascii(last_digits), pc.replace_substring_regex(last_digits, "[^0-9]", "0"), "0")
-    return pc.subtract(pa.scalar(1.0), pc.divide(digits.cast(pa.float64()), pa.scalar(1000.0 * _AGE_JITTER)))
+    mixed = pc.add(digits.cast(pa.uint64()), fetched_at.cast(pa.int64()).cast(pa.uint64()))
+    for multiplier in _MULTIPLIERS:
+        mixed = pc.multiply(mixed, pa.scalar(multiplier, pa.uint64()))  # modulo 2**64
+        mixed = pc.bit_wise_xor(mixed, pc.shift_right(mixed, pa.scalar(32, pa.uint64())))
+    random_bits = pc.bit_wise_and(mixed, pa.scalar(1023, pa.uint64())).cast(pa.float64())
+    return pc.subtract(pa.scalar(1.0), pc.divide(random_bits, pa.scalar(1024.0 * _AGE_JITTER)))

@@ -334,6 +334,7 @@ TASKS = Endpoint(
             params={"assignee": "{parent}", "workspace": "{workspace}"},
             parent=USERS,
             parent_ref="assignee_gid",
+            is_optional=True,
             version_columns=(),
         ),
     ),

@@ -40,6 +40,7 @@ class Listing:
         only_if: Column of the parent's table that must not be null, false or 0 for the parent to be fetched. A number
             is also the expected number of records.
         parent_ref: Column of this endpoint's table that references the parent, or a list of parents.
+        is_optional: Whether the endpoint can do without the parents of this listing, should their own be refused.
         recursive: Whether fetched rows are parents themselves, to any depth, under the same `only_if`.
         version_columns: Columns of the parent's table that show whether its listing may have changed: a parent is
             stale if they differ from those at its last fetch, or after `Endpoint.refresh_after_days`. Empty: only the
@@ -53,6 +54,7 @@ class Listing:
     parent_column: str = "gid"
     only_if: str | None = None
     parent_ref: str = "workspace_gid"
+    is_optional: bool = False
     recursive: bool = False
     version_columns: tuple[str, ...] | None = None
     count_field: tuple[str, str] | None = None

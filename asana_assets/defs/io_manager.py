@@ -138,7 +138,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         endpoint, workspace_gid = extract.endpoint, extract.workspace_gid
 
         def replace_children(parents: Array, batches: list[pa.RecordBatch]) -> None:
-            if len(parents):
+            if len(parents) or batches:
                 self.lake.iceberg.replace_parents(
                     table,
                     workspace_gid,
@@ -233,14 +233,17 @@ def _stats_metadata(stats: ExtractStats) -> dict[str, Any]:
         "throttle_wait_seconds": round(stats.request_stats.throttle_wait_seconds, 3),
         "parents": stats.parents,
         "parents_stale": stats.parents_stale,
-        "parents_fetched": stats.parents_fetched - len(stats.forbidden),
+        "parents_fetched": stats.parents_fetched - len(stats.skipped),
         "parents_unchanged": unchanged - stats.resumed,
         "parents_resumed": stats.resumed,
-        "skipped_parents": len(stats.forbidden),
+        "skipped_parents": len(stats.skipped),
+        "truncated_parents": len(stats.truncated),
         "deleted_parents": stats.deleted,
         "rows_fetched": stats.rows,
         "rows_carried_over": stats.carried_over,
         "rows_with_unmapped_values": stats.unmapped,
+        "records_skipped": stats.records_skipped,
+        "texts_repaired": stats.texts_repaired,
         "plan_unavailable": stats.not_on_plan,
         "deprecation_notices": sorted(stats.request_stats.deprecation_notices),
     }

@@ -27,6 +27,14 @@ from asana_assets.sync.resume import SYNC_TAG, decide_start
 Extract: TypeAlias = FullExtract | ChildExtract
 
 
+_OPTIONAL_UPSTREAM = {
+    endpoint.name: endpoint
+    for endpoint in ENDPOINTS
+    if (listings := [one for other in ENDPOINTS for one in other.listings if one.parent is endpoint])
+    and all(listing.is_optional for listing in listings)
+}  # endpoints that all of their dependents can do without
+
+
 def _downstream_depth(endpoint: Endpoint) -> int:
     return max((1 + _downstream_depth(other) for other in ENDPOINTS if endpoint.name in other.upstream), default=0)
 
@@ -59,7 +67,9 @@ class SyncConfig(dg.Config):
         "By default each endpoint has its own limit.",
     )
     accept_row_count_drop: bool = Field(
-        default=False, description="Accept that the table has lost more than half of its rows."
+        default=False,
+        description="Accept that the table has lost more than half of its rows, or all of them because the workspace's "
+        "plan no longer includes the endpoint.",
     )
     checkpoint_rows: int = Field(
         default=50_000,
@@ -99,6 +109,9 @@ class _ExtractBuilder:
             Failure: The upstream asset was never materialized.
             LakeError: The table cannot be read.
         """
+        if name in _OPTIONAL_UPSTREAM:
+            stored = self.lake.stored_rows(_OPTIONAL_UPSTREAM[name], self.workspace_gid)
+            return stored.columns(columns)
         return load_rows(self.lake, name, self.workspace_gid, columns, by_workspace=name != WORKSPACES.name)
 
     def build(self, endpoint: Endpoint, upstream: Mapping[str, pa.Table]) -> Extract:
@@ -124,6 +137,8 @@ class _ExtractBuilder:
             ),
             client=self.asana.client,
             search=self.asana.search,
+            is_optional=endpoint.name in _OPTIONAL_UPSTREAM,
+            accept_deletions=config.accept_row_count_drop,
         )
         if not endpoint.is_child:
             return FullExtract(context)

@@ -128,7 +128,7 @@ class Probe:
     def rows(self, endpoint: Endpoint, pages: Sequence[Page]) -> pa.Table:
         """Return the rows on the pages, once each, with the needed columns."""
         fetched = [FetchedPage(page, "") for page in pages]
-        batches = [RowBuilder(endpoint).build(fetched, self.workspace_gid)] if fetched else []
+        batches = [RowBuilder(endpoint).build(fetched, self.workspace_gid).batch] if fetched else []
         return drop_duplicates(pa.Table.from_batches(batches, endpoint.schema).select(self.columns(endpoint)))
 
     def _count_records(self, listing: Listing, parent_gid: str, page: Page) -> int:

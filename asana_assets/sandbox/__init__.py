@@ -7,8 +7,10 @@ It imports nothing from the rest of the project, and is imported only by tests a
 """
 
 from asana_assets.sandbox.api.application import LogEntry
-from asana_assets.sandbox.api.faults import FIRST_ATTEMPT_KINDS, Fault, FaultKind, FaultPlan
+from asana_assets.sandbox.api.fault_kinds import FaultKind, FaultOptions
+from asana_assets.sandbox.api.faults import FIRST_ATTEMPT_KINDS, Fault, FaultPlan
 from asana_assets.sandbox.api.fields import ALL_FIELDS, ENDPOINTS
+from asana_assets.sandbox.api.misbehaviors import MISBEHAVIORS, Misbehavior
 from asana_assets.sandbox.api.request import ReceivedRequest
 from asana_assets.sandbox.context import TOKEN, Sandbox
 from asana_assets.sandbox.data.organization import Organization
@@ -19,12 +21,15 @@ __all__ = [
     "ALL_FIELDS",
     "ENDPOINTS",
     "FIRST_ATTEMPT_KINDS",
+    "MISBEHAVIORS",
     "SCALES",
     "TOKEN",
     "Fault",
     "FaultKind",
+    "FaultOptions",
     "FaultPlan",
     "LogEntry",
+    "Misbehavior",
     "Organization",
     "ReceivedRequest",
     "Sandbox",

@@ -8,16 +8,20 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 from typing import TYPE_CHECKING
 
 from asana_assets.sandbox.api.fields import ENDPOINTS
+from asana_assets.sandbox.api.misbehaviors import MISBEHAVIORS
 from asana_assets.sandbox.context import Sandbox
 from asana_assets.sandbox.data.scale import SCALES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+_HELP_WIDTH = 100  # characters
+_NAME_WIDTH = 24
 _SHARE_OF_LIMIT = 0.99  # a client exactly at the limit would occasionally be rejected
 
 
@@ -36,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         jitter=options.latency / 2,
         requests_per_minute=options.requests_per_minute or None,
         port=options.port,
+        misbehavior=options.misbehave,
     )
     with sandbox:
         code = _run(sandbox, command, options.requests_per_minute) if command else _serve(sandbox)
@@ -48,10 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m asana_assets.sandbox",
         usage="%(prog)s [OPTIONS] [-- COMMAND ...]",
-        description="Simulate Asana's API on a local port, with generated data, until interrupted. "
-        "With a COMMAND, run it against the simulation and exit with its exit code.",
-        epilog="COMMAND runs with ASANA_BASE_URL and ASANA_ACCESS_TOKEN set to the simulation. If there is a rate "
-        "limit and ASANA_REQUESTS_PER_SECOND is not set, it is set to 99 % of the limit.",
+        description=_wrap(
+            "Simulate Asana's API on a local port, with generated data, until interrupted. With a COMMAND, run it "
+            "against the simulation and exit with its exit code."
+        ),
+        epilog=_epilog(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=0, help="Port to listen on. Default: a free port.")
     parser.add_argument(
@@ -79,11 +86,41 @@ def _parser() -> argparse.ArgumentParser:
         help="Rate limit; 0 disables it. Default: %(default)s, the limit of a paid plan.",
     )
     parser.add_argument(
+        "--misbehave",
+        action="append",
+        choices=MISBEHAVIORS,
+        default=[],
+        metavar="NAME",
+        help="Misbehave as a real server once did; see the names below. Can be repeated.",
+    )
+    parser.add_argument(
         "--truth",
         action="store_true",
         help="At the end, print how many rows a complete sync contains and how many requests it takes at least.",
     )
     return parser
+
+
+def _epilog() -> str:
+    """Return what the help text says after the options: about COMMAND, and about the names of misbehavior."""
+    about_command = (
+        "COMMAND runs with ASANA_BASE_URL and ASANA_ACCESS_TOKEN set to the simulation. If there is a rate limit and "
+        "ASANA_REQUESTS_PER_SECOND is not set, it is set to 99 % of the limit."
+    )
+    about_names = (
+        "Names for --misbehave. Only responses are wrong; --truth prints what a correct sync contains. A first sync is "
+        "not affected by what happens once or to fields: it starts with the second fetch of each listing."
+    )
+    indent = " " * _NAME_WIDTH
+    descriptions = [
+        _wrap(f"  {name:{_NAME_WIDTH - 2}}{behavior.description}", subsequent_indent=indent)
+        for name, behavior in MISBEHAVIORS.items()
+    ]
+    return "\n".join([_wrap(about_command), "", _wrap(about_names), *descriptions])
+
+
+def _wrap(text: str, subsequent_indent: str = "") -> str:
+    return textwrap.fill(text, _HELP_WIDTH, subsequent_indent=subsequent_indent)
 
 
 def _serve(sandbox: Sandbox) -> int:

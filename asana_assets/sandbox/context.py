@@ -14,15 +14,16 @@ import uvicorn
 from asana_assets.sandbox import expected
 from asana_assets.sandbox.api.application import PREFIX, Application, LogEntry, Options
 from asana_assets.sandbox.api.faults import Fault, FaultPlan, Faults
+from asana_assets.sandbox.api.misbehaviors import find_misbehavior
 from asana_assets.sandbox.data import tables
 from asana_assets.sandbox.data.scenario import build_organization
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
-    from typing import Self
+    from typing import Self, Unpack
 
-    from asana_assets.sandbox.api.faults import FaultKind, Match
-    from asana_assets.sandbox.api.responses import RetryAfter
+    from asana_assets.sandbox.api.fault_kinds import FaultKind, FaultOptions, Match
     from asana_assets.sandbox.data.model import JSON
     from asana_assets.sandbox.data.organization import Organization
     from asana_assets.sandbox.data.scale import Scale
@@ -76,6 +77,9 @@ class Sandbox:
         max_concurrent_requests: Limit of each token; more are rejected with 429.
         offset_lifetime_seconds: How long an offset is valid.
         faults: Lets a fraction of first attempts fail.
+        misbehavior: Names of behaviors of `MISBEHAVIORS`. Those that affect each listing once affect its second
+            fetch.
+        clock_skew: Seconds that the server's clock, which the header `Date` and `modified_at` show, is ahead.
         port: 0 selects a free port.
     """
 
@@ -95,12 +99,17 @@ class Sandbox:
         max_concurrent_requests: int = 50,
         offset_lifetime_seconds: float = 900,
         faults: FaultPlan | None = None,
+        misbehavior: Sequence[str] = (),
+        clock_skew: float = 0,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.organization = organization or build_organization(seed=seed, scale=scale)
         self.tokens = tokens
+        self.organization.clock_skew = clock_skew
         self.faults = Faults(faults)
+        for name in misbehavior:
+            self.misbehave(name, skip=1)
         options = Options(
             latency=latency,
             jitter=jitter,
@@ -168,31 +177,21 @@ class Sandbox:
 
     # -- controls
 
-    def add_fault(
-        self,
-        match: Match,
-        kind: FaultKind,
-        *,
-        times: int | None = None,
-        skip: int = 0,
-        retry_after: RetryAfter = None,
-        message: str | None = None,
-        body: JSON = None,
-        hang_seconds: float = 30,
-    ) -> Fault:
-        """Add a fault for the requests that match. `Fault` documents the arguments."""
-        return self.faults.add(
-            Fault(
-                match=match,
-                kind=kind,
-                times=times,
-                skip=skip,
-                retry_after=retry_after,
-                message=message,
-                body=body,
-                hang_seconds=hang_seconds,
-            )
-        )
+    def add_fault(self, match: Match, kind: FaultKind, **options: Unpack[FaultOptions]) -> Fault:
+        """Add a fault for the requests that match. `Fault` documents the options."""
+        return self.faults.add(Fault(match=match, kind=kind, **options))
+
+    def misbehave(self, name: str, *, skip: int = 0) -> list[Fault]:
+        """Behave as `MISBEHAVIORS` describes under this name from now on, and return the added faults.
+
+        Behaviors that affect each listing once affect its fetch after the next `skip`.
+
+        Raises:
+            ValueError: There is no such behavior.
+        """
+        behavior = find_misbehavior(name)
+        self.organization.clock_skew += behavior.clock_skew
+        return [self.faults.add(fault) for fault in behavior.build(self.organization, skip)]
 
     def revoke_token(self, token: str | None = None) -> None:
         """Reject a token, by default the first, with 401 from now on."""

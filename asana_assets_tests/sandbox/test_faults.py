@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from asana_assets.sandbox import FaultKind
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 429, 451, 500, 502, 503, 504])
+@pytest.mark.parametrize(
+    "status", [400, 401, 402, 403, 404, 408, 410, 422, 424, 429, 451, 500, 502, 503, 504, 520, 529, 598, 599]
+)
 def test_a_status_fault_hits_the_given_number_of_times(client: SandboxClient, status: int) -> None:
     fault = client.sandbox.add_fault("/users/me", status, times=2)
     assert [client.get("/users/me").status_code for _ in range(3)] == [status, status, 200]
@@ -38,6 +41,42 @@ def test_message_body_and_header_of_an_error_can_be_chosen(client: SandboxClient
     client.sandbox.add_fault("*", 418, times=1, body={"teapot": True}, retry_after=7)
     response = client.get("/users/me")
     assert (response.status_code, response.json(), response.headers["Retry-After"]) == (418, {"teapot": True}, "7")
+
+
+def test_an_error_can_be_an_html_page_with_any_header(client: SandboxClient) -> None:
+    client.sandbox.add_fault("*", 502, content=b"<html>Bad gateway</html>", headers={"Server": "a proxy"})
+    response = client.get("/users/me")
+    assert (response.status_code, response.text) == (502, "<html>Bad gateway</html>")
+    assert [response.headers[name] for name in ("Content-Type", "Server")] == ["text/html", "a proxy"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_leads_to_a_login_page_or_a_given_location(client: SandboxClient, status: int) -> None:
+    client.sandbox.add_fault("*", status, times=1)
+    client.sandbox.add_fault("*", status, times=1, headers={"Location": "https://elsewhere.example.com/"})
+    headers = {"Authorization": f"Bearer {client.sandbox.token}"}
+    url = f"{client.sandbox.url}/users/me"
+    responses = [requests.get(url, headers=headers, timeout=10, allow_redirects=False) for _ in range(2)]
+    assert [response.status_code for response in responses] == [status, status]
+    assert [response.headers["Location"] for response in responses] == [
+        "https://login.example.com/sso",
+        "https://elsewhere.example.com/",
+    ]
+
+
+def test_a_204_has_no_body(client: SandboxClient) -> None:
+    client.sandbox.add_fault("*", 204, times=1)
+    response = client.get("/users/me")
+    assert (response.status_code, response.content) == (204, b"")
+    assert client.get("/users/me").status_code == 200
+
+
+@pytest.mark.parametrize("value", [0, -5, "soon", 10**9, 1.5, "Wed, 21 Oct 2015 07:28:00 GMT"])
+@pytest.mark.parametrize("status", [429, 503, 400])
+def test_retry_after_can_be_absurd_with_any_status(client: SandboxClient, status: int, value: float | str) -> None:
+    client.sandbox.add_fault("*", status, retry_after=value)
+    response = client.get("/users/me")
+    assert (response.status_code, response.headers["Retry-After"]) == (status, str(value))
 
 
 def test_retry_after_can_be_omitted_or_a_date(client: SandboxClient) -> None:
@@ -79,6 +118,15 @@ def test_a_hang_outlasts_the_client_timeout_and_does_not_block_later_requests(cl
     with pytest.raises(requests.ReadTimeout):
         requests.get(f"{client.sandbox.url}/workspaces", headers=headers, timeout=0.1)
     assert client.get("/workspaces").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["slow", "trickle"])
+def test_a_correct_response_can_be_late_or_slow(client: SandboxClient, kind: FaultKind) -> None:
+    correct = client.get("/workspaces").content
+    client.sandbox.add_fault("*", kind, hang_seconds=0.4)
+    started = time.monotonic()
+    assert client.get("/workspaces").content == correct
+    assert time.monotonic() - started >= 0.4
 
 
 def test_a_repeated_offset_leads_back_to_the_same_page(client: SandboxClient) -> None:
@@ -136,18 +184,18 @@ def test_a_fault_matches_by_template_query_or_predicate(match: str, expected: bo
 def test_a_plan_hits_its_fraction_of_first_attempts_and_no_second_attempt() -> None:
     faults = Faults(FaultPlan(fraction=0.2))
     first_attempts = [ReceivedRequest(method="GET", path=f"/tasks/{n}", query={}, token="") for n in range(2000)]
-    hit = Counter(fault.kind for request in first_attempts if (fault := faults.take(request)) is not None)
+    hit = Counter(fault.kind for request in first_attempts for fault in faults.take(request))
     assert 340 < hit.total() < 460
     assert set(hit) == set(FIRST_ATTEMPT_KINDS)
     assert max(hit.values()) - min(hit.values()) <= 1
-    assert [faults.take(request) for request in first_attempts] == [None] * 2000
+    assert [faults.take(request) for request in first_attempts] == [[]] * 2000
 
 
 def test_a_plan_hits_the_same_requests_with_the_same_seed() -> None:
     def hit(seed: int) -> list[int]:
         faults = Faults(FaultPlan(fraction=0.3, seed=seed))
         first_attempts = (ReceivedRequest(method="GET", path=f"/tasks/{n}", query={}, token="") for n in range(100))
-        return [number for number, request in enumerate(first_attempts) if faults.take(request) is not None]
+        return [number for number, request in enumerate(first_attempts) if faults.take(request)]
 
     assert hit(1) == hit(1)
     assert hit(1) != hit(2)

@@ -15,14 +15,15 @@ import msgspec
 from asana_assets.sandbox.api import errors
 from asana_assets.sandbox.api.delivery import Delivery, send_response, wait_for_disconnect
 from asana_assets.sandbox.api.errors import ApiError
-from asana_assets.sandbox.api.faults import Faults, apply_fault
+from asana_assets.sandbox.api.fault_effects import apply_faults
+from asana_assets.sandbox.api.faults import Faults
 from asana_assets.sandbox.api.fields import compact_fields, single_fields
 from asana_assets.sandbox.api.limits import Window, retry_after
 from asana_assets.sandbox.api.offsets import Offsets
 from asana_assets.sandbox.api.paging import build_page
 from asana_assets.sandbox.api.render import Encoder
 from asana_assets.sandbox.api.request import ReceivedRequest
-from asana_assets.sandbox.api.responses import error_response, ok_response
+from asana_assets.sandbox.api.responses import error_response, http_date, ok_response
 from asana_assets.sandbox.api.routes import dispatch
 from asana_assets.sandbox.api.routes.lookup import Lookup
 from asana_assets.sandbox.api.routes.results import Counts, UnpagedListing
@@ -49,7 +50,7 @@ class LogEntry:
         token: `token 1` for the server's first token, and so on; empty for any other.
         in_flight: How many requests of this token were being processed when it was received, including itself.
         status: Of the response; 0 before it is sent, and if the connection was reset instead.
-        fault: Kind of the fault that hit it; empty if none did.
+        fault: Kind of the fault that hit it, or kinds joined by `+`; empty if none did.
         finished: When it was finished, as `received`; 0 before.
     """
 
@@ -106,6 +107,7 @@ class Application:
         self._token_names = {token: f"token {number}" for number, token in enumerate(tokens, 1)}
         self._lookup = Lookup(organization, options.search_lag)
         self._encoder = Encoder()
+        self._date: tuple[int, Header] = (0, (b"date", b""))
         self._latencies = Random(options.seed)  # noqa: S311 - not a secret
 
     def revoke_token(self, token: str) -> None:
@@ -141,7 +143,7 @@ class Application:
             if delivery.hang_seconds > 0:
                 await wait_for_disconnect(receive, delivery.hang_seconds)
             entry.status = delivery.status  # before sending: clients read the log as soon as they have the response
-            await send_response(delivery, send)
+            await send_response(delivery, send, self._date_header())
         finally:
             if known:
                 self._in_flight[known] -= 1
@@ -152,14 +154,14 @@ class Application:
             self._admit(request, entry)
         except ApiError as error:
             return Delivery(response=_to_response(error))
-        fault = self.faults.take(request)
-        if fault is not None:
-            entry.fault = str(fault.kind)
+        faults = self.faults.take(request)
+        if faults:
+            entry.fault = "+".join(str(fault.kind) for fault in faults)
         if self.options.latency > 0:
             deviation = self._latencies.uniform(-self.options.jitter, self.options.jitter)
             await asyncio.sleep(max(0, self.options.latency + deviation))
-        if fault is not None:
-            return apply_fault(fault, request, lambda: self._respond(request))
+        if faults:
+            return apply_faults(faults, request, self._respond, self.organization.server_time())
         return Delivery(response=self._respond(request))
 
     def _admit(self, request: ReceivedRequest, entry: LogEntry) -> None:
@@ -185,6 +187,13 @@ class Application:
                 return ok_response(self._build_body(request, dispatch(self._lookup, request.path, request.query)))
         except ApiError as error:
             return _to_response(error)
+
+    def _date_header(self) -> Header:
+        """Return the header `Date`, which is built once per second."""
+        second = int(self.organization.server_time())
+        if second != self._date[0]:
+            self._date = (second, (b"date", http_date(second).encode()))
+        return self._date[1]
 
     def _build_body(self, request: ReceivedRequest, result: Result) -> bytes:
         if isinstance(result, Counts):

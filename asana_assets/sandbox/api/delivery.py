@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from asana_assets.sandbox.api.responses import Response
+    from asana_assets.sandbox.api.responses import Header, Response
 
 Scope: TypeAlias = "dict[str, Any]"  # as ASGI defines it
 Message: TypeAlias = "dict[str, Any]"
 Receive: TypeAlias = "Callable[[], Awaitable[Message]]"
 Send: TypeAlias = "Callable[[Message], Awaitable[None]]"
+
+_PIECES = 20  # of a body that trickles
+_WITHOUT_BODY = frozenset({204, 304})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +31,13 @@ class Delivery:
         hang_seconds: Time before the response, cut short if the client disconnects.
         reset_after_bytes: Resets the connection after this many bytes of the body, although the headers announce the
             whole; None sends all of it.
+        trickle_seconds: Sends the body in pieces over this time; 0 sends it at once.
     """
 
     response: Response | None
     hang_seconds: float = 0
     reset_after_bytes: int | None = None
+    trickle_seconds: float = 0
 
     @property
     def status(self) -> int:
@@ -48,20 +53,31 @@ class _BoundSend(Protocol):
     __self__: _HasTransport
 
 
-async def send_response(delivery: Delivery, send: Send) -> None:
-    """Send the response, or as much of it as is to be sent. Does not wait `hang_seconds`."""
+async def send_response(delivery: Delivery, send: Send, date: Header) -> None:
+    """Send the response with the header `date`, or as much of it as is to be sent. Does not wait `hang_seconds`."""
     response = delivery.response
     if response is None:
         _reset(send)
         return
-    length = (b"content-length", b"%d" % len(response.body))
-    await send({"type": "http.response.start", "status": response.status, "headers": [*response.headers, length]})
+    headers = list(response.headers)
+    if not any(name == b"date" for name, _ in headers):
+        headers.append(date)
+    if response.status not in _WITHOUT_BODY:
+        headers.append((b"content-length", b"%d" % len(response.body)))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if delivery.reset_after_bytes is not None:
         sent = response.body[: delivery.reset_after_bytes]
         await send({"type": "http.response.body", "body": sent, "more_body": True})
         _reset(send)
         return
-    await send({"type": "http.response.body", "body": response.body})
+    body = response.body
+    if delivery.trickle_seconds > 0:
+        size = max(1, len(body) // _PIECES)
+        for _ in range(_PIECES):
+            await send({"type": "http.response.body", "body": body[:size], "more_body": True})
+            body = body[size:]
+            await asyncio.sleep(delivery.trickle_seconds / _PIECES)
+    await send({"type": "http.response.body", "body": body})
 
 
 async def wait_for_disconnect(receive: Receive, timeout_seconds: float) -> None:

@@ -13,6 +13,9 @@ _HELP = (
     "read the docs on errors: https://developers.asana.com/docs/errors"
 )
 RESULT_TOO_LARGE = "The result is too large. You should use pagination (may require specifying a workspace)!"
+RESULT_TRUNCATED = (
+    "The result was truncated because it is too large. Please use filters to reduce the number of results."
+)
 OFFSET_EXPIRED = "offset: Your pagination token has expired."
 OFFSET_INVALID = "offset: Your pagination token is invalid."
 NO_MATCHING_ROUTE = "No matching route for request"
@@ -27,13 +30,30 @@ DEFAULT_MESSAGES = {
     402: "Payment Required",
     403: "Forbidden",
     404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    408: "Request Timeout",
+    409: "Conflict",
+    410: "Gone",
     412: "Precondition Failed",
+    413: "Payload Too Large",
+    414: "URI Too Long",
+    422: "Unprocessable Content",
+    424: "Failed Dependency",
     429: RATE_LIMITED,
     451: "Unavailable For Legal Reasons",
     500: "Server Error",
     502: "Bad Gateway",
     503: "Service Unavailable",
     504: "Gateway Timeout",
+    507: "Insufficient Storage",
+    520: "Web Server Returned an Unknown Error",
+    521: "Web Server Is Down",
+    522: "Connection Timed Out",
+    523: "Origin Is Unreachable",
+    524: "A Timeout Occurred",
+    529: "Site Is Overloaded",
+    598: "Network Read Timeout Error",
 }
 """Messages by status, for errors without one of their own."""
 

@@ -11,13 +11,14 @@ import msgspec
 
 from asana_assets.sandbox.api import errors
 from asana_assets.sandbox.api.errors import ApiError
+from asana_assets.sandbox.api.offsets import Position
 from asana_assets.sandbox.api.request import parse_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from asana_assets.sandbox.api.offsets import Offsets
-    from asana_assets.sandbox.api.request import Query, ReceivedRequest
+    from asana_assets.sandbox.api.request import ReceivedRequest
     from asana_assets.sandbox.api.routes.results import PagedListing
     from asana_assets.sandbox.data.model import Object
 
@@ -42,11 +43,11 @@ def build_page(
     """
     query, listing = request.query, paged.listing
     limit = parse_limit(query)
-    listing_name = f"{request.path}?{urlencode(sorted(_listing_parameters(query).items()))}"
-    now = time.time()
-    start = 0
+    now, listing_name = time.time(), request.listing
+    start, records_before = 0, 0
     if query.get("offset"):
-        start = bisect_right(listing.ranks, offsets.decode(query["offset"], listing_name, now))
+        position = offsets.decode(query["offset"], listing_name, now)
+        start, records_before = bisect_right(listing.ranks, position.rank), position.records_before
     page: list[Object] = []
     end, count = start, len(listing.objects)
     page_size = _MAX_WITHOUT_LIMIT if limit is None else limit
@@ -66,12 +67,8 @@ def build_page(
         return b'{"data":[%b]}' % data
     if not has_more:
         return b'{"data":[%b],"next_page":null}' % data
-    offset = offsets.issue(listing.ranks[end - 1], listing_name, now)
+    position = Position(rank=listing.ranks[end - 1], records_before=records_before + len(page))
+    offset = offsets.issue(position, listing_name, now)
     path = f"{request.path}?{urlencode({**query, 'offset': offset})}"
     next_page = msgspec.json.encode({"offset": offset, "path": path, "uri": f"{base_url}{path}"})
     return b'{"data":[%b],"next_page":%b}' % (data, next_page)
-
-
-def _listing_parameters(query: Query) -> Query:
-    """Return the parameters that identify the listing: all except those of pagination and rendering."""
-    return {name: value for name, value in query.items() if name not in {"limit", "offset"} and name[:4] != "opt_"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TypeAlias
+from urllib.parse import urlencode
 
 from asana_assets.sandbox.api.errors import ApiError
 from asana_assets.sandbox.data.model import normalize_instant
@@ -26,6 +27,12 @@ class ReceivedRequest:
     path: str
     query: Query
     token: str
+
+    @property
+    def listing(self) -> str:
+        """The path and the parameters that identify the listing: all except those of pagination and rendering."""
+        names = sorted(name for name in self.query if name not in {"limit", "offset"} and name[:4] != "opt_")
+        return f"{self.path}?{urlencode([(name, self.query[name]) for name in names])}"
 
 
 def require(query: Query, name: str) -> str:

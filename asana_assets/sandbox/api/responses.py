@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from email.utils import formatdate
 from typing import TypeAlias
 
 import msgspec
@@ -43,14 +44,19 @@ def ok_response(body: bytes) -> Response:
     return Response(status=200, body=body, headers=_OK_HEADERS)
 
 
-def error_response(status: int, message: str, retry_after: RetryAfter = None) -> Response:
+def error_response(status: int, message: str, retry_after: float | str | None = None) -> Response:
     body = msgspec.json.encode(error_body(status, message))
-    return Response(status=status, body=body, headers=[_JSON, *_retry_after_header(retry_after)])
+    headers = [_JSON] if retry_after is None else [_JSON, (b"retry-after", str(retry_after).encode())]
+    return Response(status=status, body=body, headers=headers)
 
 
-def _retry_after_header(value: RetryAfter) -> list[Header]:
-    if value is None:
-        return []
-    if isinstance(value, timedelta):
-        value = format_datetime(datetime.now(UTC) + value, usegmt=True)
-    return [(b"retry-after", str(value).encode())]
+def with_headers(response: Response, headers: Mapping[str, str]) -> Response:
+    """Return the response with these headers instead of those of the same name."""
+    added = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    names = {name for name, _ in added}
+    return replace(response, headers=[*(header for header in response.headers if header[0] not in names), *added])
+
+
+def http_date(seconds: float) -> str:
+    """Format an instant of the Unix epoch as in the headers `Date` and `Retry-After`."""
+    return formatdate(seconds, usegmt=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from asana_assets.sandbox.data.people_changes import PeopleChanges
 from asana_assets.sandbox.data.project_changes import ProjectChanges
+from asana_assets.sandbox.data.relation_changes import RelationChanges
 
 
-class Organization(ProjectChanges, PeopleChanges):
+class Organization(ProjectChanges, RelationChanges, PeopleChanges):
     """All workspaces of one token and their contents. Thread-safe: every change holds `lock`.
 
     Attributes:

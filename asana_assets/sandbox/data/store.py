@@ -44,6 +44,7 @@ class Store:
     Attributes:
         lock: Held while objects are read or changed.
         revision: Increased by every change.
+        clock_skew: Seconds that the server's clock is ahead of the real one.
         seed: Determines every gid and every random choice.
         objects: Every object except unchanged generated tasks, by gid.
         paid_workspaces: Gids of the workspaces on a paid plan.
@@ -62,6 +63,7 @@ class Store:
     def __init__(self, seed: int) -> None:
         self.lock = threading.RLock()
         self.revision = 0
+        self.clock_skew: float = 0
         self.seed = seed
         self.objects: dict[str, Object] = {}
         self.paid_workspaces: set[str] = set()
@@ -218,9 +220,13 @@ class Store:
         self.revision += 1
         self._listings.clear()
 
+    def server_time(self) -> float:
+        """Return the time of the server's clock, in seconds since the epoch."""
+        return time.time() + self.clock_skew
+
     def now(self) -> str:
-        """Return the instant of a change: the wall clock, but always later than the previous change."""
-        self._last_change = max(time.time_ns() // 1_000_000, self._last_change + 1)
+        """Return the instant of a change: the server's clock, but always later than the previous change."""
+        self._last_change = max(int(self.server_time() * 1000), self._last_change + 1)
         return format_instant(self._last_change)
 
     def place(self, task: Object, project: Object, section: Object, rank: int) -> None:

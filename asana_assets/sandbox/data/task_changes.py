@@ -1,7 +1,8 @@
 """Changes of tasks, subtasks, stories and attachments.
 
 A task's `modified_at` changes with its name, completion, assignee, due date and attachments, and with every story that
-is created or deleted on it. It does not change with its subtasks, likes, or an edited comment.
+is created or deleted on it. It does not change with its subtasks, likes, or an edited comment. Without `touch`, it does
+not change with a change of the task's relations either, although there is a story, as real servers did.
 """
 
 from __future__ import annotations
@@ -57,10 +58,10 @@ class TaskChanges(TaskFactory):
             self._add_story(task, subtype, "changed the assignee", assignee=user)
             return gid
 
-    def move_task(self, gid: str, section_gid: str, *, first: bool = False) -> str:
+    def move_task(self, gid: str, section_gid: str, *, first: bool = False, touch: bool = True) -> str:
         """Move a task to the end, or the beginning, of another section of one of its projects.
 
-        The move itself does not modify the task, but its story does.
+        The move itself does not modify the task, but its story does, unless `touch` is false.
 
         Raises:
             LookupError: The task is not in the section's project.
@@ -74,7 +75,8 @@ class TaskChanges(TaskFactory):
             previous = self.placements[project.gid][gid].section
             rank = self.new_rank()
             self.place(task, project, section, -rank if first else rank)
-            self._add_story(task, "section_changed", "moved this task", old_section=previous, new_section=section)
+            sections: dict[str, Value] = {"old_section": previous, "new_section": section}
+            self._add_story(task, "section_changed", "moved this task", touch=touch, **sections)
             return gid
 
     def add_task(
@@ -110,21 +112,22 @@ class TaskChanges(TaskFactory):
             self.mark_changed()
             return task.gid
 
-    def add_to_project(self, gid: str, project_gid: str) -> str:
+    def add_to_project(self, gid: str, project_gid: str, *, touch: bool = True) -> str:
         """Add a task to a further project, at the end of its first section."""
         with self.lock:
             task = self.get(gid, "task")
             project = self.get(project_gid, "project")
             self.place(task, project, self.sections[project_gid][0], self.new_rank())
-            self._add_story(task, "added_to_project", "added this task to a project", project=project)
+            self._add_story(task, "added_to_project", "added this task to a project", touch=touch, project=project)
             return gid
 
-    def remove_from_project(self, gid: str, project_gid: str) -> str:
+    def remove_from_project(self, gid: str, project_gid: str, *, touch: bool = True) -> str:
         with self.lock:
             task = self.get(gid, "task")
             self.displace(task, project_gid)
             project = self.get(project_gid, "project")
-            self._add_story(task, "removed_from_project", "removed this task from a project", project=project)
+            text = "removed this task from a project"
+            self._add_story(task, "removed_from_project", text, touch=touch, project=project)
             return gid
 
     def delete_task(self, gid: str) -> str:
@@ -206,10 +209,11 @@ class TaskChanges(TaskFactory):
             self.unindexed[changed.gid] = (changed.text("modified_at"), time.monotonic())
         changed.fields["modified_at"] = self.now()
 
-    def _add_story(self, task: Object, subtype: str, text: str, **extra: Value) -> Object:
-        """Add a story by the token's user, which modifies the task."""
+    def _add_story(self, task: Object, subtype: str, text: str, *, touch: bool = True, **extra: Value) -> Object:
+        """Add a story by the token's user, which modifies the task unless `touch` is false."""
         story = self.new_story(task, subtype, text, self.now(), self.me, **extra)
-        self._bump_modified_at(task)
+        if touch:
+            self._bump_modified_at(task)
         self.mark_changed()
         return story
 

@@ -265,15 +265,15 @@ class ChildExtract:
         return changed_parents(self._listing, changed_hits(decode_hits(pages or ()), stored), stored)
 
     def _defer_confirmation(self, fetcher: Fetcher, event: FetchEvent, pages: list[Page]) -> bool:
-        """Return whether the parent is requested again, because its response lacks stored children."""
+        """Return whether the parent is requested again, as it is said not to exist or lacks stored children."""
         request = event.request
         if request.is_confirmation or event.outcome not in {Outcome.FETCHED, Outcome.DELETED}:
             return False
-        stored = self._stored_children.of(request.parent_gid)
-        if not stored.difference(listed_gids(pages)) or (
-            request.parent_gid in self._childless and event.outcome is Outcome.FETCHED
-        ):
-            return False
+        if event.outcome is Outcome.FETCHED:
+            said_childless = request.parent_gid in self._childless
+            stored = self._stored_children.of(request.parent_gid)
+            if said_childless or not stored.difference(listed_gids(pages)):
+                return False
         self._first_pages[request.parent_gid] = pages
         fetcher.defer(replace(request, is_confirmation=True))
         return True

@@ -7,7 +7,7 @@ import dagster as dg
 
 from asana_assets.asana import errors
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
-from asana_assets.asana.model import Endpoint, Listing
+from asana_assets.asana.model import Endpoint
 from asana_assets.lake.errors import ConflictError, LakeError
 
 TOKEN_REJECTED = "Asana rejected the token"  # noqa: S105 - a reason, not a token
@@ -48,7 +48,7 @@ def find_remedy(error: errors.AsanaError | LakeError, endpoint: Endpoint | None)
     """Return what to do about an error of one of the endpoint's requests, as full sentences; "" if that is unknown."""
     match error:
         case errors.ForbiddenError():
-            return _permission_remedy(error, endpoint)
+            return _permission_remedy(endpoint)
         case errors.TransientError():
             return _RETRY + (_LARGE_LISTING if endpoint and _is_listed_by_workspace(endpoint) else "")
         case _:
@@ -76,6 +76,8 @@ def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace
     if isinstance(error, errors.UnauthorizedError) and known and error.template not in _paths(known):
         metadata[NOT_STARTED_KEY] = dg.MetadataValue.text(TOKEN_REJECTED)
         subject, message = f"{subject} was not started", f"{TOKEN_REJECTED} ({message})"
+    elif isinstance(error, errors.ForbiddenError) and known and not _is_listed_by_workspace(known):
+        message += ", for (nearly) every parent"  # a 403 for some of them is not a failure
     return dg.Failure(
         description=f"{subject}: {message}.{f' {remedy}' if remedy else ''}",
         metadata=metadata,
@@ -92,14 +94,12 @@ def dagster_failures(*, endpoint: str, workspace_gid: str) -> Generator[None]:
         raise to_failure(error, endpoint=endpoint, workspace_gid=workspace_gid) from None
 
 
-def _permission_remedy(error: errors.ForbiddenError, endpoint: Endpoint | None) -> str:
-    """Return what to do about a 403; in a listing by parent, it is only raised if it concerns most parents."""
+def _permission_remedy(endpoint: Endpoint | None) -> str:
     scope = f"the scope {endpoint.oauth_scope}" if endpoint and endpoint.oauth_scope else "full permissions"
-    listings = [listing for listing in endpoint.listings if listing.path == error.template] if endpoint else []
-    cause = f"The token's user lacks the permission for it or, if it is an OAuth token, the token lacks {scope}."
-    if listings and all(map(_has_many_parents, listings)):
-        cause = f"Asana refuses it for all or most parents. {cause}"
-    return f"{cause} Ask an admin of the workspace for access, use another token, or do not materialize this asset."
+    return (
+        f"The token's user lacks the permission for it or, if it is an OAuth token, the token lacks {scope}. Ask an "
+        "admin of the workspace for access, use another token, or do not materialize this asset."
+    )
 
 
 def _paths(endpoint: Endpoint) -> set[str]:
@@ -111,7 +111,3 @@ def _paths(endpoint: Endpoint) -> set[str]:
 
 def _is_listed_by_workspace(endpoint: Endpoint) -> bool:
     return any(listing.parent is WORKSPACES for listing in endpoint.listings)
-
-
-def _has_many_parents(listing: Listing) -> bool:
-    return listing.parent is not None and listing.parent is not WORKSPACES

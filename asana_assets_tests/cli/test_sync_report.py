@@ -140,6 +140,7 @@ def test_after_a_401_one_error_names_the_request_and_the_rest_was_not_started(
 ) -> None:
     """The rejected request is that of the step that runs first, or one that was prefetched meanwhile."""
     warehouse = make_warehouse()
+    warehouse.settings["ASANA_REQUESTS_PER_SECOND"] = "2"  # the response arrives before the next request slot
     warehouse.asana.add_fault(rejected, 401)
     workspaces = [str(record["gid"]) for record in warehouse.asana.truth("workspaces")]
     result = invoke(warehouse, "sync", "--select", "users", "--select", "projects", "--select", "tags")

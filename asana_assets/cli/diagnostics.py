@@ -57,7 +57,7 @@ def _check_token(asana: AsanaResource) -> Iterator[Finding]:
     try:
         account = inspect_account(asana)
     except AsanaError as error:
-        yield Finding(subject="token", ok=False, message=str(error))
+        yield Finding(subject="token", ok=False, message=_with_remedy(error, find_remedy(error, None)))
         return
     yield Finding(subject="token", ok=True, message=account.owner)
     if not account.workspaces:
@@ -73,18 +73,23 @@ def _check_token(asana: AsanaResource) -> Iterator[Finding]:
 
 
 def _describe_refusal(refusal: Refusal, workspace_gid: str) -> Finding:
-    if refusal.endpoint is None:
-        remedy = "Without it, changes of subtasks and tasks without a project are found within a day."
-    else:
-        remedy = find_remedy(refusal.error, refusal.endpoint)
+    remedy = (
+        find_remedy(refusal.error, refusal.endpoint)
+        if refusal.endpoint
+        else "Without it, changes of subtasks and tasks without a project are found within a day."
+    )
     untried = f" Not tried without it: {', '.join(refusal.untried)}." if refusal.untried else ""
     is_note = refusal.is_plan_limit or refusal.endpoint is None
     return Finding(
         subject=f"{refusal.name} of workspace {workspace_gid}",
         ok=is_note,
-        message=f"{str(refusal.error).rstrip('.')}. {remedy}{untried}".rstrip(),
+        message=_with_remedy(refusal.error, f"{remedy}{untried}".lstrip()),
         is_note=is_note,
     )
+
+
+def _with_remedy(error: AsanaError, remedy: str) -> str:
+    return f"{str(error).rstrip('.')}. {remedy}" if remedy else str(error)
 
 
 def _check_rate_limit(asana: AsanaResource) -> Finding:

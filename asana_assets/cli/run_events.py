@@ -117,7 +117,17 @@ class _Run:
                 self.failure_notices.append(Notice(Level.ERROR, message))
         if fallback and not self.failure_notices:  # the request that was rejected was not one of a step that ran
             self.failure_notices.append(Notice(Level.ERROR, fallback))
-        if not self.result.success and not self.failed:
+        self._read_run_failure()
+
+    def _read_run_failure(self) -> None:
+        """Read the failure of the run itself, unless its failed steps explain it."""
+        failures = self.result.filter_events(lambda event: event.is_job_failure)
+        errors = [event.job_failure_data.error for event in failures]
+        if any(map(_is_interruption, errors)) and self.stop_reason != WAS_INTERRUPTED:
+            self.stop_reason = WAS_INTERRUPTED
+            message = f"The sync{self.scope} was stopped. {HOW_TO_RESUME}."
+            self.failure_notices.append(Notice(Level.INTERRUPTED, message))
+        elif not self.result.success and not self.failed:
             message = "the run failed outside of its steps; set DAGSTER_HOME and inspect the run in the Dagster UI"
             self.failure_notices.append(Notice(Level.ERROR, message))
 

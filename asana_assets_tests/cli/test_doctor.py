@@ -156,3 +156,14 @@ def test_without_a_token_doctor_names_the_setting_and_sends_nothing(tmp_path: Pa
         assert len(asana.log) == 0
     assert diagnosed.returncode == 1
     assert diagnosed.stdout.startswith("FAIL token: there is no access token: set ASANA_ACCESS_TOKEN")
+
+
+def test_a_token_that_asana_rejects_names_the_setting(tmp_path: Path) -> None:
+    with Sandbox() as asana:
+        asana.revoke_token()
+        diagnosed = run(tmp_path, asana, "doctor", ASANA_ACCESS_TOKEN=asana.token)
+    assert diagnosed.returncode == 1
+    assert diagnosed.stdout.splitlines()[0] == (
+        "FAIL token: GET /users/me returned 401: Not Authorized. Check the token in ASANA_ACCESS_TOKEN, or in the "
+        "secret that ASANA_TOKEN_SECRET_ID names."
+    )

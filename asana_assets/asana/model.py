@@ -70,6 +70,8 @@ class Endpoint:
         grain: What one row is, as a noun phrase.
         notes: Further facts for analysts, such as gaps, in Markdown.
         reference: Last part of the URL of Asana's reference page.
+        oauth_scope: OAuth scope that the listings require; "" if there is none, so that OAuth tokens require full
+            permissions.
         listings: List requests that together find every record; a record found by several is one row.
         columns: The endpoint's own columns, without those that every table has.
         record_path: Path of one record by `{gid}`, used to confirm a deletion where paging can skip a moved record.
@@ -82,6 +84,7 @@ class Endpoint:
     grain: str
     notes: str = ""
     reference: str
+    oauth_scope: str = ""
     listings: tuple[Listing, ...]
     columns: tuple[Column, ...]
     record_path: str | None = None

@@ -55,13 +55,14 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         endpoint, workspace_gid = extract.endpoint, extract.workspace_gid
         with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid), closing(extract):
             table = self.lake.iceberg.ensure_table(endpoint.name, endpoint.schema)
+            removed: list[str] = []
             match obj:
                 case FullExtract():
                     self._write_full(table, obj, context.run_id)
                 case ChildExtract():
                     self._write_checkpoints(table, obj, context.run_id)
                 case SelectedWorkspaces():
-                    self._write_workspaces(table, obj, context.run_id)
+                    removed = self._write_workspaces(table, obj, context.run_id)
             self.lake.expire_old_snapshots(table)
             rows = self.lake.iceberg.count(table, workspace=workspace_gid or None)
             total = self.lake.iceberg.count(table)
@@ -80,6 +81,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                 **more_metadata,
                 **({"snapshot_id": str(snapshot.snapshot_id)} if snapshot else {}),
                 **({"dagster/partition_row_count": rows} if workspace_gid else {}),
+                **({"removed_workspaces": removed} if removed else {}),
             }
         )
 
@@ -109,11 +111,16 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             extract.endpoint.name, extract.workspace_gid, extract.sync_state(), extract.obsolete_parents()
         )
 
-    def _write_workspaces(self, table: "Table", selected: SelectedWorkspaces, run_id: str) -> None:
-        """Replace each selected workspace's row; delete stored rows of workspaces that are not selected."""
+    def _write_workspaces(self, table: "Table", selected: SelectedWorkspaces, run_id: str) -> list[str]:
+        """Replace each selected workspace's row; delete stored rows of workspaces that are not selected.
+
+        Returns:
+            The gids of the workspaces whose rows were deleted.
+        """
         endpoint, rows = selected.extract.endpoint, selected.rows
-        stored = self.lake.stored_rows(endpoint, "").columns((WORKSPACE_GID.name,))
-        for gid in dict.fromkeys(chain(to_gid_list(rows[GID.name]), to_gid_list(stored[WORKSPACE_GID.name]))):
+        stored = to_gid_list(self.lake.stored_rows(endpoint, "").columns((WORKSPACE_GID.name,))[WORKSPACE_GID.name])
+        selected_gids = to_gid_list(rows[GID.name])
+        for gid in dict.fromkeys(chain(selected_gids, stored)):
             self.lake.iceberg.replace_partition(
                 table,
                 gid,
@@ -122,6 +129,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                 properties=_snapshot_properties(run_id),
                 last_writer_wins=True,
             )
+        return sorted(set(stored).difference(selected_gids))
 
     def _write_checkpoints(self, table: "Table", extract: ChildExtract, run_id: str) -> None:
         """Commit checkpoints as they are yielded; if the extract fails, commit the partial one before re-raising."""

@@ -39,9 +39,15 @@ def test_401_fails_the_run_after_one_request_and_names_the_setting_to_check(make
     before = len(warehouse.asana.log)
     result = warehouse.run("sync_workspace", paid(warehouse))
     assert set(failures(result)) == set(WORKSPACE_LISTINGS)
-    for message in failures(result).values():
-        assert "returned 401: Not Authorized" in message
-        assert "ASANA_ACCESS_TOKEN" in message
+    remedy = "Check the token in ASANA_ACCESS_TOKEN, or in the secret that ASANA_TOKEN_SECRET_ID names."
+    rejection = "GET /projects returned 401: Not Authorized"
+    for name, message in failures(result).items():
+        subject = f"{name} of workspace {paid(warehouse)}"
+        assert message == (
+            f"{subject}: {rejection}. {remedy}"
+            if name == "projects"
+            else f"{subject} was not started: Asana rejected the token ({rejection}). {remedy}"
+        )
     assert len(warehouse.asana.log) == before + 1
 
 

@@ -31,7 +31,6 @@ _REMEDIES: tuple[tuple[type[errors.AsanaError], str], ...] = (
 
 def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace_gid: str) -> dg.Failure:
     """Build the failure of an endpoint's materialization. Only transient errors and commit conflicts are retried."""
-    remedy = next((remedy for error_class, remedy in _REMEDIES if isinstance(error, error_class)), "")
     metadata: dict[str, dg.MetadataValue] = {"endpoint": dg.MetadataValue.text(endpoint)}
     if workspace_gid:
         metadata["workspace"] = dg.MetadataValue.text(workspace_gid)
@@ -43,12 +42,18 @@ def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace
             "asana_message": dg.MetadataValue.text(error.reason),
         }
     subject = f"{endpoint} of workspace {workspace_gid}" if workspace_gid else endpoint
-    message = str(error).rstrip(".")
     return dg.Failure(
-        description=f"{subject}: {message}.{f' {remedy}' if remedy else ''}",
+        description=describe(subject, error),
         metadata=metadata,
         allow_retries=isinstance(error, errors.TransientError | ConflictError),
     )
+
+
+def describe(subject: str, error: errors.AsanaError | LakeError) -> str:
+    """Return what happened to the subject and what to do about it, in sentences."""
+    remedy = next((remedy for error_class, remedy in _REMEDIES if isinstance(error, error_class)), "")
+    message = str(error).rstrip(".")
+    return f"{subject}: {message}.{f' {remedy}' if remedy else ''}"
 
 
 @contextmanager

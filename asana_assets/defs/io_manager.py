@@ -30,10 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SelectedWorkspaces:
-    """The selected rows of the extract of `workspaces`, which has no partitions."""
+    """The selected rows of the extract of `workspaces`, which has no partitions.
+
+    Attributes:
+        extract: The extract.
+        rows: Its rows of the selected workspaces.
+        kept: Gids of workspaces without a row here whose stored row is kept.
+    """
 
     extract: FullExtract
     rows: pa.Table
+    kept: Sequence[str] = ()
 
 
 ExtractOutput: TypeAlias = FullExtract | ChildExtract | SelectedWorkspaces
@@ -110,10 +117,11 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         )
 
     def _write_workspaces(self, table: "Table", selected: SelectedWorkspaces, run_id: str) -> None:
-        """Replace each selected workspace's row; delete stored rows of workspaces that are not selected."""
+        """Replace the row of each selected workspace; delete all other rows except those that are kept."""
         endpoint, rows = selected.extract.endpoint, selected.rows
         stored = self.lake.stored_rows(endpoint, "").columns((WORKSPACE_GID.name,))
-        for gid in dict.fromkeys(chain(to_gid_list(rows[GID.name]), to_gid_list(stored[WORKSPACE_GID.name]))):
+        gids = dict.fromkeys(chain(to_gid_list(rows[GID.name]), to_gid_list(stored[WORKSPACE_GID.name])))
+        for gid in (gid for gid in gids if gid not in selected.kept):
             self.lake.iceberg.replace_partition(
                 table,
                 gid,

@@ -9,6 +9,7 @@ from asana_assets.asana import errors
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import Endpoint
 from asana_assets.lake.errors import ConflictError, LakeError
+from asana_assets.sync.failure_policy import SystematicFailureError
 
 TOKEN_REJECTED = "Asana rejected the token"  # noqa: S105 - a reason, not a token
 """Why assets are not started after a 401."""
@@ -58,6 +59,9 @@ def find_remedy(error: errors.AsanaError | LakeError, endpoint: Endpoint | None)
 def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace_gid: str) -> dg.Failure:
     """Build the failure of an endpoint's materialization. Only transient errors and commit conflicts are retried."""
     known = next((known for known in ENDPOINTS if known.name == endpoint), None)
+    message = str(error).rstrip(".")
+    if isinstance(error, SystematicFailureError) and isinstance(error.__cause__, errors.AsanaError):
+        error = error.__cause__
     remedy = find_remedy(error, known)
     metadata: dict[str, dg.MetadataValue] = {"endpoint": dg.MetadataValue.text(endpoint)}
     if workspace_gid:
@@ -71,18 +75,22 @@ def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace
             "asana_message": dg.MetadataValue.text(error.reason),
         }
     subject = f"{endpoint} of workspace {workspace_gid}" if workspace_gid else endpoint
-    message = str(error).rstrip(".")
     # After a 401, the client sends nothing more and raises the same error to every asset of the run.
     if isinstance(error, errors.UnauthorizedError) and known and error.template not in _paths(known):
         metadata[NOT_STARTED_KEY] = dg.MetadataValue.text(TOKEN_REJECTED)
         subject, message = f"{subject} was not started", f"{TOKEN_REJECTED} ({message})"
-    elif isinstance(error, errors.ForbiddenError) and known and not _is_listed_by_workspace(known):
-        message += ", for (nearly) every parent"  # a 403 for some of them is not a failure
     return dg.Failure(
         description=f"{subject}: {message}.{f' {remedy}' if remedy else ''}",
         metadata=metadata,
         allow_retries=isinstance(error, errors.TransientError | ConflictError),
     )
+
+
+def describe(subject: str, error: errors.AsanaError | LakeError) -> str:
+    """Return what happened to the subject and what to do about it, in sentences."""
+    remedy = find_remedy(error, None)
+    message = str(error).rstrip(".")
+    return f"{subject}: {message}.{f' {remedy}' if remedy else ''}"
 
 
 @contextmanager

@@ -30,10 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SelectedWorkspaces:
-    """The selected rows of the extract of `workspaces`, which has no partitions."""
+    """The selected rows of the extract of `workspaces`, which has no partitions.
+
+    Attributes:
+        extract: The extract.
+        rows: Its rows of the selected workspaces.
+        kept: Gids of workspaces without a row here whose stored row is kept.
+    """
 
     extract: FullExtract
     rows: pa.Table
+    kept: Sequence[str] = ()
 
 
 ExtractOutput: TypeAlias = FullExtract | ChildExtract | SelectedWorkspaces
@@ -112,7 +119,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         )
 
     def _write_workspaces(self, table: "Table", selected: SelectedWorkspaces, run_id: str) -> list[str]:
-        """Replace each selected workspace's row; delete stored rows of workspaces that are not selected.
+        """Replace the row of each selected workspace; delete all other rows except those that are kept.
 
         Returns:
             The gids of the workspaces whose rows were deleted.
@@ -120,7 +127,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         endpoint, rows = selected.extract.endpoint, selected.rows
         stored = to_gid_list(self.lake.stored_rows(endpoint, "").columns((WORKSPACE_GID.name,))[WORKSPACE_GID.name])
         selected_gids = to_gid_list(rows[GID.name])
-        for gid in dict.fromkeys(chain(selected_gids, stored)):
+        for gid in (gid for gid in dict.fromkeys(chain(selected_gids, stored)) if gid not in selected.kept):
             self.lake.iceberg.replace_partition(
                 table,
                 gid,
@@ -129,7 +136,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                 properties=_snapshot_properties(run_id),
                 last_writer_wins=True,
             )
-        return sorted(set(stored).difference(selected_gids))
+        return sorted(set(stored).difference(selected_gids, selected.kept))
 
     def _write_checkpoints(self, table: "Table", extract: ChildExtract, run_id: str) -> None:
         """Commit checkpoints as they are yielded; if the extract fails, commit the partial one before re-raising."""

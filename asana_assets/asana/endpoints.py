@@ -95,6 +95,7 @@ WORKSPACES = Endpoint(
     grain="one workspace or organization that the token's user belongs to",
     notes="Materializing it registers each workspace as a partition of the other assets.",
     reference="workspaces",
+    oauth_scope="workspaces:read",
     listings=(Listing(path="/workspaces"),),
     columns=(
         RESOURCE_TYPE,
@@ -111,6 +112,7 @@ USERS = Endpoint(
     notes="A user of two workspaces has a row in each. Tasks and stories may reference former members, who are not "
     "necessarily listed here.",
     reference="users",
+    oauth_scope="users:read",
     listings=(Listing(path="/users", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
     columns=(
         RESOURCE_TYPE,
@@ -137,6 +139,7 @@ TEAMS = Endpoint(
     grain="one team of an organization",
     notes="Personal workspaces have no teams. Secret teams are visible to their members only.",
     reference="teams",
+    oauth_scope="teams:read",
     listings=(Listing(path="/workspaces/{parent}/teams", parent=WORKSPACES, only_if="is_organization"),),
     columns=(
         RESOURCE_TYPE,
@@ -163,6 +166,7 @@ TEAM_MEMBERSHIPS = Endpoint(
     group="people",
     grain="one user in one team",
     reference="team-memberships",
+    oauth_scope="team_memberships:read",
     listings=(Listing(path="/teams/{parent}/team_memberships", parent=TEAMS, parent_ref="team_gid"),),
     columns=(
         RESOURCE_TYPE,
@@ -199,6 +203,7 @@ PROJECTS = Endpoint(
     grain="one project that is visible to the token, archived ones included",
     notes="`team_gid` can be null: not every project belongs to a team.",
     reference="projects",
+    oauth_scope="projects:read",
     listings=(Listing(path="/projects", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
     columns=(
         RESOURCE_TYPE,
@@ -238,6 +243,7 @@ PROJECT_TEMPLATES = Endpoint(
     group="administration",
     grain="one project template",
     reference="project-templates",
+    oauth_scope="project_templates:read",
     listings=(Listing(path="/project_templates", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
     columns=(
         RESOURCE_TYPE,
@@ -268,6 +274,7 @@ TAGS = Endpoint(
     group="work",
     grain="one tag of a workspace",
     reference="tags",
+    oauth_scope="tags:read",
     listings=(Listing(path="/tags", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
     columns=(
         RESOURCE_TYPE,
@@ -343,6 +350,7 @@ TASKS = Endpoint(
     "with its `parent_gid`. On paid plans, search also finds changed tasks without a project between their daily "
     "listings.\n\n**Gap**: Tasks with neither a project nor an assignee cannot be listed.",
     reference="tasks",
+    oauth_scope="tasks:read",
     listings=(
         Listing(
             path="/tasks",
@@ -356,6 +364,7 @@ TASKS = Endpoint(
             params={"assignee": "{parent}", "workspace": "{workspace}"},
             parent=USERS,
             parent_ref="assignee_gid",
+            is_optional=True,
             version_columns=(),
         ),
     ),
@@ -372,6 +381,7 @@ SUBTASKS = Endpoint(
     notes="`parent_gid` is a task or another subtask. Changing a subtask does not modify its parent: on paid plans "
     "such a change is found by search, on free plans within a day.",
     reference="tasks",
+    oauth_scope="tasks:read",
     listings=(
         Listing(
             path="/tasks/{parent}/subtasks",
@@ -395,6 +405,7 @@ STORIES = Endpoint(
     "spend in a section or status can be derived from these rows. `created_by_gid` is null for actions of Asana "
     "itself.\n\n**Gap**: Edited comments and likes do not modify the task, so they may be up to 30 days late.",
     reference="stories",
+    oauth_scope="stories:read",
     refresh_after_days=30,
     listings=(
         Listing(path="/tasks/{parent}/stories", parent=TASKS, parent_ref="parent_gid", version_columns=_TASK_VERSION),
@@ -474,6 +485,7 @@ ATTACHMENTS = Endpoint(
     notes="`parent_gid` is a `gid` of `tasks`, `subtasks` or `projects`, or a `projects.project_brief_gid`. URLs that "
     "expire within minutes are not stored; `permanent_url` does not change.",
     reference="attachments",
+    oauth_scope="attachments:read",
     listings=(
         Listing(
             path="/attachments",
@@ -554,6 +566,7 @@ WEBHOOKS = Endpoint(
     grain="one webhook that the token's app has registered",
     notes="Usually empty with a personal access token, since Asana only lists an app's own webhooks.",
     reference="webhooks",
+    oauth_scope="webhooks:read",
     listings=(Listing(path="/webhooks", params={"workspace": "{workspace}"}, parent=WORKSPACES),),
     columns=(
         RESOURCE_TYPE,

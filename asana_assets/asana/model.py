@@ -60,6 +60,7 @@ class Listing:
         only_if: Column of the parent's table that must not be null, false or 0 for the parent to be fetched. A number
             is also the expected number of records.
         parent_ref: Column of this endpoint's table that references the parent, or a list of parents.
+        is_optional: Whether the endpoint can do without the parents of this listing, should their own be refused.
         recursive: Whether fetched rows are parents themselves, to any depth, under the same `only_if`.
         version_columns: Columns of the parent's table that show whether its listing may have changed: a parent is
             stale if they differ from those at its last fetch, or after `Endpoint.refresh_after_days`. Lists and structs
@@ -73,6 +74,7 @@ class Listing:
     parent_column: str = "gid"
     only_if: str | None = None
     parent_ref: str = "workspace_gid"
+    is_optional: bool = False
     recursive: bool = False
     version_columns: tuple[str | ItemValues, ...] | None = None
     count_field: tuple[str, str] | None = None
@@ -93,6 +95,8 @@ class Endpoint:
         grain: What one row is, as a noun phrase.
         notes: Further facts for analysts, such as gaps, in Markdown.
         reference: Last part of the URL of Asana's reference page.
+        oauth_scope: OAuth scope that the listings require; "" if there is none, so that OAuth tokens require full
+            permissions.
         listings: List requests that together find every record; a record found by several is one row.
         columns: The endpoint's own columns, without those that every table has.
         record_path: Path of one record by `{gid}`, used to confirm a deletion where paging can skip a moved record.
@@ -105,6 +109,7 @@ class Endpoint:
     grain: str
     notes: str = ""
     reference: str
+    oauth_scope: str = ""
     listings: tuple[Listing, ...]
     columns: tuple[Column, ...]
     record_path: str | None = None

@@ -27,6 +27,14 @@ class RequestStats:
             self.retries += is_retry
             self.throttle_wait_seconds += throttle_wait_seconds
 
+    def add(self, other: "RequestStats") -> None:
+        """Add the counters of another piece of work."""
+        with self._lock:
+            self.requests += other.requests
+            self.retries += other.retries
+            self.throttle_wait_seconds += other.throttle_wait_seconds
+            self.deprecation_notices.update(other.deprecation_notices)
+
     def record_deprecations(self, notices: list[str]) -> None:
         if not self.deprecation_notices.issuperset(notices):
             with self._lock:

@@ -2,21 +2,20 @@
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dotenv
 import msgspec
 
-from asana_assets.asana.client import ApiRequest, Client, RequestStats
-from asana_assets.asana.endpoints import ENDPOINTS, TASK_SEARCH_PATH, WORKSPACES
-from asana_assets.asana.errors import ConfigurationError, PermanentError, UnauthorizedError
+from asana_assets.asana.client import ApiRequest
+from asana_assets.asana.endpoints import WORKSPACES
+from asana_assets.asana.errors import ConfigurationError
+from asana_assets.asana.request_stats import RequestStats
+from asana_assets.cli.endpoint_probe import SEARCH, EndpointProbe, Refusal
 from asana_assets.defs.resources import AsanaResource
 from asana_assets.defs.secrets import secrets_manager
 from asana_assets.settings import ENV_FILE
-from asana_assets.sync.parents import listing_request
-
-_FAR_FUTURE = {"modified_at.after": "2999-01-01T00:00:00Z"}  # a search that finds nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,21 +26,21 @@ class Workspace:
         gid: Its gid.
         name: Its display name.
         is_organization: Whether it has teams.
-        unavailable: The HTTP status by endpoint, or by "search", of requests that Asana rejects; 402 for what the plan
-            lacks.
+        refusals: The endpoints and features of the plan that cannot be fetched.
     """
 
     gid: str
     name: str
     is_organization: bool
-    unavailable: Mapping[str, int]
+    refusals: Sequence[Refusal]
 
     @property
     def summary(self) -> str:
         """The type, the name, the plan and the unavailable endpoints, in one line."""
         kind = "organization" if self.is_organization else "workspace"
-        plan = "free plan" if self.unavailable.get("search") == 402 else "paid plan"  # noqa: PLR2004 - Payment Required
-        endpoints = [f"{name} {status}" for name, status in self.unavailable.items() if name != "search"]
+        is_free = any(refusal.name == SEARCH and refusal.is_plan_limit for refusal in self.refusals)
+        plan = "free plan" if is_free else "paid plan"
+        endpoints = [f"{refusal.name} {refusal.reason}" for refusal in self.refusals if refusal.endpoint]
         unavailable = f"; unavailable: {', '.join(endpoints)}" if endpoints else ""
         return f"{kind} {self.name} ({self.gid}), {plan}{unavailable}"
 
@@ -80,7 +79,7 @@ class _Page(msgspec.Struct):
 
 
 def inspect_account(asana: AsanaResource) -> Account:
-    """Fetch the token's owner and workspaces, and probe each endpoint once in each workspace.
+    """Fetch the token's owner and workspaces, and try each endpoint in each workspace.
 
     Raises:
         AsanaError: Asana is unreachable or rejects the token.
@@ -98,32 +97,13 @@ def inspect_account(asana: AsanaResource) -> Account:
                 gid=record.gid,
                 name=record.name,
                 is_organization=bool(record.is_organization),
-                unavailable=_probe_endpoints(client, record, stats, stop),
+                refusals=EndpointProbe(
+                    client=client, workspace_gid=record.gid, is_organization=bool(record.is_organization)
+                ).find_refusals(),
             )
             for record in records
         ]
     return Account(name=user.name, email=user.email or "", workspaces=workspaces)
-
-
-def _probe_endpoints(
-    client: Client, workspace: _WorkspaceRecord, stats: RequestStats, stop: threading.Event
-) -> dict[str, int]:
-    """Request one record of each listing of the workspace; return the status of each request that Asana rejects."""
-    probes = {"search": ApiRequest(template=TASK_SEARCH_PATH, values={"workspace": workspace.gid}, params=_FAR_FUTURE)}
-    for endpoint in ENDPOINTS:
-        for listing in endpoint.listings:
-            if listing.parent is WORKSPACES and (workspace.is_organization or not listing.only_if):
-                probes[endpoint.name] = listing_request(listing, workspace.gid, workspace.gid).api_request
-    unavailable: dict[str, int] = {}
-    for name, request in probes.items():
-        probe = ApiRequest(template=request.template, values=request.values, params={**request.params, "limit": "1"})
-        try:
-            next(client.iter_pages(probe, opt_fields="gid", stats=stats, stop=stop))
-        except UnauthorizedError:
-            raise
-        except PermanentError as error:
-            unavailable[name] = error.status
-    return unavailable
 
 
 def save_token(token: str, *, secret_id: str | None) -> str:

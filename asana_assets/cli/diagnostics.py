@@ -9,6 +9,8 @@ import pyarrow as pa
 from asana_assets.asana.errors import AsanaError, ConfigurationError
 from asana_assets.asana.model import GID, SYNCED_AT, WORKSPACE_GID
 from asana_assets.cli.account import inspect_account
+from asana_assets.cli.endpoint_probe import Refusal
+from asana_assets.defs.failures import find_remedy
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.lake.errors import LakeError
 from asana_assets.snowflake.refresh import SnowflakeError, SnowflakeIcebergTables
@@ -22,13 +24,22 @@ class Finding:
 
     Attributes:
         subject: What was checked.
-        ok: Whether it works.
+        ok: Whether it works, or lacks only what the plan does not include.
         message: What was found and, if it does not work, what to do.
+        is_note: Whether something is missing although `ok`.
     """
 
     subject: str
     ok: bool
     message: str
+    is_note: bool = False
+
+    @property
+    def status(self) -> str:
+        """The result in one word."""
+        if not self.ok:
+            return "FAIL"
+        return "note" if self.is_note else "ok"
 
 
 def diagnose(
@@ -46,22 +57,39 @@ def _check_token(asana: AsanaResource) -> Iterator[Finding]:
     try:
         account = inspect_account(asana)
     except AsanaError as error:
-        yield Finding(subject="token", ok=False, message=str(error))
+        yield Finding(subject="token", ok=False, message=_with_remedy(error, find_remedy(error, None)))
         return
     yield Finding(subject="token", ok=True, message=account.owner)
     if not account.workspaces:
         yield Finding(subject="workspaces", ok=False, message="the token's user is a member of no workspace")
     for workspace in account.workspaces:
-        statuses = workspace.unavailable.values()
-        denied = any(status != 402 for status in statuses)  # noqa: PLR2004 - 402: not on the plan, nothing to fix
-        message = workspace.summary
-        if denied:
-            message += ". Ask a workspace admin for access, or exclude these assets"
-        yield Finding(subject="workspace", ok=not denied, message=message)
+        yield Finding(subject="workspace", ok=True, message=workspace.summary)
+        for refusal in workspace.refusals:
+            yield _describe_refusal(refusal, workspace.gid)
     unknown = sorted(set(asana.workspaces).difference(workspace.gid for workspace in account.workspaces))
     if unknown:
         message = f"ASANA_WORKSPACES names {', '.join(unknown)}, which this token cannot see"
         yield Finding(subject="workspaces", ok=False, message=message)
+
+
+def _describe_refusal(refusal: Refusal, workspace_gid: str) -> Finding:
+    remedy = (
+        find_remedy(refusal.error, refusal.endpoint)
+        if refusal.endpoint
+        else "Without it, changes of subtasks and tasks without a project are found within a day."
+    )
+    untried = f" Not tried without it: {', '.join(refusal.untried)}." if refusal.untried else ""
+    is_note = refusal.is_plan_limit or refusal.endpoint is None
+    return Finding(
+        subject=f"{refusal.name} of workspace {workspace_gid}",
+        ok=is_note,
+        message=_with_remedy(refusal.error, f"{remedy}{untried}".lstrip()),
+        is_note=is_note,
+    )
+
+
+def _with_remedy(error: AsanaError, remedy: str) -> str:
+    return f"{str(error).rstrip('.')}. {remedy}" if remedy else str(error)
 
 
 def _check_rate_limit(asana: AsanaResource) -> Finding:

@@ -13,8 +13,9 @@ from asana_assets.cli.errors import report_errors
 def doctor() -> None:
     """Check everything that a sync needs.
 
-    Checks the token, the shared rate limit, the catalog and, on route tables, the login to Snowflake. Exits with 1 if a
-    check fails.
+    Checks the token, the shared rate limit, the catalog and, on route tables, the login to Snowflake. Requests each
+    endpoint in each workspace, with at most 20 requests, and says what will be missing from the tables and why. Exits
+    with 1 if a check fails; what a plan does not include is a note.
     """
     with report_errors():
         from asana_assets.definitions import build_definitions  # noqa: PLC0415 - raises if a setting is invalid
@@ -25,5 +26,5 @@ def doctor() -> None:
     with dg.build_resources(required) as opened:
         for finding in diagnose(opened.asana, opened.lake, getattr(opened, "snowflake", None)):
             ok = ok and finding.ok
-            click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.subject}: {finding.message}")
+            click.echo(f"{finding.status:<4} {finding.subject}: {finding.message}")
     sys.exit(0 if ok else 1)

@@ -103,7 +103,7 @@ class EstimateReport:
     def _fetch_workspaces(self, stats: RequestStats) -> pa.Table:
         request = listing_request(WORKSPACES.listings[0], "", "").api_request
         pages = self.asana.client.iter_pages(request, opt_fields=WORKSPACES.opt_fields, stats=stats, stop=Event())
-        rows = RowBuilder(WORKSPACES).build([FetchedPage(page, "") for page in pages], None)
+        rows = RowBuilder(WORKSPACES).build([FetchedPage(page, "") for page in pages], None).batch
         return choose_workspaces(pa.Table.from_batches([rows]), self.asana.workspaces)
 
     def _table(self, title: str, estimate: SyncEstimate) -> Table:

@@ -1,10 +1,8 @@
-"""The result of a sync: a table of what was materialized, and a message for each failure."""
+"""The figures of a sync: a table of what was materialized."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import dagster as dg
-from dagster_shared.error import SerializableErrorInfo
 from rich.table import Table
 
 
@@ -29,35 +27,6 @@ class SummaryLine:
     seconds: float
 
 
-def summarize(result: dg.ExecuteInProcessResult, workspace_gid: str) -> tuple[list[SummaryLine], list[str]]:
-    """Return a line for each materialization of a run and a message for each failed step."""
-    seconds = {
-        event.step_key: event.step_success_data.duration_ms / 1000
-        for event in result.filter_events(lambda event: event.is_step_success)
-    }
-    lines: list[SummaryLine] = []
-    for event in result.get_asset_materialization_events():
-        metadata = event.materialization.metadata
-        lines.append(
-            SummaryLine(
-                asset=event.materialization.asset_key.path[-1],
-                workspace_gid=workspace_gid,
-                rows=int(str(metadata["rows"].value)),
-                requests=int(str(metadata["requests"].value)),
-                saved=int(str(metadata["requests_saved"].value)),
-                seconds=seconds.get(event.step_key, 0.0),
-            )
-        )
-    errors: list[str] = []
-    for event in result.filter_events(lambda event: event.is_step_failure):
-        failure = event.step_failure_data
-        description = failure.user_failure_data and failure.user_failure_data.description
-        errors.append(description or f"{event.step_key}: {_root_cause(failure.error)}")
-    if not result.success and not errors:
-        errors.append("the run failed outside of its steps; set DAGSTER_HOME and inspect the run in the Dagster UI")
-    return lines, errors
-
-
 def summary_table(lines: Sequence[SummaryLine]) -> Table:
     """Build the table that `sync` prints: one row per materialization, then the totals."""
     table = Table("asset", "workspace", header_style="bold")
@@ -76,12 +45,3 @@ def summary_table(lines: Sequence[SummaryLine]) -> Table:
         f"{sum(line.seconds for line in lines):.1f}",
     )
     return table
-
-
-def _root_cause(error: SerializableErrorInfo | None) -> str:
-    """Describe an unexpected error by its root cause."""
-    while error and error.cause:
-        error = error.cause
-    if error is None or error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
-        return "stopped"
-    return f"{error.cls_name}: {error.message.strip().splitlines()[-1]}"

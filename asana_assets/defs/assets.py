@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
-from asana_assets.asana.errors import ConfigurationError
+from asana_assets.asana.errors import AsanaError, ConfigurationError, UnauthorizedError
 from asana_assets.asana.model import GID, Endpoint
 from asana_assets.defs import automation, checks, partitions
 from asana_assets.defs.failures import dagster_failures
@@ -21,6 +21,7 @@ from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces, colu
 from asana_assets.defs.prefetch import Extract, Prefetcher, SyncConfig, step_priority
 from asana_assets.defs.progress import ProgressLogger, ProgressReporter
 from asana_assets.sync.full_extract import FullExtract
+from asana_assets.sync.gids import to_gid_list
 
 IO_MANAGER_KEY = "iceberg"
 POOL = "asana_api"
@@ -104,26 +105,82 @@ def workspaces(
 ) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
     with dagster_failures(endpoint=WORKSPACES.name, workspace_gid=""):
         extract = cast("FullExtract", prefetcher.start(context, WORKSPACES, config))
-        found = pa.Table.from_batches(extract, WORKSPACES.schema)
-        selected = choose_workspaces(found, prefetcher.asana.workspaces)
-    output = SelectedWorkspaces(extract, selected)
+        wanted = prefetcher.asana.workspaces
+        registered = partitions.registered_workspaces(context.instance)
+        known = wanted or [*registered, *_stored_gids(extract)]
+        found, unconfirmed = _confirm_workspaces(context, config, prefetcher, extract=extract, known=known)
+        selected = choose_workspaces(found, wanted, unconfirmed=unconfirmed)
+    output = SelectedWorkspaces(extract, selected, unconfirmed)
     yield from _materialize(context, config, prefetcher, progress, extract=extract, output=output)
-    added, removed = partitions.sync_partitions(context.instance, [str(gid) for gid in selected[GID.name].to_pylist()])
-    if added or removed:
+    kept = [gid for gid in unconfirmed if gid in registered]
+    changes = partitions.sync_partitions(context.instance, [*to_gid_list(selected[GID.name]), *kept])
+    if changes.added or changes.removed:
         context.log.info(
-            "Registered workspaces: %s; removed: %s", ", ".join(added) or "none", ", ".join(removed) or "none"
+            "Registered workspaces: %s; removed: %s",
+            ", ".join(changes.added) or "none",
+            ", ".join(changes.removed) or "none",
+        )
+    if changes.in_use:
+        context.log.warning(
+            "The partitions of %s are kept until their runs and backfills have ended", ", ".join(changes.in_use)
         )
 
 
-def choose_workspaces(found: pa.Table, wanted: Sequence[str]) -> pa.Table:
+def _confirm_workspaces(
+    context: dg.AssetExecutionContext,
+    config: SyncConfig,
+    prefetcher: Prefetcher,
+    *,
+    extract: FullExtract,
+    known: Sequence[str],
+) -> tuple[pa.Table, list[str]]:
+    """Return the rows of the workspaces that Asana lists, and the gids of known ones that may or may not be gone.
+
+    If a known workspace is missing, the list is fetched once more, because Asana has returned empty listings for single
+    requests. A workspace is gone if both responses lack it. Without a second response, none is known to be gone.
+
+    Raises:
+        AsanaError: The list cannot be fetched, or the token is rejected.
+    """
+    found = pa.Table.from_batches(extract, WORKSPACES.schema)
+    missing = sorted(set(known).difference(to_gid_list(found[GID.name])))
+    if not missing:
+        return found, []
+    again = cast("FullExtract", prefetcher.start(context, WORKSPACES, config))
+    try:
+        second = pa.Table.from_batches(again, WORKSPACES.schema)
+    except UnauthorizedError:
+        raise
+    except AsanaError as error:
+        context.log.warning("Whether %s are gone is not known: %s", ", ".join(missing), error)
+        extract.stats.failed.update(dict.fromkeys(missing, str(error)))  # so that a check names them
+        return found, missing
+    finally:
+        again.close()
+        extract.stats.request_stats.add(again.stats.request_stats)
+    if again.stats.truncated:
+        return found, missing
+    returned = second.filter(pc.invert(pc.is_in(second[GID.name], value_set=found[GID.name].combine_chunks())))
+    if returned.num_rows:
+        context.log.warning(
+            "Asana listed %s only when the list was fetched again", ", ".join(to_gid_list(returned[GID.name]))
+        )
+    return pa.concat_tables([found, returned]), []
+
+
+def _stored_gids(extract: FullExtract) -> list[str]:
+    return to_gid_list(extract.previous.columns((GID.name,))[GID.name])
+
+
+def choose_workspaces(found: pa.Table, wanted: Sequence[str], *, unconfirmed: Sequence[str] = ()) -> pa.Table:
     """Return the rows of the wanted workspaces, or all rows if `wanted` is empty.
 
     Raises:
-        ConfigurationError: A wanted workspace was not found.
+        ConfigurationError: A wanted workspace was not found, and is not among the `unconfirmed`.
     """
     if not wanted:
         return found
-    missing = sorted(set(wanted).difference(found[GID.name].to_pylist()))
+    missing = sorted(set(wanted).difference(found[GID.name].to_pylist(), unconfirmed))
     if missing:
         raise ConfigurationError(f"ASANA_WORKSPACES names {', '.join(missing)}, which this token cannot see")
     return found.filter(pc.is_in(found[GID.name], value_set=pa.array(wanted)))

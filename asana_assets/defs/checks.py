@@ -20,6 +20,7 @@ from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import compact_gids, count_duplicates, to_gid_list
 
 _MAX_LISTED_GIDS = 20  # in a check result; the rest are counted
+_MAX_LISTED_REASONS = 3  # in a check result
 _MIN_ROWS_FOR_DROP = 100  # smaller tables may lose any number of rows
 
 
@@ -28,6 +29,7 @@ class CheckInputs:
     """What the checks of one materialization are decided from.
 
     Attributes:
+        workspace_gid: The workspace; "" for the list of workspaces.
         stats: The extract's stats.
         rows: Rows stored for the workspace after this materialization.
         rows_before: Rows stored for the workspace when the row count last passed its check or was accepted.
@@ -37,6 +39,7 @@ class CheckInputs:
         new_columns: Columns that this materialization added to the table.
     """
 
+    workspace_gid: str = ""
     stats: ExtractStats
     rows: int
     rows_before: int
@@ -61,6 +64,7 @@ def collect_inputs(lake: LakeResource, extract: FullExtract | ChildExtract, *, d
     gids, orphaned_gids = _scan_gids(extract, stored)
     dropped_from = lake.dropped_from(extract.endpoint.name, extract.workspace_gid)
     return CheckInputs(
+        workspace_gid=extract.workspace_gid,
         stats=extract.stats,
         rows=sum(map(len, gids)),
         rows_before=len(extract.previous) if dropped_from is None else dropped_from,
@@ -106,14 +110,14 @@ class Check:
         name: The check's name in Dagster.
         description: What is true when it passes.
         evaluate: Returns what is wrong and what to do, or "" if the check passes.
-        severity: Of a failure.
+        severity: Of a failure; a function if it depends on the inputs.
         blocking: Whether a failure keeps downstream assets from being materialized in the same run.
     """
 
     name: str
     description: str
     evaluate: Callable[[CheckInputs], str]
-    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN
+    severity: dg.AssetCheckSeverity | Callable[[CheckInputs], dg.AssetCheckSeverity] = dg.AssetCheckSeverity.WARN
     blocking: bool = False
 
 
@@ -138,28 +142,75 @@ def _orphaned_rows_message(inputs: CheckInputs) -> str:
 def _unavailable_message(inputs: CheckInputs) -> str:
     if not inputs.stats.not_on_plan:
         return ""
+    if not inputs.stats.carried_over:
+        return (
+            "This endpoint is not available on the workspace's plan (402), so the table has no rows for it. Upgrade "
+            "the plan, or do not materialize this asset."
+        )
     return (
-        "This endpoint is not available on the workspace's plan (402), so the table lacks the rows that Asana did not "
-        "return. Upgrade the plan, or do not materialize this asset."
+        f"This endpoint is no longer available on the workspace's plan (402), so {inputs.stats.carried_over:,} rows "
+        "are those of an earlier sync. Upgrade the plan, or delete them with accept_row_count_drop (asana-assets sync "
+        "--accept-row-count-drop)."
     )
 
 
-def _forbidden_parents_message(inputs: CheckInputs) -> str:
-    if not inputs.stats.forbidden:
+def _unfetched_parents_message(inputs: CheckInputs) -> str:
+    stats = inputs.stats
+    sentences: list[str] = []
+    if stats.failed:
+        reasons = dict.fromkeys(stats.failed.values())
+        sentences.append(
+            f"Asana could not return what belongs to {_list_gids(list(stats.failed))} "
+            f"({'; '.join(list(reasons)[:_MAX_LISTED_REASONS])}). Their rows are those of an earlier sync; the next "
+            "sync fetches them first."
+        )
+    if stats.truncated:
+        sentences.append(
+            f"Asana ended the listing of {_list_gids(stats.truncated)} early. What it returned is stored, and nothing "
+            "of them was deleted; rows may be missing."
+        )
+    if stats.forbidden:
+        sentences.append(
+            f"The token's user has no access to {_list_gids(stats.forbidden)}, so their rows are those of an earlier "
+            "sync. Share these objects with the user to have the rows updated."
+        )
+    if stats.missing_upstream:
+        sentences.append(
+            f"What is listed by {' and '.join(stats.missing_upstream)} is missing, because that table has no rows for "
+            "this workspace."
+        )
+    return " ".join(sentences)
+
+
+def _unfetched_parents_severity(inputs: CheckInputs) -> dg.AssetCheckSeverity:
+    """A refusal may be intended; anything else is a gap that another sync may close."""
+    stats = inputs.stats
+    refused_as_a_whole = inputs.workspace_gid in stats.forbidden
+    return _ERROR if stats.failed or stats.truncated or refused_as_a_whole else dg.AssetCheckSeverity.WARN
+
+
+def _skipped_records_message(inputs: CheckInputs) -> str:
+    if not inputs.stats.records_skipped:
         return ""
     return (
-        f"The token's user has lost access to {_list_gids(inputs.stats.forbidden)}, so their rows are those of an "
-        "earlier sync. Share these objects with the user to have the rows updated."
+        f"Asana returned {inputs.stats.records_skipped:,} records without a gid or that are not objects. They were "
+        "skipped; the other records of their pages are stored. If this persists, report it to Asana."
     )
 
 
 def _unmapped_values_message(inputs: CheckInputs) -> str:
-    if not inputs.stats.unmapped:
-        return ""
-    return (
-        f"Values did not fit their columns in {inputs.stats.unmapped:,} of {inputs.stats.rows:,} fetched rows. They "
-        "are null there and kept as JSON in `_unmapped`; if Asana changed a type, report it."
-    )
+    stats = inputs.stats
+    sentences: list[str] = []
+    if stats.unmapped:
+        sentences.append(
+            f"Values did not fit their columns in {stats.unmapped:,} of {stats.rows:,} fetched rows. They are null "
+            "there and kept as JSON in `_unmapped`; if Asana changed a type, report it."
+        )
+    if stats.texts_repaired:
+        sentences.append(
+            f"{stats.texts_repaired:,} texts were not valid Unicode; the invalid characters were replaced by U+FFFD."
+        )
+    return " ".join(sentences)
 
 
 def _row_count_drop_message(inputs: CheckInputs) -> str:
@@ -207,10 +258,21 @@ CHECKS = (
     ),
     Check(
         name="all_parents_fetched",
-        description="The token's user was allowed to read every parent.",
-        evaluate=_forbidden_parents_message,
+        description="Every parent was fetched completely.",
+        evaluate=_unfetched_parents_message,
+        severity=_unfetched_parents_severity,
     ),
-    Check(name="no_unmapped_values", description="Every value fits its column.", evaluate=_unmapped_values_message),
+    Check(
+        name="all_records_stored",
+        description="Every record that Asana returned has a gid and is stored.",
+        evaluate=_skipped_records_message,
+        severity=_ERROR,
+    ),
+    Check(
+        name="no_unmapped_values",
+        description="Every value fits its column, and every text is valid Unicode.",
+        evaluate=_unmapped_values_message,
+    ),
     Check(
         name="row_count_not_dropped",
         description=f"A table of at least {_MIN_ROWS_FOR_DROP} rows has not lost more than half of them. If it has, "
@@ -250,7 +312,7 @@ def evaluate_checks(endpoint: Endpoint, workspace_gid: str, inputs: CheckInputs)
             check_name=check.name,
             asset_key=endpoint.name,
             passed=not message,
-            severity=check.severity,
+            severity=check.severity(inputs) if callable(check.severity) else check.severity,
             description=message or None,
             metadata={"workspace": workspace_gid} if workspace_gid else None,
         )

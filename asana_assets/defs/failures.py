@@ -6,21 +6,37 @@ from contextlib import contextmanager
 import dagster as dg
 
 from asana_assets.asana import errors
+from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
+from asana_assets.asana.model import Endpoint
 from asana_assets.lake.errors import ConflictError, LakeError
+from asana_assets.sync.failure_policy import SystematicFailureError
+
+TOKEN_REJECTED = "Asana rejected the token"  # noqa: S105 - a reason, not a token
+"""Why assets are not started after a 401."""
+
+NOT_STARTED_KEY = "not_started"
+"""Metadata of a failure for which the asset sent no request; its value is the reason."""
+
+_RETRY = "Stored rows are kept. Check ASANA_BASE_URL and the network, then materialize the asset again."
+_LARGE_LISTING = (
+    " If only this listing of a large workspace keeps failing, Asana cannot produce it in time, although smaller pages "
+    "were tried: materialize it at a quiet time, ask Asana's support, or leave the workspace out of ASANA_WORKSPACES."
+)
 
 _REMEDIES: tuple[tuple[type[errors.AsanaError], str], ...] = (
     (
         errors.UnauthorizedError,
         "Check the token in ASANA_ACCESS_TOKEN, or in the secret that ASANA_TOKEN_SECRET_ID names.",
     ),
+    (errors.PlanLimitError, "The workspace's plan does not include it."),
     (errors.NotFoundError, "Check ASANA_BASE_URL, and whether the token's user still belongs to the workspace."),
     (
-        errors.ForbiddenError,
-        "The token's user has no access. Ask an admin of the workspace for it, or do not materialize this asset.",
+        errors.RedirectError,
+        "Asana's API does not redirect: a proxy or a sign-in page responded. The token was not forwarded.",
     ),
     (
-        errors.TransientError,
-        "Stored rows are kept. Check ASANA_BASE_URL and the network, then materialize the asset again.",
+        errors.TruncatedListingError,
+        "Stored rows are kept. Materialize the asset again; if the error persists, ask Asana's support.",
     ),
     (
         errors.ContractError,
@@ -29,26 +45,52 @@ _REMEDIES: tuple[tuple[type[errors.AsanaError], str], ...] = (
 )
 
 
+def find_remedy(error: errors.AsanaError | LakeError, endpoint: Endpoint | None) -> str:
+    """Return what to do about an error of one of the endpoint's requests, as full sentences; "" if that is unknown."""
+    match error:
+        case errors.ForbiddenError():
+            return _permission_remedy(endpoint)
+        case errors.TransientError():
+            return _RETRY + (_LARGE_LISTING if endpoint and _is_listed_by_workspace(endpoint) else "")
+        case _:
+            return next((remedy for error_class, remedy in _REMEDIES if isinstance(error, error_class)), "")
+
+
 def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace_gid: str) -> dg.Failure:
     """Build the failure of an endpoint's materialization. Only transient errors and commit conflicts are retried."""
-    remedy = next((remedy for error_class, remedy in _REMEDIES if isinstance(error, error_class)), "")
+    known = next((known for known in ENDPOINTS if known.name == endpoint), None)
+    message = str(error).rstrip(".")
+    if isinstance(error, SystematicFailureError) and isinstance(error.__cause__, errors.AsanaError):
+        error = error.__cause__
+    remedy = find_remedy(error, known)
     metadata: dict[str, dg.MetadataValue] = {"endpoint": dg.MetadataValue.text(endpoint)}
     if workspace_gid:
         metadata["workspace"] = dg.MetadataValue.text(workspace_gid)
     if isinstance(error, errors.PermanentError):
+        metadata["method"] = dg.MetadataValue.text(error.method)
+    if isinstance(error, errors.PermanentError | errors.TruncatedListingError):
         metadata |= {
-            "method": dg.MetadataValue.text(error.method),
             "path": dg.MetadataValue.text(error.template),
             "status": dg.MetadataValue.int(error.status),
             "asana_message": dg.MetadataValue.text(error.reason),
         }
     subject = f"{endpoint} of workspace {workspace_gid}" if workspace_gid else endpoint
-    message = str(error).rstrip(".")
+    # After a 401, the client sends nothing more and raises the same error to every asset of the run.
+    if isinstance(error, errors.UnauthorizedError) and known and error.template not in _paths(known):
+        metadata[NOT_STARTED_KEY] = dg.MetadataValue.text(TOKEN_REJECTED)
+        subject, message = f"{subject} was not started", f"{TOKEN_REJECTED} ({message})"
     return dg.Failure(
         description=f"{subject}: {message}.{f' {remedy}' if remedy else ''}",
         metadata=metadata,
         allow_retries=isinstance(error, errors.TransientError | ConflictError),
     )
+
+
+def describe(subject: str, error: errors.AsanaError | LakeError) -> str:
+    """Return what happened to the subject and what to do about it, in sentences."""
+    remedy = find_remedy(error, None)
+    message = str(error).rstrip(".")
+    return f"{subject}: {message}.{f' {remedy}' if remedy else ''}"
 
 
 @contextmanager
@@ -58,3 +100,22 @@ def dagster_failures(*, endpoint: str, workspace_gid: str) -> Generator[None]:
         yield
     except (errors.AsanaError, LakeError) as error:
         raise to_failure(error, endpoint=endpoint, workspace_gid=workspace_gid) from None
+
+
+def _permission_remedy(endpoint: Endpoint | None) -> str:
+    scope = f"the scope {endpoint.oauth_scope}" if endpoint and endpoint.oauth_scope else "full permissions"
+    return (
+        f"The token's user lacks the permission for it or, if it is an OAuth token, the token lacks {scope}. Ask an "
+        "admin of the workspace for access, use another token, or do not materialize this asset."
+    )
+
+
+def _paths(endpoint: Endpoint) -> set[str]:
+    """Return the path templates of the endpoint's requests."""
+    listings = [*endpoint.listings, *([endpoint.search] if endpoint.search else [])]
+    counts = [listing.count_field[0] for listing in listings if listing.count_field]
+    return {*(listing.path for listing in listings), *counts, endpoint.record_path or ""}
+
+
+def _is_listed_by_workspace(endpoint: Endpoint) -> bool:
+    return any(listing.parent is WORKSPACES for listing in endpoint.listings)

@@ -19,7 +19,8 @@ from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID, Endpoint
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.resources import LakeResource
-from asana_assets.sync.child_extract import Checkpoint, ChildExtract
+from asana_assets.sync.checkpoint import Checkpoint
+from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.extract import ExtractStats
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
@@ -30,10 +31,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SelectedWorkspaces:
-    """The selected rows of the extract of `workspaces`, which has no partitions."""
+    """The selected rows of the extract of `workspaces`, which has no partitions.
+
+    Attributes:
+        extract: The extract.
+        rows: Its rows of the selected workspaces.
+        kept: Gids of workspaces without a row here whose stored row is kept.
+    """
 
     extract: FullExtract
     rows: pa.Table
+    kept: Sequence[str] = ()
 
 
 ExtractOutput: TypeAlias = FullExtract | ChildExtract | SelectedWorkspaces
@@ -55,13 +63,14 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         endpoint, workspace_gid = extract.endpoint, extract.workspace_gid
         with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid), closing(extract):
             table = self.lake.iceberg.ensure_table(endpoint.name, endpoint.schema)
+            removed: list[str] = []
             match obj:
                 case FullExtract():
                     self._write_full(table, obj, context.run_id)
                 case ChildExtract():
                     self._write_checkpoints(table, obj, context.run_id)
                 case SelectedWorkspaces():
-                    self._write_workspaces(table, obj, context.run_id)
+                    removed = self._write_workspaces(table, obj, context.run_id)
             self.lake.expire_old_snapshots(table)
             rows = self.lake.iceberg.count(table, workspace=workspace_gid or None)
             total = self.lake.iceberg.count(table)
@@ -80,6 +89,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                 **more_metadata,
                 **({"snapshot_id": str(snapshot.snapshot_id)} if snapshot else {}),
                 **({"dagster/partition_row_count": rows} if workspace_gid else {}),
+                **({"removed_workspaces": removed} if removed else {}),
             }
         )
 
@@ -109,11 +119,16 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             extract.endpoint.name, extract.workspace_gid, extract.sync_state(), extract.obsolete_parents()
         )
 
-    def _write_workspaces(self, table: "Table", selected: SelectedWorkspaces, run_id: str) -> None:
-        """Replace each selected workspace's row; delete stored rows of workspaces that are not selected."""
+    def _write_workspaces(self, table: "Table", selected: SelectedWorkspaces, run_id: str) -> list[str]:
+        """Replace the row of each selected workspace; delete all other rows except those that are kept.
+
+        Returns:
+            The gids of the workspaces whose rows were deleted.
+        """
         endpoint, rows = selected.extract.endpoint, selected.rows
-        stored = self.lake.stored_rows(endpoint, "").columns((WORKSPACE_GID.name,))
-        for gid in dict.fromkeys(chain(to_gid_list(rows[GID.name]), to_gid_list(stored[WORKSPACE_GID.name]))):
+        stored = to_gid_list(self.lake.stored_rows(endpoint, "").columns((WORKSPACE_GID.name,))[WORKSPACE_GID.name])
+        selected_gids = to_gid_list(rows[GID.name])
+        for gid in (gid for gid in dict.fromkeys(chain(selected_gids, stored)) if gid not in selected.kept):
             self.lake.iceberg.replace_partition(
                 table,
                 gid,
@@ -122,6 +137,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                 properties=_snapshot_properties(run_id),
                 last_writer_wins=True,
             )
+        return sorted(set(stored).difference(selected_gids, selected.kept))
 
     def _write_checkpoints(self, table: "Table", extract: ChildExtract, run_id: str) -> None:
         """Commit checkpoints as they are yielded; if the extract fails, commit the partial one before re-raising."""
@@ -138,7 +154,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         endpoint, workspace_gid = extract.endpoint, extract.workspace_gid
 
         def replace_children(parents: Array, batches: list[pa.RecordBatch]) -> None:
-            if len(parents):
+            if len(parents) or batches:
                 self.lake.iceberg.replace_parents(
                     table,
                     workspace_gid,
@@ -254,14 +270,17 @@ def _stats_metadata(stats: ExtractStats) -> dict[str, Any]:
         "throttle_wait_seconds": round(stats.request_stats.throttle_wait_seconds, 3),
         "parents": stats.parents,
         "parents_stale": stats.parents_stale,
-        "parents_fetched": stats.parents_fetched - len(stats.forbidden),
+        "parents_fetched": stats.parents_fetched - len(stats.skipped),
         "parents_unchanged": unchanged - stats.resumed,
         "parents_resumed": stats.resumed,
-        "skipped_parents": len(stats.forbidden),
+        "skipped_parents": len(stats.skipped),
+        "truncated_parents": len(stats.truncated),
         "deleted_parents": stats.deleted,
         "rows_fetched": stats.rows,
         "rows_carried_over": stats.carried_over,
         "rows_with_unmapped_values": stats.unmapped,
+        "records_skipped": stats.records_skipped,
+        "texts_repaired": stats.texts_repaired,
         "plan_unavailable": stats.not_on_plan,
         "deprecation_notices": sorted(stats.request_stats.deprecation_notices),
     }

@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import Endpoint, Listing
 from asana_assets.defs.io_manager import require_synced, require_table
-from asana_assets.defs.resources import AsanaResource, LakeResource
+from asana_assets.defs.resources import AsanaResource, IcebergStoredRows, LakeResource
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.extract import ExtractContext
@@ -26,6 +26,14 @@ from asana_assets.sync.prefetch_queue import PrefetchQueue
 from asana_assets.sync.resume import SYNC_TAG, decide_start
 
 Extract: TypeAlias = FullExtract | ChildExtract
+
+
+_OPTIONAL_UPSTREAM = {
+    endpoint.name: endpoint
+    for endpoint in ENDPOINTS
+    if (listings := [one for other in ENDPOINTS for one in other.listings if one.parent is endpoint])
+    and all(listing.is_optional for listing in listings)
+}  # endpoints that all of their dependents can do without
 
 
 def _downstream_depth(endpoint: Endpoint) -> int:
@@ -60,7 +68,9 @@ class SyncConfig(dg.Config):
         "By default each endpoint has its own limit.",
     )
     accept_row_count_drop: bool = Field(
-        default=False, description="Accept that the table has lost more than half of its rows."
+        default=False,
+        description="Accept that the table has lost more than half of its rows, or all of them because the workspace's "
+        "plan no longer includes the endpoint.",
     )
     checkpoint_rows: int = Field(
         default=50_000,
@@ -101,10 +111,10 @@ class _ExtractBuilder:
             LakeError: The table cannot be read.
         """
         [endpoint] = [one for one in ENDPOINTS if one.name == name]
-        table = require_table(self.lake, name)
-        batches = self.lake.iceberg.scan_batches(table, workspace=self.workspace_gid, columns=needed_columns(listings))
-        rows = reduce_rows(endpoint, batches, listings)
-        if endpoint is not WORKSPACES and not rows.num_rows:
+        table = self.lake.table(name) if name in _OPTIONAL_UPSTREAM else require_table(self.lake, name)
+        stored = IcebergStoredRows(self.lake.iceberg, endpoint, table, self.workspace_gid)
+        rows = reduce_rows(endpoint, stored.batches(needed_columns(listings)), listings)
+        if not rows.num_rows and name not in {WORKSPACES.name, *_OPTIONAL_UPSTREAM}:
             require_synced(self.lake, name, self.workspace_gid)
         return rows
 
@@ -131,6 +141,8 @@ class _ExtractBuilder:
             ),
             client=self.asana.client,
             search=self.asana.search,
+            is_optional=endpoint.name in _OPTIONAL_UPSTREAM,
+            accept_deletions=config.accept_row_count_drop,
         )
         if not endpoint.is_child:
             return FullExtract(context)

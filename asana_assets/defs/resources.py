@@ -116,7 +116,7 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
             ConfigurationError: A setting is missing or invalid; the message names it.
         """
         return self._open(
-            RetryPolicy(max_attempts=2, attempts_before_first_response=2, budget_seconds=10.0), read_seconds=20.0
+            RetryPolicy(max_attempts=2, attempts_before_first_response=2, budget_seconds=10.0), read_seconds=10.0
         )
 
     def _open(self, retry: RetryPolicy | None = None, *, read_seconds: float | None = None) -> Client:

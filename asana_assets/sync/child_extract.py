@@ -4,21 +4,21 @@ A checkpoint holds parents that were fetched completely, with all their rows: on
 again, whatever happens to the run. The rows of parents that are not stale are left as they are.
 """
 
-import datetime as dt
 import hashlib
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.client import Page
 from asana_assets.asana.field_types import Array
-from asana_assets.asana.model import GID, PARENT_GID, SYNCED_AT, Listing
-from asana_assets.sync.change_detection import Sync
+from asana_assets.asana.model import GID, PARENT_GID, Listing
+from asana_assets.sync.checkpoint import Checkpoint
+from asana_assets.sync.confirmation import StoredChildren, listed_gids
 from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, to_gid_list
@@ -26,6 +26,7 @@ from asana_assets.sync.parent_rows import needed_columns, reduce_rows
 from asana_assets.sync.parents import (
     FetchRequest,
     Parents,
+    childless_gids,
     choose_parents,
     eligible_parents,
     merge_parents,
@@ -34,47 +35,7 @@ from asana_assets.sync.parents import (
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.search_hits import SEARCH_FIELDS, changed_hits, changed_parents, decode_hits
 from asana_assets.sync.search_records import MODIFIED_AT
-from asana_assets.sync.sync_state import SyncState, no_entries
-
-
-@dataclass(slots=True)
-class Checkpoint:
-    """Parents that were fetched completely, with all their rows.
-
-    Attributes:
-        fetched: The gid of each fetched parent, its version, and when it was requested (UTC): the sync state to save.
-        deleted: Gids of the parents that no longer exist.
-        batches: The rows of the fetched parents.
-        rows: The number of rows.
-        completes: The sync that this checkpoint completes; None unless it is the last one.
-        outdated: The sync state to save for parents that were not fetched, but whose version is of an older form.
-        search_from: Where the search of the next sync starts, by Asana's clock; for the checkpoint that `completes`.
-    """
-
-    fetched: list[tuple[str, str, dt.datetime]] = field(default_factory=list[tuple[str, str, dt.datetime]])
-    deleted: list[str] = field(default_factory=list[str])
-    batches: list[pa.RecordBatch] = field(default_factory=list[pa.RecordBatch])
-    rows: int = 0
-    completes: Sync | None = None
-    outdated: pa.Table = field(default_factory=no_entries)
-    search_from: dt.datetime | None = None
-
-    def sync_state(self) -> pa.Table:
-        """Return the sync state to save once the rows are stored."""
-        gids, versions, requested_at = zip(*self.fetched, strict=True) if self.fetched else ((), (), ())
-        fetched = SyncState.rows(
-            pa.array(gids, pa.string()),
-            pa.array(versions, pa.string()),
-            pa.array(requested_at, SYNCED_AT.type.arrow_type),
-        )
-        if self.completes is None:
-            return fetched
-        return pa.concat_tables([fetched, self.outdated, SyncState.completed_marker(self.completes, self.search_from)])
-
-    @property
-    def parents(self) -> Array:
-        """The gids of the parents whose rows this checkpoint replaces."""
-        return pa.array([*(gid for gid, _, _ in self.fetched), *self.deleted], pa.string())
+from asana_assets.sync.sync_state import no_entries
 
 
 class ChildExtract:
@@ -104,8 +65,16 @@ class ChildExtract:
         self._checkpoint_seconds = checkpoint_seconds
         self._builder = RowBuilder(context.endpoint)
         [(self._listing, self._roots)] = choose_parents(
-            context.endpoint, context.workspace_gid, context.upstream
+            context.endpoint, context.workspace_gid, context.upstream, self._parents_with_rows(context)
         ).groups
+        self._childless = {
+            gid
+            for listing in context.endpoint.listings
+            if listing.parent
+            for gid in to_gid_list(childless_gids(listing, context.upstream[listing.parent.name]))
+        }
+        self._stored_children = StoredChildren(NO_GIDS, {})
+        self._first_pages: dict[str, list[Page]] = {}
         self._checkpoint = Checkpoint()
         self._pages: list[FetchedPage] = []
         self._changed = NO_GIDS
@@ -149,6 +118,9 @@ class ChildExtract:
             roots.filter(pc.invert(pc.is_in(roots["gid"], value_set=stale.gids(self._listing))))
         )
         self.stats.parents, self.stats.parents_stale = len(parents), len(stale)
+        if len(stale) and len(context.previous):
+            stored_batches = context.previous.batches((GID.name, PARENT_GID.name))
+            self._stored_children = StoredChildren.select(stored_batches, stale.gids(self._listing))
         self.stats.resumed = context.state.count_fetched_since(context.sync.started_at)
         self.data_version = self._hash(roots)
         fetcher = Fetcher(
@@ -157,7 +129,7 @@ class ChildExtract:
             stats=self.stats.request_stats,
             on_all_sent=on_all_sent,
         )
-        fetcher.start(stale.requests())
+        fetcher.start(stale.prioritized_requests(context.state.failed))
         return fetcher
 
     def _hash(self, parents: pa.Table) -> str:
@@ -195,7 +167,10 @@ class ChildExtract:
                     pages.setdefault(parent_gid, []).append(event.page)
                     continue
                 parent_pages = pages.pop(parent_gid, [])
-                self._record_parent(event, parent_pages)
+                if self._defer_confirmation(fetcher, event, parent_pages):
+                    continue
+                parent_pages = self._record_parent(event, parent_pages)
+                self.stats.raise_if_hopeless(requests_left=not fetcher.all_sent)
                 rows_to_build += sum(page.count for page in parent_pages)
                 size = rows_to_build + self._checkpoint.rows + len(self._checkpoint.fetched)
                 complete = size >= self._checkpoint_rows or time.monotonic() - started_at >= self._checkpoint_seconds
@@ -207,6 +182,7 @@ class ChildExtract:
                     yield from self._yield_checkpoint()
                     started_at = time.monotonic()
         self._build()
+        self.stats.raise_if_failed()
         self._checkpoint.completes = self._context.sync
         self._checkpoint.search_from = self._context.next_search_from(missed_changes=self._search_missed_changes)
         requested = pc.is_in(self._outdated["parent_gid"], value_set=pa.array(list(self._requested), pa.string()))
@@ -243,6 +219,13 @@ class ChildExtract:
         only_if = self._listing.only_if if self.endpoint.recursive_listing else None
         return (GID.name, PARENT_GID.name, *((only_if,) if only_if else ()))
 
+    @staticmethod
+    def _parents_with_rows(context: ExtractContext) -> Array | None:
+        """Return the parents of the stored rows, if a parent's row says whether it has any."""
+        if not any(listing.only_if for listing in context.endpoint.listings):
+            return None
+        return pc.unique(context.previous.columns((PARENT_GID.name,))[PARENT_GID.name].combine_chunks())
+
     def _find_changed(self, search: Listing, stored: pa.Table) -> Array:
         """Return the parents of the children that a search finds changed."""
         pages = self._context.search.changed_since(
@@ -257,35 +240,57 @@ class ChildExtract:
         self._search_missed_changes = not pages.complete if pages else self._context.search_from is not None
         return changed_parents(self._listing, changed_hits(hits, stored), stored)
 
-    def _record_parent(self, event: FetchEvent, pages: list[Page]) -> None:
-        """Record the outcome of a parent and keep its pages."""
-        gid = event.request.parent_gid
+    def _defer_confirmation(self, fetcher: Fetcher, event: FetchEvent, pages: list[Page]) -> bool:
+        """Return whether the parent is requested again, as it is said not to exist or lacks stored children."""
+        request = event.request
+        if request.is_confirmation or event.outcome not in {Outcome.FETCHED, Outcome.DELETED}:
+            return False
+        if event.outcome is Outcome.FETCHED:
+            said_childless = request.parent_gid in self._childless
+            stored = self._stored_children.of(request.parent_gid)
+            if said_childless or not stored.difference(listed_gids(pages)):
+                return False
+        self._first_pages[request.parent_gid] = pages
+        fetcher.defer(replace(request, is_confirmation=True))
+        return True
+
+    def _record_parent(self, event: FetchEvent, pages: list[Page]) -> list[Page]:
+        """Record the outcome of a parent; return its pages, those of the first response included."""
+        gid, outcome = event.request.parent_gid, event.outcome
+        pages = [*self._first_pages.pop(gid, []), *pages]
         self.stats.record_outcome(event)
-        if event.outcome is Outcome.DELETED:
+        if outcome is Outcome.DELETED:
             self._checkpoint.deleted.append(gid)
-        elif event.outcome is not Outcome.FORBIDDEN:
+        elif outcome is Outcome.FETCHED or (outcome is Outcome.NOT_ON_PLAN and not self._stored_children.of(gid)):
             requested_at = pages[0].requested_at if pages else self._context.sync.started_at
             self._checkpoint.fetched.append((gid, event.request.version, requested_at))
             self._pages += [FetchedPage(page, gid) for page in pages]
+            return pages
+        elif outcome is Outcome.TRUNCATED:  # its rows are added, and none of its stored rows is deleted
+            self._pages += [FetchedPage(page, gid) for page in pages]
+            return pages
+        elif outcome is Outcome.FAILED:
+            self._checkpoint.failed.append(gid)
+        return []
 
     def _build(self) -> pa.RecordBatch | None:
         """Build the rows of the pages kept so far, add them to the checkpoint, and return them."""
         if not self._pages:
             return None
-        batch = self._builder.build(self._pages, self.workspace_gid)
+        built = self._builder.build(self._pages, self.workspace_gid)
         self._pages = []
-        self._checkpoint.batches.append(batch)
-        self._checkpoint.rows += batch.num_rows
-        self.stats.add_rows(batch)
-        return batch
+        self._checkpoint.batches.append(built.batch)
+        self._checkpoint.rows += built.batch.num_rows
+        self.stats.add_rows(built)
+        return built.batch
 
     def _nested_requests(self, batch: pa.RecordBatch | None) -> Iterator[FetchRequest]:
         """Yield requests for the new rows that are stale parents, without those requested before."""
         if batch is None or not self.endpoint.recursive_listing:
             return
-        parents = Parents(
-            self.workspace_gid, ((self._listing, merge_parents([eligible_parents(self._listing, batch)])),)
-        )
+        self._childless.update(to_gid_list(childless_gids(self._listing, batch)))
+        rows = eligible_parents(self._listing, batch, pa.array(self._stored_children.ranges, pa.string()))
+        parents = Parents(self.workspace_gid, ((self._listing, merge_parents([rows])),))
         stale = stale_parents(parents, self._context.state, self._context.sync, self._changed)
         for request in stale.requests():
             if request.parent_gid not in self._requested:

@@ -12,8 +12,10 @@ from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import UNMAPPED, Endpoint, Listing
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
+from asana_assets.sync.failure_policy import OutcomeTally, decide_to_fail, decide_to_stop, systematic_failure
 from asana_assets.sync.fetcher import FetchEvent, Outcome
 from asana_assets.sync.parents import Parents
+from asana_assets.sync.rows import BuiltRows
 from asana_assets.sync.search_bound import decide_search_from
 from asana_assets.sync.sync_state import SyncState
 
@@ -52,11 +54,17 @@ class ExtractStats:
         parents_fetched: Parents whose fetch ended, whatever the outcome.
         resumed: Parents that an earlier run of the same sync fetched.
         rows: Fetched rows; one that was listed twice counts twice.
-        forbidden: Gids of the parents that are no longer accessible (403). Their stored rows are kept.
+        forbidden: Gids of the parents that are not accessible (403). Their stored rows are kept.
+        failed: Parents that cannot be fetched for another reason, by gid with that reason. Their stored rows are kept.
+        truncated: Gids of the parents whose listing ended early. None of their stored rows is deleted.
         deleted: Parents that no longer exist (404). Their rows are deleted.
         not_on_plan: Whether the workspace's plan does not include the endpoint (402).
+        missing_upstream: Optional upstream endpoints without rows, so that what they list is missing.
         unmapped: Rows with a value that did not fit its column.
+        records_skipped: Records that were not stored because they have no gid or are not objects.
+        texts_repaired: Texts with characters replaced because they were not valid Unicode.
         carried_over: Stored rows that a full extract kept without fetching them.
+        tallies: The outcomes by path of the listing.
         request_stats: The cost in requests.
         on_progress: Called after each update, by the thread that consumes the extract.
     """
@@ -67,32 +75,78 @@ class ExtractStats:
     resumed: int = 0
     rows: int = 0
     forbidden: list[str] = field(default_factory=list[str])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
+    truncated: list[str] = field(default_factory=list[str])
     deleted: int = 0
     not_on_plan: bool = False
+    missing_upstream: list[str] = field(default_factory=list[str])
     unmapped: int = 0
+    records_skipped: int = 0
+    texts_repaired: int = 0
     carried_over: int = 0
+    tallies: dict[str, OutcomeTally] = field(default_factory=dict[str, OutcomeTally])
     request_stats: RequestStats = field(default_factory=RequestStats)
     on_progress: Callable[[], None] = lambda: None
 
-    def add_rows(self, batch: pa.RecordBatch) -> None:
+    def add_rows(self, built: BuiltRows) -> None:
         """Count fetched rows."""
+        batch = built.batch
+        self.records_skipped += built.records_skipped
+        self.texts_repaired += built.texts_repaired
         self.rows += batch.num_rows
         self.unmapped += batch.num_rows - batch[UNMAPPED.name].null_count
         self.on_progress()
 
+    @property
+    def skipped(self) -> list[str]:
+        """Gids of the parents whose stored rows are kept because they were refused or failed."""
+        return [*self.forbidden, *self.failed]
+
     def record_outcome(self, event: FetchEvent) -> None:
         """Record the outcome of fetching one parent."""
+        outcome = event.outcome
+        if outcome is None:
+            return
         self.parents_fetched += 1
+        self.tallies.setdefault(event.request.listing.path, OutcomeTally()).add(outcome, event.error)
+        self.deleted += outcome is Outcome.DELETED
+        self.not_on_plan = self.not_on_plan or outcome is Outcome.NOT_ON_PLAN
+        self.record_skipped(event)
+        self.on_progress()
+
+    def record_skipped(self, event: FetchEvent) -> None:
+        """Record a parent whose stored rows are kept, if the outcome is a refusal, a failure or an early end."""
+        gid = event.request.parent_gid
         match event.outcome:
             case Outcome.FORBIDDEN:
-                self.forbidden.append(event.request.parent_gid)
-            case Outcome.DELETED:
-                self.deleted += 1
-            case Outcome.NOT_ON_PLAN:
-                self.not_on_plan = True
+                self.forbidden.append(gid)
+            case Outcome.FAILED:
+                self.failed[gid] = str(event.error)
+            case Outcome.TRUNCATED:
+                self.truncated.append(gid)
             case _:
                 pass
-        self.on_progress()
+
+    def raise_if_hopeless(self, *, requests_left: bool) -> None:
+        """Raise if the outcomes so far show that fetching further parents is pointless.
+
+        Raises:
+            SystematicFailureError: A listing fails as a whole.
+        """
+        for tally in self.tallies.values():
+            if decide_to_stop(tally, requests_left=requests_left):
+                raise systematic_failure(tally)
+
+    def raise_if_failed(self) -> None:
+        """Raise if most parents failed, after all of them were tried.
+
+        Raises:
+            SystematicFailureError: A listing failed as a whole.
+        """
+        unchanged = self.parents - self.parents_stale
+        for tally in self.tallies.values():
+            if decide_to_fail(tally, unchanged=unchanged):
+                raise systematic_failure(tally)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +162,9 @@ class ExtractContext:
         sync: The sync that the extract is part of.
         client: Sends the requests.
         search: Finds changes, on plans that include search.
+        is_optional: Whether all dependents can do without the endpoint's rows, so that a refused listing of the
+            workspace keeps the stored rows and fails no asset.
+        accept_deletions: Whether rows of an endpoint that is no longer on the plan are deleted.
     """
 
     endpoint: Endpoint
@@ -118,6 +175,8 @@ class ExtractContext:
     sync: Sync
     client: Client
     search: ChangeSearch
+    is_optional: bool = False
+    accept_deletions: bool = False
 
     @property
     def search_from(self) -> dt.datetime | None:

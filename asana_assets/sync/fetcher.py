@@ -15,7 +15,16 @@ from enum import Enum
 from typing import Final
 
 from asana_assets.asana.client import Client, Page, RequestStats
-from asana_assets.asana.errors import AsanaError, CancelledError, ForbiddenError, NotFoundError, PlanLimitError
+from asana_assets.asana.errors import (
+    AsanaError,
+    CancelledError,
+    ConfigurationError,
+    ForbiddenError,
+    NotFoundError,
+    PlanLimitError,
+    TruncatedListingError,
+    UnauthorizedError,
+)
 from asana_assets.asana.model import WORKSPACE_GID
 from asana_assets.sync.parents import FetchRequest
 
@@ -23,39 +32,57 @@ _POLL_SECONDS: Final = 0.2  # how often a worker blocked by a full queue checks 
 
 
 class Outcome(Enum):
-    """The outcome of fetching one parent."""
+    """The outcome of fetching one parent.
+
+    Attributes:
+        FETCHED: Its listing was fetched to the end.
+        DELETED: It does not exist (404, 410).
+        FORBIDDEN: The token has no access (403, 451).
+        NOT_ON_PLAN: The workspace's plan does not include the listing (402).
+        TRUNCATED: Its listing ended before its end; the pages so far are good.
+        FAILED: Its listing cannot be fetched for any other reason; that of other parents may.
+    """
 
     FETCHED = "fetched"
-    FORBIDDEN = "forbidden"
     DELETED = "deleted"
+    FORBIDDEN = "forbidden"
     NOT_ON_PLAN = "not on plan"
+    TRUNCATED = "truncated"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class FetchEvent:
-    """A page of a request or, after all of its pages, its outcome."""
+    """A page of a request or, after all of its pages, its outcome and the error that caused it, if any."""
 
     request: FetchRequest
     page: Page | None = None
     outcome: Outcome | None = None
+    error: AsanaError | None = None
 
 
-def decide_outcome(error: AsanaError, request: FetchRequest) -> Outcome | None:
+def decide_outcome(error: AsanaError, request: FetchRequest) -> Outcome | None:  # noqa: PLR0911 - one per class
     """Return what an error means for one parent, or None if the endpoint as a whole cannot be fetched.
 
-    A parent may become private or be deleted after it was listed; this affects its own rows only. A rejected listing
-    of the workspace leaves everything unknown, unless the reason is that the plan does not include it.
+    A parent may become private, be deleted or break after it was listed; this affects its own rows only. A rejected
+    listing of the workspace leaves everything unknown, unless the plan does not include it.
     """
     affects_one_parent = request.is_record or request.listing.parent_ref != WORKSPACE_GID.name
     match error:
+        case UnauthorizedError() | ConfigurationError() | CancelledError():
+            return None
         case PlanLimitError() if request.listing.parent:
             return Outcome.NOT_ON_PLAN
-        case ForbiddenError() if affects_one_parent:
+        case TruncatedListingError():
+            return Outcome.TRUNCATED
+        case ForbiddenError() if affects_one_parent or request.is_optional:
             return Outcome.FORBIDDEN
         case NotFoundError() if affects_one_parent:
             return Outcome.DELETED
+        case NotFoundError() if request.is_optional:
+            return Outcome.FORBIDDEN
         case _:
-            return None
+            return Outcome.FAILED if affects_one_parent else None
 
 
 class Fetcher:
@@ -87,6 +114,7 @@ class Fetcher:
         self._events: queue.Queue[FetchEvent | BaseException] = queue.Queue(maxsize=self._max_pending)
         self._requests: Iterator[FetchRequest] = iter(())
         self._queued: deque[FetchRequest] = deque()
+        self._deferred: deque[FetchRequest] = deque()
         self._pending = 0  # requests submitted whose outcome was not consumed yet
         self._exhausted = False
         self._pool = ThreadPoolExecutor(client.max_in_flight, thread_name_prefix="asana")
@@ -100,10 +128,14 @@ class Fetcher:
         """Add requests; to be called by the thread that consumes `events`, which then also yields theirs."""
         self._queued.extend(requests)
 
+    def defer(self, request: FetchRequest) -> None:
+        """Add a request to be sent after all others; to be called like `enqueue`."""
+        self._deferred.append(request)
+
     @property
     def all_sent(self) -> bool:
         """Whether every known request was sent or has a worker of its own."""
-        return self._exhausted and not self._queued and self._pending <= self._client.max_in_flight
+        return self._exhausted and not (self._queued or self._deferred) and self._pending <= self._client.max_in_flight
 
     @property
     def drained(self) -> bool:
@@ -137,6 +169,8 @@ class Fetcher:
         while self._pending < self._max_pending:
             request = self._queued.popleft() if self._queued else next(self._requests, None)
             self._exhausted = request is None
+            if request is None and self._deferred:
+                request = self._deferred.popleft()
             if request is None:
                 break
             self._pool.submit(self._fetch, request)
@@ -151,7 +185,7 @@ class Fetcher:
             self._put(FetchEvent(request, outcome=Outcome.FETCHED))
         except AsanaError as error:
             outcome = decide_outcome(error, request)
-            self._put(FetchEvent(request, outcome=outcome) if outcome else error)
+            self._put(FetchEvent(request, outcome=outcome, error=error) if outcome else error)
         except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
             self._put(error)
 

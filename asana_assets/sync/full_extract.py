@@ -6,18 +6,21 @@ it is deleted. Where parents are fetched again by age alone, the rows of parents
 what a search finds changed.
 """
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, Listing
+from asana_assets.sync.confirmation import prefers_records
 from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
-from asana_assets.sync.fetcher import Fetcher
+from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, to_gid_list
-from asana_assets.sync.parents import FetchRequest, choose_parents, mask_owned_by, record_request
+from asana_assets.sync.parents import FetchRequest, Parents, choose_parents, mask_owned_by, record_request
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.sync_state import SyncState
 
@@ -40,10 +43,19 @@ class FullExtract:
         self.stats = ExtractStats()
         self._context = context
         self._builder = RowBuilder(context.endpoint)
-        self._parents = choose_parents(context.endpoint, context.workspace_gid, context.upstream)
+        self._parents = choose_parents(
+            context.endpoint, context.workspace_gid, context.upstream, self._parents_with_rows(context)
+        )
         self._stale = stale_parents(self._parents, context.state, context.sync)
         self.stats.parents = len(self._parents)
         self.stats.parents_stale = len(self._stale)
+        self.stats.missing_upstream = [
+            listing.parent.name
+            for listing in context.endpoint.listings
+            if listing.parent and listing.is_optional and not context.upstream[listing.parent.name].num_rows
+        ]
+        self._pages_by_listing: Counter[tuple[str, str]] = Counter()
+        self._confirmations: dict[tuple[bool, str], FetchEvent] = {}  # by whether of a record, and gid
         self._fetcher: Fetcher | None = None
         self._search_missed_changes = False
 
@@ -63,7 +75,7 @@ class FullExtract:
         Call `close` if the rows are not consumed. Has no effect if fetching was started before. `on_all_sent` is called
         whenever `all_sent` may have become true.
         """
-        self._fetcher = self._fetcher or self._start_fetcher(self._stale.requests(), on_all_sent)
+        self._fetcher = self._fetcher or self._start_fetcher(self._requests(), on_all_sent)
 
     def close(self) -> None:
         """Stop fetching."""
@@ -78,33 +90,36 @@ class FullExtract:
         """
         has_previous = len(self._context.previous) > 0
         listed: list[Array] = [NO_GIDS]
-        fetcher = self._fetcher or self._start_fetcher(self._stale.requests())
+        fetcher = self._fetcher or self._start_fetcher(self._requests())
         with closing(self._batches(fetcher)) as batches:
             for batch in batches:
                 if has_previous:
                     listed.append(batch[GID.name])
                 yield batch
+        self.stats.raise_if_failed()
         if self.endpoint.search and len(self._stale) < len(self._parents):
             for batch in self._changed_rows(self.endpoint.search):
                 listed.append(batch[GID.name])
                 yield batch.filter(mask_owned_by(self.endpoint, batch, self._parents))
-        if has_previous and (self.endpoint.record_path or self.stats.forbidden):
+        if has_previous:
             yield from self._reconcile_unlisted(pa.concat_arrays(listed))
 
     def sync_state(self) -> pa.Table:
         """Return the sync state to save once the rows are stored."""
-        versioned = [
-            self._fetched_gids(listing) for listing, _ in self._stale.groups if listing.version_columns is not None
-        ]
+        versioned = [self._fetched_gids(listing) for listing in self._versioned_listings]
         gids = pa.concat_arrays([NO_GIDS, *versioned])
         fetched = SyncState.rows(gids, pa.repeat(pa.scalar(""), len(gids)), self._context.sync.started_at)
+        failed = SyncState.failed_rows(pa.array(self.stats.failed, pa.string()))
         search_from = self._context.next_search_from(missed_changes=self._search_missed_changes)
-        return pa.concat_tables([fetched, SyncState.completed_marker(self._context.sync, search_from)])
+        return pa.concat_tables([fetched, failed, SyncState.completed_marker(self._context.sync, search_from)])
 
     def obsolete_parents(self) -> Array:
-        """Return the parents that have sync state and no longer exist."""
-        gids = [NO_GIDS, *(self._parents.gids(listing) for listing, _ in self._parents.groups)]
-        return self._context.state.untracked_by(pa.concat_arrays(gids))
+        """Return the parents that have sync state and no longer exist, or no longer fail."""
+        gids = [self._parents.gids(listing) for listing, _ in self._parents.groups]
+        untracked = self._context.state.untracked_by(pa.concat_arrays([NO_GIDS, *gids]))
+        recovered = set(to_gid_list(self._context.state.failed)).difference(self.stats.failed, to_gid_list(untracked))
+        versioned = [to_gid_list(self._fetched_gids(listing)) for listing in self._versioned_listings]
+        return pa.concat_arrays([untracked, pa.array(recovered.difference(*versioned), pa.string())])
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -129,16 +144,29 @@ class FullExtract:
         fetcher.start(requests)
         return fetcher
 
+    def _requests(self) -> Iterator[FetchRequest]:
+        for request in self._stale.prioritized_requests(self._context.state.failed):
+            yield replace(request, is_optional=self._context.is_optional)
+
+    @property
+    def _versioned_listings(self) -> list[Listing]:
+        return [listing for listing, _ in self._stale.groups if listing.version_columns is not None]
+
     def _batches(self, fetcher: Fetcher) -> Generator[pa.RecordBatch]:
         pages: list[FetchedPage] = []
         rows = 0
         with closing(fetcher.events()) as events:
             for event in events:
+                request = event.request
                 if event.page is not None:
-                    pages.append(FetchedPage(event.page, event.request.parent_gid))
+                    pages.append(FetchedPage(event.page, request.parent_gid))
                     rows += event.page.count
-                elif not event.request.is_record:
+                    self._pages_by_listing[request.listing.path, request.parent_gid] += 1
+                elif request.is_record or request.is_confirmation:
+                    self._confirmations[request.is_record, request.parent_gid] = event
+                else:
                     self.stats.record_outcome(event)
+                    self.stats.raise_if_hopeless(requests_left=not fetcher.all_sent)
                 if rows >= BATCH_ROWS:
                     yield self._build(pages)
                     pages.clear()
@@ -147,9 +175,9 @@ class FullExtract:
             yield self._build(pages)
 
     def _build(self, pages: Sequence[FetchedPage]) -> pa.RecordBatch:
-        batch = self._builder.build(pages, self.workspace_gid)
-        self.stats.add_rows(batch)
-        return batch
+        built = self._builder.build(pages, self.workspace_gid)
+        self.stats.add_rows(built)
+        return built.batch
 
     def _changed_rows(self, search: Listing) -> Iterator[pa.RecordBatch]:
         """Yield what the search finds changed since the last sync; nothing if there was none or no search."""
@@ -167,29 +195,81 @@ class FullExtract:
     def _reconcile_unlisted(self, listed: Array) -> Iterator[pa.RecordBatch]:
         """Yield the stored rows that are not in `listed` and must not be deleted, fetched again where possible.
 
-        Asana paginates by rank (https://developers.asana.com/docs/pagination): a record that moves meanwhile can be
-        skipped. So a row that should have been listed by a parent just fetched is fetched by its gid. A row is kept as
-        it is if only parents that were not, or could not be, fetched would list it.
+        A row that only parents without a usable response would list is kept as it is. Any other is confirmed to be
+        gone: its record is fetched, or its parents are listed once more.
         """
         stored = self._context.previous.columns((GID.name, *self.endpoint.parent_columns))
         unlisted = stored.filter(pc.invert(pc.is_in(stored[GID.name], value_set=listed)))
-        if self.endpoint.record_path:
-            missed = mask_owned_by(self.endpoint, unlisted, self._stale.without(self.stats.forbidden))
-            requests = (record_request(self.endpoint, gid) for gid in to_gid_list(unlisted[GID.name].filter(missed)))
-            with closing(self._batches(self._start_fetcher(requests))) as batches:
-                for batch in batches:
-                    yield batch.filter(mask_owned_by(self.endpoint, batch, self._parents))
-            unlisted = unlisted.filter(pc.invert(missed))
-        unfetched = self._parents.filter(
+        if not unlisted.num_rows:
+            return
+        missing = unlisted.filter(mask_owned_by(self.endpoint, unlisted, self._usable_parents()))
+        requests = self._confirmation_requests(missing)
+        confirmed = [NO_GIDS]
+        with closing(self._batches(self._start_fetcher(iter(requests)))) as batches:
+            for batch in batches:
+                confirmed.append(batch[GID.name])
+                yield batch.filter(mask_owned_by(self.endpoint, batch, self._parents))
+        unlisted = unlisted.filter(pc.invert(pc.is_in(unlisted[GID.name], value_set=pa.concat_arrays(confirmed))))
+        yield from self._kept_rows(unlisted)
+
+    def _confirmation_requests(self, missing: pa.Table) -> list[FetchRequest]:
+        """Return the requests that show whether missing rows are gone."""
+        listings = [
+            replace(request, is_confirmation=True, is_optional=self._context.is_optional)
+            for request in self._usable_parents()
+            .filter(lambda listing, rows: _is_referenced(listing, rows, missing))
+            .requests()
+        ]
+        pages = sum(self._pages_by_listing[one.listing.path, one.parent_gid] or 1 for one in listings)
+        if self.endpoint.record_path and prefers_records(missing=missing.num_rows, pages=pages):
+            return [record_request(self.endpoint, gid) for gid in to_gid_list(missing[GID.name])]
+        return listings
+
+    def _kept_rows(self, unlisted: pa.Table) -> Iterator[pa.RecordBatch]:
+        """Yield the stored rows among `unlisted` whose absence is not confirmed."""
+        unconfirmed: list[str] = []
+        for (is_record, gid), event in self._confirmations.items():
+            if is_record and event.outcome is Outcome.FORBIDDEN:
+                continue  # neither listed nor accessible: it is no longer visible to the token
+            if is_record and event.outcome is Outcome.FAILED:
+                unconfirmed.append(gid)
+            if not is_record and event.outcome is Outcome.FETCHED:
+                self.stats.not_on_plan = False
+            self.stats.record_skipped(event)
+        unusable = self._parents.filter(
             lambda listing, rows: pc.invert(pc.is_in(rows["gid"], value_set=self._fetched_gids(listing)))
         )
-        kept_gids = pc.unique(unlisted[GID.name].filter(mask_owned_by(self.endpoint, unlisted, unfetched)))
+        keep = mask_owned_by(self.endpoint, unlisted, unusable)
+        keep = pc.or_(keep, pc.is_in(unlisted[GID.name], value_set=pa.array(unconfirmed, pa.string())))
+        kept_gids = pc.unique(unlisted[GID.name].filter(keep))
         if len(kept_gids):
             for batch in self._context.previous.batches():
                 kept = batch.filter(pc.is_in(batch[GID.name], value_set=kept_gids))
                 self.stats.carried_over += kept.num_rows
                 yield kept
 
+    def _usable_parents(self) -> Parents:
+        """The fetched parents whose listing can confirm that a row is gone."""
+        return self._stale.without([*self.stats.skipped, *self.stats.truncated])
+
     def _fetched_gids(self, listing: Listing) -> Array:
-        """Return the parents whose listing was fetched."""
-        return self._stale.without(self.stats.forbidden).gids(listing)
+        """Return the parents whose listing was fetched completely."""
+        if self.stats.not_on_plan and not self._context.accept_deletions:
+            return NO_GIDS
+        return self._usable_parents().gids(listing)
+
+    @staticmethod
+    def _parents_with_rows(context: ExtractContext) -> Array | None:
+        """Return the parents of the stored rows, if a parent's row says whether the listing applies to it."""
+        conditional = [listing.parent_ref for listing in context.endpoint.listings if listing.only_if]
+        if not conditional:
+            return None
+        stored = context.previous.columns(tuple(dict.fromkeys(conditional)))
+        return pc.unique(pa.concat_arrays([NO_GIDS, *(chunk for name in conditional for chunk in stored[name].chunks)]))
+
+
+def _is_referenced(listing: Listing, parents: pa.Table, rows: pa.Table) -> Array:
+    """Return a boolean mask of the parents that any of the rows references."""
+    column = rows[listing.parent_ref].combine_chunks()
+    references = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+    return pc.is_in(parents["gid"], value_set=pc.unique(references))

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.errors import AsanaError
-from asana_assets.asana.field_types import Array
+from asana_assets.asana.field_types import Array, Chunked
 from asana_assets.asana.model import PARENT_GID, WORKSPACE_GID, Endpoint, Listing
-from asana_assets.sync.gids import mask_references, to_gid_list
+from asana_assets.sync.gids import NO_GIDS, mask_references, to_gid_list
 from asana_assets.sync.versions import versions
 
 _SLICE_ROWS = 1_000  # gids converted to Python strings at a time; a million of them would take 100 MB
@@ -34,6 +34,8 @@ class FetchRequest:
         api_request: The request to send.
         version: The parent's version that the fetched rows will reflect.
         is_record: Whether this is a request for one record.
+        is_confirmation: Whether this repeats a request whose response lacked stored rows.
+        is_optional: Whether a rejected listing of the workspace does not fail the extract.
     """
 
     listing: Listing
@@ -41,6 +43,8 @@ class FetchRequest:
     api_request: ApiRequest
     version: str = ""
     is_record: bool = False
+    is_confirmation: bool = False
+    is_optional: bool = False
 
 
 def listing_request(listing: Listing, parent_gid: str, workspace_gid: str, version: str = "") -> FetchRequest:
@@ -82,6 +86,12 @@ class Parents:
         excluded: Array = pa.array(parent_gids, pa.string())
         return self.filter(lambda _, rows: pc.invert(pc.is_in(rows["gid"], value_set=excluded)))
 
+    def prioritized_requests(self, first: Array) -> Iterator[FetchRequest]:
+        """Yield one request per parent, those of the parents in `first` before all others."""
+        is_first = self.filter(lambda _, rows: pc.is_in(rows["gid"], value_set=first))
+        yield from is_first.requests()
+        yield from self.filter(lambda _, rows: pc.invert(pc.is_in(rows["gid"], value_set=first))).requests()
+
     def filter(self, mask: Callable[[Listing, pa.Table], Array]) -> "Parents":
         """Return the parents for which `mask`, called once for each group, is true."""
         groups = ((listing, rows.filter(mask(listing, rows))) for listing, rows in self.groups)
@@ -96,13 +106,16 @@ class Parents:
                     yield listing_request(listing, gid, self.workspace_gid, version)
 
 
-def choose_parents(endpoint: Endpoint, workspace_gid: str, upstream: Mapping[str, pa.Table]) -> Parents:
+def choose_parents(
+    endpoint: Endpoint, workspace_gid: str, upstream: Mapping[str, pa.Table], with_rows: Array | None = None
+) -> Parents:
     """Return the parents that the endpoint's listings apply to.
 
     Args:
         endpoint: The endpoint to fetch.
         workspace_gid: The partition; "" for an endpoint that is not listed within a workspace.
         upstream: The rows of each upstream endpoint in this workspace, with the columns in `Endpoint.upstream`.
+        with_rows: The parents of stored rows, see `eligible_parents`.
 
     Raises:
         UnknownWorkspaceError: The workspace itself is not among the upstream rows.
@@ -118,20 +131,37 @@ def choose_parents(endpoint: Endpoint, workspace_gid: str, upstream: Mapping[str
                     f"{workspace_gid} is not a workspace of this token, or was not when {listing.parent.name} was "
                     f"last materialized; materialize {listing.parent.name} to update the list"
                 )
-            parents = eligible_parents(listing, rows)
+            parents = eligible_parents(listing, rows, with_rows)
         groups.setdefault(_path_and_query(listing), (listing, []))[1].append(parents)
     return Parents(workspace_gid, tuple((listing, merge_parents(tables)) for listing, tables in groups.values()))
 
 
-def eligible_parents(listing: Listing, rows: pa.Table | pa.RecordBatch) -> pa.Table:
-    """Return `gid` and `version` of the parent rows that the listing applies to; the rows may be reduced ones."""
+def eligible_parents(listing: Listing, rows: pa.Table | pa.RecordBatch, with_rows: Array | None = None) -> pa.Table:
+    """Return `gid` and `version` of the parent rows that the listing applies to; the rows may be reduced ones.
+
+    A parent in `with_rows`, which has stored rows, is eligible whatever its `only_if` column says: a count that is
+    missing from one response must not delete its rows, and a count of 0 is confirmed by fetching the listing.
+    """
     gids = rows[listing.parent_column]
     eligible: Array = pc.is_valid(gids)
     if listing.only_if:
-        flag = rows[listing.only_if]
-        flag = flag if pa.types.is_boolean(flag.type) else pc.greater(flag, pa.scalar(0))
-        eligible = cast("Array", pc.and_(eligible, pc.fill_null(flag, pa.scalar(value=False))))
+        applies = pc.fill_null(_applies(rows[listing.only_if]), pa.scalar(value=False))
+        if with_rows is not None:
+            applies = pc.or_(applies, pc.is_in(gids, value_set=with_rows))
+        eligible = cast("Array", pc.and_(eligible, applies))
     return pa.table({"gid": gids, "version": versions(rows, listing.version_columns or ())}).filter(eligible)
+
+
+def childless_gids(listing: Listing, rows: pa.Table | pa.RecordBatch) -> Array:
+    """Return the gids of the parent rows that say themselves that the listing is empty."""
+    if not listing.only_if:
+        return NO_GIDS
+    gids = rows[listing.parent_column].filter(pc.invert(_applies(rows[listing.only_if])))
+    return gids.combine_chunks() if isinstance(gids, pa.ChunkedArray) else gids
+
+
+def _applies(flag: Array | Chunked) -> Array | Chunked:
+    return flag if pa.types.is_boolean(flag.type) else pc.greater(flag, pa.scalar(0))
 
 
 def nested_parents(listing: Listing, roots: pa.Table, rows: pa.Table) -> pa.Table:
@@ -142,11 +172,12 @@ def nested_parents(listing: Listing, roots: pa.Table, rows: pa.Table) -> pa.Tabl
         roots: `gid` and `version` of the parents upstream.
         rows: The listing's own rows, with its columns and `parent_gid`.
     """
+    with_rows = pc.unique(rows[PARENT_GID.name].combine_chunks())
     level = roots
     levels = [roots.slice(0, 0)]
     while rows.num_rows and level.num_rows:
         children = pc.is_in(rows[PARENT_GID.name], value_set=level["gid"].combine_chunks())
-        level = eligible_parents(listing, rows.filter(children))
+        level = eligible_parents(listing, rows.filter(children), with_rows)
         rows = rows.filter(pc.invert(children))
         levels.append(level)
     return pa.concat_tables(levels)

@@ -136,7 +136,7 @@ class Probe:
     def rows(self, endpoint: Endpoint, pages: Sequence[Page]) -> pa.Table:
         """Return the rows on the pages, once each, reduced."""
         fetched = [FetchedPage(page, "") for page in pages]
-        batches = [RowBuilder(endpoint).build(fetched, self.workspace_gid)] if fetched else []
+        batches = [RowBuilder(endpoint).build(fetched, self.workspace_gid).batch] if fetched else []
         return drop_duplicates(self.reduce(endpoint, batches))
 
     def _count_records(self, listing: Listing, parent_gid: str, page: Page) -> int:

@@ -1,7 +1,8 @@
 """Conversion of JSON pages to Arrow rows by an endpoint's columns.
 
 Nearly every page fits its columns and takes the fast path: Arrow's JSON reader on the bytes as received. A page that
-does not fit is decoded value by value; values that do not fit are moved to `_unmapped`, and no row is lost.
+does not fit is decoded value by value: values that do not fit are moved to `_unmapped`, and records that cannot be
+identified are skipped and counted.
 """
 
 import io
@@ -15,8 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from asana_assets.asana.client import Page
-from asana_assets.asana.errors import ContractError
-from asana_assets.asana.field_types import Array, Json, Struct, Unmapped
+from asana_assets.asana.field_types import Array, Struct, Unmapped
 from asana_assets.asana.model import GID, PARENT_GID, SYNCED_AT, UNMAPPED, WORKSPACE_GID, Endpoint
 
 
@@ -28,8 +28,23 @@ class FetchedPage:
     parent_gid: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltRows:
+    """The rows of some pages.
+
+    Attributes:
+        batch: The rows, in the table's schema.
+        records_skipped: Records without a gid, and those that are not objects.
+        texts_repaired: Texts whose invalid Unicode was replaced.
+    """
+
+    batch: pa.RecordBatch
+    records_skipped: int
+    texts_repaired: int
+
+
 class _Records(msgspec.Struct):
-    data: list[dict[str, Any]]  # any JSON
+    data: list[Any]  # any JSON
 
 
 class RowBuilder:
@@ -44,32 +59,34 @@ class RowBuilder:
             unexpected_field_behavior="ignore",
         )
 
-    def build(self, fetched: Sequence[FetchedPage], workspace_gid: str | None) -> pa.RecordBatch:
+    def build(self, fetched: Sequence[FetchedPage], workspace_gid: str | None) -> BuiltRows:
         """Build the rows of the pages, in the table's schema.
 
         Args:
             fetched: The pages.
             workspace_gid: The partition; empty or None where each record is a workspace itself.
-
-        Raises:
-            ContractError: A record has no gid or is not an object.
         """
         pages = [item.page for item in fetched]
+        counts, unmapped = [page.count for page in pages], None
         try:
-            records, unmapped = self.convert(pages), None
+            records = self.convert(pages)
+            if records[GID.name].null_count or pc.any(pc.equal(records[GID.name], pa.scalar(""))).as_py():
+                raise pa.ArrowInvalid("a record has no gid")  # noqa: TRY301 - the slow path skips the record
         except pa.ArrowInvalid:
-            records, unmapped = self.coerce(pages)
+            records, unmapped, counts = self.coerce(pages)
         gids = records[GID.name]
-        if gids.null_count:
-            raise ContractError(f"Asana sent {self._endpoint.name} without a gid")
         columns = dict(zip(records.schema.names, records.columns, strict=True))
         columns[WORKSPACE_GID.name] = pa.repeat(pa.scalar(workspace_gid), records.num_rows) if workspace_gid else gids
         if self._endpoint.is_child:
-            columns[PARENT_GID.name] = _per_record([item.parent_gid for item in fetched], pages, pa.string())
-        columns[SYNCED_AT.name] = _per_record([page.requested_at for page in pages], pages, SYNCED_AT.type.arrow_type)
+            columns[PARENT_GID.name] = _per_record([item.parent_gid for item in fetched], counts, pa.string())
+        columns[SYNCED_AT.name] = _per_record([page.requested_at for page in pages], counts, SYNCED_AT.type.arrow_type)
         columns[UNMAPPED.name] = pa.array(unmapped, pa.string()) if unmapped else pa.nulls(len(gids), pa.string())
         schema = self._endpoint.schema
-        return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+        return BuiltRows(
+            batch=pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema),
+            records_skipped=sum(page.count for page in pages) - records.num_rows,
+            texts_repaired=sum(page.repairs for page in pages),
+        )
 
     def convert(self, pages: Sequence[Page]) -> pa.RecordBatch:
         """Return the records of all pages by the fast path.
@@ -86,35 +103,35 @@ class RowBuilder:
             raise pa.ArrowInvalid("some pages were not read as one list each")
         return _to_batch(self._record.convert(records))
 
-    def coerce(self, pages: Sequence[Page]) -> tuple[pa.RecordBatch, list[str | None]]:
-        """Return the records of all pages, and for each the values that do not fit, as a JSON object, or None.
+    def coerce(self, pages: Sequence[Page]) -> tuple[pa.RecordBatch, list[str | None], list[int]]:
+        """Return the records of all pages, value by value.
 
-        Raises:
-            ContractError: A record is not an object.
+        Returns:
+            The records, without those that have no gid or are not objects; for each record the values that do not fit,
+            as a JSON object, or None; and for each page the number of its records.
         """
         rows: list[object] = []
         unmapped: list[str | None] = []
+        counts: list[int] = []
         for page in pages:
-            for record in self._decode(page):
+            before = len(rows)
+            for record in msgspec.json.decode(page.body, type=_Records).data:
+                if not isinstance(record, dict) or not isinstance(gid := record.get(GID.field), str) or not gid:
+                    continue
                 misfits: Unmapped = {}
                 rows.append(
                     {c.name: c.type.coerce(record.get(c.field), c.field, misfits) for c in self._record.columns}
                 )
                 unmapped.append(msgspec.json.encode(misfits).decode() if misfits else None)
-        return _to_batch(pa.array(rows, self._record.arrow_type)), unmapped
-
-    def _decode(self, page: Page) -> list[dict[str, Json]]:
-        try:
-            return msgspec.json.decode(page.body, type=_Records).data
-        except msgspec.ValidationError:
-            raise ContractError(f"Asana sent {self._endpoint.name} that are not JSON objects") from None
+            counts.append(len(rows) - before)
+        return _to_batch(pa.array(rows, self._record.arrow_type)), unmapped, counts
 
 
 def _to_batch(records: Array) -> pa.RecordBatch:
     return pa.RecordBatch.from_struct_array(cast("pa.StructArray", records))
 
 
-def _per_record(values: Sequence[object], pages: Sequence[Page], arrow_type: pa.DataType) -> Array:
+def _per_record(values: Sequence[object], counts: Sequence[int], arrow_type: pa.DataType) -> Array:
     """Return the value of each page once for each of its records."""
-    page_indices = [index for index, page in enumerate(pages) for _ in range(page.count)]
+    page_indices = [index for index, count in enumerate(counts) for _ in range(count)]
     return pa.array(values, arrow_type).take(pa.array(page_indices, pa.int32()))

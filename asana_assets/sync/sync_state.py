@@ -23,12 +23,14 @@ class RowKind(StrEnum):
 
     Attributes:
         PARENT_VERSION: The last successful fetch of a parent's children for an endpoint.
+        FAILED_PARENT: A parent whose last fetch failed; the next sync fetches it first.
         COMPLETED_SYNC: The last sync that stored everything of an endpoint.
         INTERRUPTED_SYNC: The sync of the workspace that is running, or that was killed and can be resumed.
         ROW_COUNT_DROP: A drop of an endpoint's row count that is not acknowledged yet.
     """
 
     PARENT_VERSION = "parent_version"
+    FAILED_PARENT = "failed_parent"
     COMPLETED_SYNC = "completed_sync"
     INTERRUPTED_SYNC = "interrupted_sync"
     ROW_COUNT_DROP = "row_count_drop"
@@ -47,7 +49,7 @@ SYNC_STATE_SCHEMA = pa.schema(
         _column("workspace_gid", pa.string(), "The workspace or organization; the partition."),
         _column("kind", pa.string(), f"What the row records: {', '.join(RowKind)}."),
         _column("endpoint", pa.string(), "The endpoint; null for interrupted_sync, which concerns all endpoints."),
-        _column("parent_gid", pa.string(), "The parent whose children were fetched; only for parent_version."),
+        _column("parent_gid", pa.string(), "The parent that was fetched; only for parent_version and failed_parent."),
         _column("version", pa.string(), "The parent's version at that fetch; only for parent_version."),
         _column("sync_id", pa.string(), "The sync's id; only for completed_sync and interrupted_sync."),
         _column(
@@ -90,11 +92,13 @@ class SyncState:
 
     Attributes:
         parents: `parent_gid`, `version` and `_synced_at` of the parents' last fetches; one row per gid.
+        failed: Gids of the parents whose last fetch failed.
         last_sync: The last completed sync.
         saved_search_from: Where that sync says that the next search starts; None if an earlier release saved it.
     """
 
     parents: pa.Table = field(default_factory=_ENTRY_SCHEMA.empty_table)
+    failed: Array = field(default_factory=lambda: pa.array([], pa.string()))
     last_sync: Sync | None = None
     saved_search_from: dt.datetime | None = None
 
@@ -105,6 +109,11 @@ class SyncState:
         instants = fetched_at if isinstance(fetched_at, pa.Array) else pa.repeat(pa.scalar(fetched_at, _INSTANT), count)
         columns = {"parent_gid": parent_gids, "version": versions, "_synced_at": instants}
         return _entries(RowKind.PARENT_VERSION, count, columns)
+
+    @staticmethod
+    def failed_rows(parent_gids: Array) -> pa.Table:
+        """Return the rows to save for parents whose fetch failed."""
+        return _entries(RowKind.FAILED_PARENT, len(parent_gids), {"parent_gid": parent_gids})
 
     @staticmethod
     def completed_marker(sync: Sync, search_from: dt.datetime | None = None) -> pa.Table:
@@ -131,8 +140,8 @@ class SyncState:
         return self.saved_search_from or (started_at and on_asanas_clock(started_at, clock_skew))
 
     def untracked_by(self, parent_gids: Array) -> Array:
-        """Return the fetched parents that are not among `parent_gids`."""
-        fetched = self.parents["parent_gid"].combine_chunks()
+        """Return the parents that were fetched, or failed, and are not among `parent_gids`."""
+        fetched = pa.concat_arrays([self.parents["parent_gid"].combine_chunks(), self.failed])
         return fetched.filter(pc.invert(pc.is_in(fetched, value_set=parent_gids)))
 
     def count_fetched_since(self, instant: dt.datetime) -> int:
@@ -210,6 +219,7 @@ def decode_state(rows: pa.Table) -> SyncState:
     """Return the state in the rows of one endpoint."""
     return SyncState(
         parents=of_kind(rows, RowKind.PARENT_VERSION).select(["parent_gid", "version", "_synced_at"]),
+        failed=of_kind(rows, RowKind.FAILED_PARENT)["parent_gid"].combine_chunks(),
         last_sync=decode_sync(rows, RowKind.COMPLETED_SYNC),
         saved_search_from=next((row["search_from"] for row in _newest_first(rows, RowKind.COMPLETED_SYNC)), None),
     )
@@ -277,10 +287,10 @@ def convert_first_layout(rows: pa.Table, workspace_gid: str) -> pa.Table:
 
 def _keys(kind: Array | Chunked, endpoint: Array | Chunked, parent: Array | Chunked) -> Array | Chunked:
     """Return each row's key: endpoint/parent, endpoint/completed_sync, row_count_drop/endpoint or interrupted_sync."""
-    is_parent, is_completed, is_drop = (
-        pc.equal(kind, pa.scalar(one.value))
-        for one in (RowKind.PARENT_VERSION, RowKind.COMPLETED_SYNC, RowKind.ROW_COUNT_DROP)
+    is_completed, is_drop = (
+        pc.equal(kind, pa.scalar(one.value)) for one in (RowKind.COMPLETED_SYNC, RowKind.ROW_COUNT_DROP)
     )
+    is_parent = pc.is_in(kind, value_set=pa.array([RowKind.PARENT_VERSION.value, RowKind.FAILED_PARENT.value]))
     keys = pc.if_else(is_completed, _join(endpoint, kind), pc.if_else(is_drop, _join(kind, endpoint), kind))
     return pc.if_else(is_parent, _join(endpoint, parent), keys)
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -10,7 +11,7 @@ from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.asana.field_types import Column
 from asana_assets.asana.model import Endpoint
 
-SPECIFIED: dict[str, dict[str, dict[str, str]]] = json.loads(Path(__file__).with_name("fields.json").read_text())
+SPECIFIED: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("fields.json").read_text())
 
 EXPIRING = {("attachments", "download_url"), ("attachments", "view_url")}
 STORED_IN_COMMON_COLUMNS = {"workspace": "workspace_gid", "parent": "parent_gid"}
@@ -36,6 +37,11 @@ def test_no_specified_field_is_missing(endpoint: Endpoint) -> None:
 @every_endpoint
 def test_every_field_is_specified(endpoint: Endpoint) -> None:
     assert {column.field for column in endpoint.api_columns} <= SPECIFIED[endpoint.name]["fields"].keys()
+
+
+@every_endpoint
+def test_the_oauth_scope_is_as_specified(endpoint: Endpoint) -> None:
+    assert endpoint.oauth_scope == SPECIFIED[endpoint.name]["oauth_scope"]
 
 
 @every_endpoint

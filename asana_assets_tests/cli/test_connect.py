@@ -1,10 +1,7 @@
-"""`asana-assets connect` and `asana-assets doctor`, each run as a process of its own."""
+"""`asana-assets connect`, run as a process of its own."""
 
 import json
-import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,34 +9,11 @@ from boto3.session import Session
 from moto.server import ThreadedMotoServer
 
 from asana_assets.sandbox import Sandbox
+from asana_assets_tests.support.command import run
 
 pytestmark = pytest.mark.slow
 
-COMMAND = str(Path(sys.executable).with_name("asana-assets"))
 REJECTED_TOKEN = "1/1200000000000001:another"
-
-
-def run(
-    directory: Path, asana: Sandbox, *arguments: str, typed: str = "", **settings: str
-) -> subprocess.CompletedProcess[str]:
-    """Run the command in this directory, with these settings and no others."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(directory),
-        "ASANA_BASE_URL": asana.url,
-        "ASANA_REQUESTS_PER_SECOND": "1000",
-        **settings,
-    }
-    return subprocess.run(  # noqa: S603 - our own command
-        [COMMAND, *arguments],
-        cwd=directory,
-        env=environment,
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def test_connect_prints_what_the_token_can_access_and_saves_it_readable_by_its_owner_only(tmp_path: Path) -> None:
@@ -63,11 +37,16 @@ def test_connect_prints_what_the_token_can_access_and_saves_it_readable_by_its_o
         assert synced.returncode == 0, synced.stderr
         diagnosed = run(tmp_path, asana, "doctor")
         assert diagnosed.returncode == 0, diagnosed.stdout
+        gids = [traps[name] for name in ("paid_organization", "free_organization", "personal_workspace")]
         assert [line.split(":")[0] for line in diagnosed.stdout.splitlines()] == [
             "ok   token",
             "ok   workspace",
             "ok   workspace",
+            f"note search of workspace {gids[1]}",
+            f"note project_templates of workspace {gids[1]}",
             "ok   workspace",
+            f"note search of workspace {gids[2]}",
+            f"note project_templates of workspace {gids[2]}",
             "ok   rate limit",
             "ok   catalog",
         ]
@@ -121,41 +100,3 @@ def test_the_token_is_saved_in_the_configured_secret_whose_other_keys_are_kept(
     finally:
         server.stop()
     assert not (tmp_path / ".env").exists()
-
-
-def test_doctor_reports_each_problem_and_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "not_a_directory").write_text("")
-    with Sandbox() as asana:
-        asana.add_fault("/tags", 403)
-        diagnosed = run(
-            tmp_path,
-            asana,
-            "doctor",
-            ASANA_ACCESS_TOKEN=asana.token,
-            ASANA_WORKSPACES="5",
-            ASANA_PACER_URL=f"sqlite:///{tmp_path}/not_a_directory/pace.db",
-            ASANA_DATA_DIR=str(tmp_path / "not_a_directory"),
-        )
-    assert diagnosed.returncode == 1
-    failed = [line for line in diagnosed.stdout.splitlines() if line.startswith("FAIL")]
-    assert [line.split(":")[0] for line in failed] == [
-        "FAIL workspace",
-        "FAIL workspace",
-        "FAIL workspace",
-        "FAIL workspaces",
-        "FAIL rate limit",
-        "FAIL catalog",
-    ]
-    assert "unavailable: tags 403. Ask a workspace admin" in failed[0]
-    assert "ASANA_WORKSPACES names 5" in failed[3]
-    assert "ASANA_PACER_URL" in failed[4]
-    assert "ASANA_DATA_DIR" in failed[5]
-    assert asana.token not in diagnosed.stdout + diagnosed.stderr
-
-
-def test_without_a_token_doctor_names_the_setting_and_sends_nothing(tmp_path: Path) -> None:
-    with Sandbox() as asana:
-        diagnosed = run(tmp_path, asana, "doctor")
-        assert len(asana.log) == 0
-    assert diagnosed.returncode == 1
-    assert diagnosed.stdout.startswith("FAIL token: there is no access token: set ASANA_ACCESS_TOKEN")

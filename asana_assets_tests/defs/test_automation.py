@@ -12,63 +12,13 @@ from asana_assets.defs.automation import (
     automation_condition_sensor,
     build_run_failure_sensor,
     daily,
-    decide_partitions,
     frequent,
     sync_changes,
     sync_essentials,
     watch_changes,
     watch_workspaces,
 )
-from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
-
-
-def test_partitions_are_the_visible_workspaces_that_are_wanted() -> None:
-    assert decide_partitions(registered=["1", "2"], visible=["2", "3"], wanted=[]) == (["3"], ["1"])
-    assert decide_partitions(registered=["1", "2"], visible=["1", "2", "3"], wanted=["2"]) == ([], ["1"])
-    assert decide_partitions(registered=[], visible=[], wanted=[]) == ([], [])
-
-
-def poll_workspaces(definitions: dg.Definitions, instance: dg.DagsterInstance) -> dg.SensorResult | dg.SkipReason:
-    resources = {"asana": (definitions.resources or {})["asana"]}
-    with dg.build_sensor_context(instance=instance, definitions=definitions, resources=resources) as context:
-        result = watch_workspaces(context)
-    assert isinstance(result, dg.SensorResult | dg.SkipReason)
-    return result
-
-
-def test_watch_workspaces_registers_new_workspaces_and_requests_their_first_sync(make_warehouse: MakeWarehouse) -> None:
-    warehouse = make_warehouse()
-    seen = [str(record["gid"]) for record in warehouse.asana.truth("workspaces")]
-    result = poll_workspaces(warehouse.definitions, warehouse.instance)
-    assert isinstance(result, dg.SensorResult)
-    requests = result.run_requests or []
-    assert [request.partition_key for request in requests] == seen
-    assert {request.job_name for request in requests} == {"sync_new_workspace"}
-    [registration] = result.dynamic_partitions_requests or []
-    assert list(registration.partition_keys) == seen
-    warehouse.instance.add_dynamic_partitions("asana_workspaces", seen)
-    assert warehouse.run("sync_new_workspace", seen[-1]).success
-    assert isinstance(poll_workspaces(warehouse.definitions, warehouse.instance), dg.SkipReason)
-
-
-def test_watch_workspaces_removes_a_workspace_that_is_no_longer_visible(make_warehouse: MakeWarehouse) -> None:
-    warehouse = make_warehouse()
-    seen = [str(record["gid"]) for record in warehouse.asana.truth("workspaces")]
-    warehouse.instance.add_dynamic_partitions("asana_workspaces", [*seen, "5"])
-    result = poll_workspaces(warehouse.definitions, warehouse.instance)
-    assert isinstance(result, dg.SensorResult)
-    assert [request.job_name for request in result.run_requests or []] == ["refresh_workspaces"]
-    [removal] = result.dynamic_partitions_requests or []
-    assert isinstance(removal, dg.DeleteDynamicPartitionsRequest)
-    assert list(removal.partition_keys) == ["5"]
-
-
-def test_watch_workspaces_skips_without_a_token_and_names_the_setting(make_warehouse: MakeWarehouse) -> None:
-    warehouse = make_warehouse({"ASANA_ACCESS_TOKEN": ""})
-    result = poll_workspaces(warehouse.definitions, warehouse.instance)
-    assert isinstance(result, dg.SkipReason)
-    assert "there is no access token: set ASANA_ACCESS_TOKEN" in (result.skip_message or "")
-    assert len(warehouse.asana.log) == 0
+from asana_assets_tests.support.sync_harness import MakeWarehouse
 
 
 def requested_partitions(schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance) -> list[str | None]:
@@ -112,6 +62,22 @@ def test_a_schedule_skips_a_workspace_with_an_active_run(schedule: dg.ScheduleDe
         assert requested_partitions(schedule, instance) == ["1"]
 
 
+def test_a_run_of_another_job_does_not_make_a_schedule_skip_the_workspace() -> None:
+    @dg.op
+    def report() -> None: ...
+
+    @dg.job
+    def report_of_the_host() -> None:
+        report()
+
+    with dg.instance_for_test() as instance:
+        instance.add_dynamic_partitions("asana_workspaces", ["1"])
+        instance.create_run_for_job(
+            report_of_the_host, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "1"}
+        )
+        assert requested_partitions(daily, instance) == ["1"]
+
+
 def asset_names(job: str) -> set[str]:
     return {node.name for node in defs.resolve_job_def(job).nodes}
 
@@ -123,55 +89,19 @@ def test_the_jobs_select_the_assets_that_their_descriptions_name() -> None:
     assert len(asset_names("sync_new_workspace")) == 15
 
 
-# --- watch_changes
-
-
-def warehouse_with_two_workspaces(make_warehouse: MakeWarehouse) -> tuple[Warehouse, str, str]:
-    """Return a warehouse with two registered workspaces, and the gids of these: one on a paid, one on a free plan."""
+def test_the_sensors_request_runs_as_of_the_current_time(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    traps = warehouse.asana.organization.edge_cases
-    paid, free = traps["paid_organization"], traps["free_organization"]
-    warehouse.instance.add_dynamic_partitions("asana_workspaces", [paid, free])
-    return warehouse, paid, free
-
-
-def poll_changes(warehouse: Warehouse, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
-    definitions = warehouse.definitions
-    resources = {"asana": (definitions.resources or {})["asana"]}
-    with dg.build_sensor_context(
-        instance=warehouse.instance, definitions=definitions, resources=resources, cursor=cursor
-    ) as context:
-        result = watch_changes(context)
-    assert isinstance(result, dg.SensorResult | dg.SkipReason)
-    return result
-
-
-def test_a_change_requests_one_sync_of_its_workspace_and_a_poll_is_one_request_each(
-    make_warehouse: MakeWarehouse,
-) -> None:
-    warehouse, paid, free = warehouse_with_two_workspaces(make_warehouse)
+    resources = {"asana": (warehouse.definitions.resources or {})["asana"]}
+    paid = warehouse.asana.organization.edge_cases["paid_organization"]
     warehouse.asana.organization.add_comment(str(warehouse.asana.truth("tasks", paid)[0]["gid"]), "A comment")
-    before = len(warehouse.asana.log)
-    first = poll_changes(warehouse)
-    assert isinstance(first, dg.SensorResult)
-    assert [request.partition_key for request in first.run_requests or []] == [paid]
-    assert len(warehouse.asana.log) - before == 2
-    again = poll_changes(warehouse, first.cursor)
-    assert isinstance(again, dg.SkipReason)
-    assert again.skip_message == (
-        f"No task has changed since the last poll. Task search is not available on the plan of {free} (402)."
-    )
-
-
-def test_watch_changes_skips_without_a_workspace_or_a_token_and_says_why(make_warehouse: MakeWarehouse) -> None:
-    warehouse = make_warehouse({"ASANA_ACCESS_TOKEN": ""})
-    skipped = poll_changes(warehouse)
-    assert isinstance(skipped, dg.SkipReason)
-    assert "materialize workspaces first" in (skipped.skip_message or "")
-    warehouse.instance.add_dynamic_partitions("asana_workspaces", ["1"])
-    skipped = poll_changes(warehouse)
-    assert isinstance(skipped, dg.SkipReason)
-    assert "set ASANA_ACCESS_TOKEN" in (skipped.skip_message or "")
+    for sensor, requested in ((watch_workspaces, 3), (watch_changes, 1)):
+        with dg.build_sensor_context(
+            instance=warehouse.instance, definitions=warehouse.definitions, resources=resources
+        ) as context:
+            result = sensor(context)
+        assert isinstance(result, dg.SensorResult)
+        assert len(result.run_requests or []) == requested
+        warehouse.instance.add_dynamic_partitions("asana_workspaces", [paid])
 
 
 # --- failure notifications and declarative automation

@@ -39,9 +39,15 @@ def test_401_fails_the_run_after_one_request_and_names_the_setting_to_check(make
     before = len(warehouse.asana.log)
     result = warehouse.run("sync_workspace", paid(warehouse))
     assert set(failures(result)) == set(WORKSPACE_LISTINGS)
-    for message in failures(result).values():
-        assert "returned 401: Not Authorized" in message
-        assert "ASANA_ACCESS_TOKEN" in message
+    remedy = "Check the token in ASANA_ACCESS_TOKEN, or in the secret that ASANA_TOKEN_SECRET_ID names."
+    rejection = "GET /projects returned 401: Not Authorized"
+    for name, message in failures(result).items():
+        subject = f"{name} of workspace {paid(warehouse)}"
+        assert message == (
+            f"{subject}: {rejection}. {remedy}"
+            if name == "projects"
+            else f"{subject} was not started: Asana rejected the token ({rejection}). {remedy}"
+        )
     assert len(warehouse.asana.log) == before + 1
 
 
@@ -52,7 +58,8 @@ def test_400_fails_the_asset_with_method_path_and_asanas_message(make_warehouse:
     result = warehouse.run("sync_workspace", paid(warehouse), ["projects", "sections"])
     assert failures(result) == {
         "sections": f"sections of workspace {paid(warehouse)}: "
-        "GET /projects/{parent}/sections returned 400: project: Not a Long: x."
+        "GET /projects/{parent}/sections returned 400: project: Not a Long: x; 5 of 5 parents that were tried were "
+        "refused or failed."
     }
 
 
@@ -66,7 +73,7 @@ def test_402_stores_an_empty_partition_and_fails_available_on_plan(make_warehous
     assert metadata(result, "project_templates")["plan_unavailable"] is True
     assert failed_checks(result) == {
         ("project_templates", "available_on_plan"): "This endpoint is not available on the workspace's plan (402), so "
-        "the table lacks the rows that Asana did not return. Upgrade the plan, or do not materialize this asset."
+        "the table has no rows for it. Upgrade the plan, or do not materialize this asset."
     }
 
 
@@ -233,12 +240,13 @@ def test_an_extract_that_fails_halfway_leaves_no_fetching_threads(make_warehouse
     warehouse = make_warehouse(latency=0.02)
     sync(warehouse, "projects", "users", "tasks")
     for path, name in (("/projects/{gid}/sections", "sections"), ("/tasks/{gid}/stories", "stories")):
-        warehouse.asana.add_fault(path, 200, times=1, body={"data": [{"name": "no gid"}]})
         if name == "stories":
             assert warehouse.run("sync_workspace", paid(warehouse), ["subtasks"]).success
+        fault = warehouse.asana.add_fault(path, 401, skip=2)
         result = warehouse.run("sync_workspace", paid(warehouse), [name])
-        assert f"Asana sent {name} without a gid" in failures(result)[name]
+        assert "returned 401" in failures(result)[name]
         assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("asana")]
+        fault.cancel()
 
 
 def test_without_a_token_a_run_fails_and_names_the_settings(make_warehouse: MakeWarehouse) -> None:

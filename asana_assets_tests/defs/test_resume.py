@@ -45,6 +45,12 @@ def finish(running: subprocess.Popen[str]) -> None:
     assert running.returncode == 0, errors
 
 
+def stopped(name: str, gid: str) -> str:
+    """Return the line that says which asset was interrupted."""
+    resume = "Run asana-assets sync again within 12 hours to resume it."
+    return f"Interrupted: {name} of workspace {gid} was stopped. {resume}\n"
+
+
 def wait_for(asana: Sandbox, requests: int, running: subprocess.Popen[str]) -> None:
     """Wait until the sandbox has received this many requests, or the process has ended."""
     while len(asana.log) < requests and running.poll() is None:
@@ -138,7 +144,7 @@ def test_a_terminated_sync_stores_what_it_has_fetched(make_warehouse: MakeWareho
     wait_for(warehouse.asana, before + 1 + 36, running)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=60)
-    assert (running.returncode, errors) == (1, "Error: stories: stopped\n")
+    assert (running.returncode, errors) == (130, stopped("stories", gid))
     stored = {row["parent_gid"] for row in warehouse.rows("stories")}
     assert stored
     before = len(warehouse.asana.log)
@@ -160,7 +166,8 @@ def test_a_terminated_sync_starts_no_further_extract(make_warehouse: MakeWarehou
     wait_for(warehouse.asana, before + 1 + 20, running)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=60)
-    assert (running.returncode, errors) == (1, "Error: attachments: stopped\n")
+    not_started = f"Not started: stories of workspace {gid}, because the sync was interrupted.\n"
+    assert (running.returncode, errors) == (130, stopped("attachments", gid) + not_started)
     assert {entry.path for entry in warehouse.asana.log[before:]} == {"/workspaces", "/attachments"}
 
 

@@ -30,17 +30,21 @@ class Plan:
         return sum(self.requests.values())
 
 
-def invoke(warehouse: Warehouse, *arguments: str, **settings: str) -> Result:
-    """Invoke `asana-assets` with these arguments and environment variables."""
-    environment = {
+def command_environment(warehouse: Warehouse) -> dict[str, str]:
+    """Return the environment variables with which `asana-assets` uses this warehouse."""
+    return {
         "HOME": str(warehouse.data_dir),
         "ASANA_DATA_DIR": str(warehouse.data_dir),
         "ASANA_BASE_URL": warehouse.asana.url,
         "ASANA_ACCESS_TOKEN": warehouse.asana.token,
         "ASANA_REQUESTS_PER_SECOND": "1000",
         **warehouse.settings,
-        **settings,
     }
+
+
+def invoke(warehouse: Warehouse, *arguments: str, **settings: str) -> Result:
+    """Invoke `asana-assets` with these arguments and environment variables."""
+    environment = command_environment(warehouse) | settings
     return CliRunner().invoke(main, arguments, env=dict.fromkeys(os.environ) | environment)
 
 

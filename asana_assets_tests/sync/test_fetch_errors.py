@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -13,12 +14,14 @@ from asana_assets.asana.errors import (
     AsanaError,
     BadRequestError,
     CancelledError,
+    ConfigurationError,
     ContractError,
     ForbiddenError,
     NotFoundError,
     PermanentError,
     PlanLimitError,
     TransientError,
+    TruncatedListingError,
     UnauthorizedError,
 )
 from asana_assets.sandbox import Sandbox
@@ -40,10 +43,10 @@ SOON = 5.0
 
 def test_an_error_of_one_request_cancels_the_others(asana: Sandbox, targets: FetchTargets) -> None:
     """At one request in ten seconds, the others would wait long for their slots."""
-    asana.add_fault("/tasks/{gid}/stories", 400, message="No.")
+    asana.add_fault("/tasks/{gid}/stories", 401, message="No.")
     started_at = time.monotonic()
     with open_client(asana, ceiling=0.1) as client:
-        with pytest.raises(BadRequestError, match=r"^GET /tasks/\{parent\}/stories returned 400: No\.$"):
+        with pytest.raises(UnauthorizedError, match=r"^GET /tasks/\{parent\}/stories returned 401: No\.$"):
             list(fetch(client, targets.endless_story_requests()))
         assert worker_threads() == []
     assert time.monotonic() - started_at < SOON
@@ -51,25 +54,25 @@ def test_an_error_of_one_request_cancels_the_others(asana: Sandbox, targets: Fet
 
 
 def test_an_error_is_raised_while_workers_wait_for_room_in_the_queue(asana: Sandbox, targets: FetchTargets) -> None:
-    asana.add_fault("/tasks", 400, skip=10)
+    asana.add_fault("/tasks", 401, skip=10)
     with open_client(asana, max_in_flight=4) as client:
         events = fetch(client, itertools.repeat(targets.endless_task_request()))
         next(events)
         wait_until_idle(asana)
-        with pytest.raises(BadRequestError):
+        with pytest.raises(UnauthorizedError):
             list(events)
     assert len(asana.log) < 40
 
 
-@pytest.mark.parametrize(
-    ("fault", "error"), [(401, UnauthorizedError), (503, TransientError), ("repeated_offset", ContractError)]
-)
-def test_an_error_that_concerns_more_than_one_parent_is_raised(
+@pytest.mark.parametrize(("fault", "error"), [(503, TransientError), ("repeated_offset", ContractError)])
+def test_any_other_error_of_a_parent_is_a_failure_of_this_parent(
     asana: Sandbox, targets: FetchTargets, fault: int | Literal["repeated_offset"], error: type[AsanaError]
 ) -> None:
     asana.add_fault("/tasks", fault)
-    with open_client(asana) as client, pytest.raises(error):
-        list(fetch(client, targets.task_requests()))
+    with open_client(asana) as client:
+        *_, event = fetch(client, targets.task_requests())
+    assert event.outcome is Outcome.FAILED
+    assert isinstance(event.error, error)
 
 
 def test_a_defect_in_a_request_is_raised(asana: Sandbox, targets: FetchTargets) -> None:
@@ -99,7 +102,17 @@ def test_an_error_of_the_consumer_stops_the_threads(asana: Sandbox, targets: Fet
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"), [(402, Outcome.NOT_ON_PLAN), (403, Outcome.FORBIDDEN), (404, Outcome.DELETED)]
+    ("status", "outcome"),
+    [
+        (400, Outcome.FAILED),
+        (402, Outcome.NOT_ON_PLAN),
+        (403, Outcome.FORBIDDEN),
+        (404, Outcome.DELETED),
+        (410, Outcome.DELETED),
+        (422, Outcome.FAILED),
+        (451, Outcome.FORBIDDEN),
+        (500, Outcome.FAILED),
+    ],
 )
 def test_a_rejected_parent_has_an_outcome_and_the_others_are_fetched(
     asana: Sandbox, targets: FetchTargets, status: int, outcome: Outcome
@@ -177,18 +190,34 @@ def test_a_rejected_record_does_not_fail_the_others() -> None:
         assert decide_outcome(NOT_FOUND, fetch_request) is Outcome.DELETED
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        rejection(BadRequestError, 400),
-        rejection(UnauthorizedError, 401),
-        rejection(PermanentError, 451),
-        TransientError("spent"),
-        ContractError("broken"),
-        CancelledError("stopped"),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-def test_no_other_error_has_an_outcome(error: AsanaError) -> None:
+CONCERNS_ALL = [rejection(UnauthorizedError, 401), ConfigurationError("no token"), CancelledError("stopped")]
+CONCERNS_ONE = [
+    rejection(BadRequestError, 400),
+    rejection(PermanentError, 422),
+    TransientError("spent"),
+    ContractError("broken"),
+]
+
+
+@pytest.mark.parametrize("error", CONCERNS_ALL, ids=lambda error: type(error).__name__)
+def test_an_error_that_concerns_all_requests_has_no_outcome(error: AsanaError) -> None:
     for fetch_request in (*OF_WORKSPACE, *OF_PARENT, record_request(TASKS, "5")):
         assert decide_outcome(error, fetch_request) is None
+
+
+@pytest.mark.parametrize("error", CONCERNS_ONE, ids=lambda error: type(error).__name__)
+def test_any_other_error_fails_one_parent_but_the_whole_listing_of_a_workspace(error: AsanaError) -> None:
+    assert {decide_outcome(error, one) for one in (*OF_PARENT, record_request(TASKS, "5"))} == {Outcome.FAILED}
+    assert {decide_outcome(error, one) for one in OF_WORKSPACE} == {None}
+
+
+@pytest.mark.parametrize("fetch_request", [*OF_WORKSPACE, *OF_PARENT])
+def test_a_truncated_listing_is_an_outcome_of_every_listing(fetch_request: FetchRequest) -> None:
+    error = TruncatedListingError(count=100, status=400, template="/x", reason="truncated")
+    assert decide_outcome(error, fetch_request) is Outcome.TRUNCATED
+
+
+@pytest.mark.parametrize("fetch_request", OF_WORKSPACE)
+def test_a_refused_optional_listing_of_a_workspace_is_forbidden(fetch_request: FetchRequest) -> None:
+    for error in (FORBIDDEN, NOT_FOUND):
+        assert decide_outcome(error, replace(fetch_request, is_optional=True)) is Outcome.FORBIDDEN

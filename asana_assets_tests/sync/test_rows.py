@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from asana_assets.asana.client import Page
 from asana_assets.asana.endpoints import ATTACHMENTS, ENDPOINTS, STORIES, TASKS, WORKSPACES
-from asana_assets.asana.errors import ContractError
 from asana_assets.asana.field_types import (
     BOOLEAN,
     DATE,
@@ -40,7 +39,9 @@ def page(*records: object) -> Page:
 
 
 def rows(endpoint: Endpoint, *pages: Page) -> list[dict[str, object]]:
-    batch = RowBuilder(endpoint).build([FetchedPage(one, f"parent {index}") for index, one in enumerate(pages)], "1")
+    batch = (
+        RowBuilder(endpoint).build([FetchedPage(one, f"parent {index}") for index, one in enumerate(pages)], "1").batch
+    )
     assert batch.schema.equals(endpoint.schema)
     return batch.to_pylist()
 
@@ -90,8 +91,9 @@ def test_the_fast_and_the_slow_path_agree(data: st.DataObject) -> None:
         page(*some) for some in data.draw(st.lists(st.lists(records(endpoint), max_size=3), min_size=1, max_size=3))
     ]
     builder = RowBuilder(endpoint)
-    coerced, unmapped = builder.coerce(pages)
+    coerced, unmapped, counts = builder.coerce(pages)
     assert not any(unmapped)
+    assert counts == [page.count for page in pages]
     assert builder.convert(pages).equals(coerced)
 
 
@@ -101,9 +103,11 @@ def test_rows_do_not_depend_on_page_boundaries(data: st.DataObject) -> None:
     endpoint = data.draw(st.sampled_from(ENDPOINTS))
     some = data.draw(st.lists(records(endpoint), max_size=6))
     boundary = data.draw(st.integers(0, len(some)))
-    whole = RowBuilder(endpoint).build([FetchedPage(page(*some), "7")], "1")
-    parts = RowBuilder(endpoint).build(
-        [FetchedPage(page(*some[:boundary]), "7"), FetchedPage(page(*some[boundary:]), "7")], "1"
+    whole = RowBuilder(endpoint).build([FetchedPage(page(*some), "7")], "1").batch
+    parts = (
+        RowBuilder(endpoint)
+        .build([FetchedPage(page(*some[:boundary]), "7"), FetchedPage(page(*some[boundary:]), "7")], "1")
+        .batch
     )
     assert whole.equals(parts)
 
@@ -124,7 +128,7 @@ def test_every_row_has_its_parent_and_request_time() -> None:
 
 
 def test_a_workspace_is_its_own_partition() -> None:
-    batch = RowBuilder(WORKSPACES).build([FetchedPage(page({"gid": "8"}, {"gid": "9"}), "")], "")
+    batch = RowBuilder(WORKSPACES).build([FetchedPage(page({"gid": "8"}, {"gid": "9"}), "")], "").batch
     assert batch["workspace_gid"].to_pylist() == ["8", "9"]
 
 
@@ -184,10 +188,14 @@ def test_unknown_fields_are_ignored() -> None:
     assert (row["assignee_gid"], row["_unmapped"]) == ("2", None)
 
 
-@pytest.mark.parametrize("record", [{"name": "no gid"}, {"gid": None}, None, {"gid": 5}, "text"])
-def test_a_record_without_a_gid_is_a_contract_error(record: object) -> None:
-    with pytest.raises(ContractError, match="tasks"):
-        rows(TASKS, page({"gid": "1"}, record))
+@pytest.mark.parametrize("record", [{"name": "no gid"}, {"gid": None}, None, {"gid": 5}, {"gid": ""}, "text", [1]])
+def test_a_record_without_a_gid_is_skipped_and_counted(record: object) -> None:
+    pages = [page({"gid": "1"}), page({"gid": "2"}, record, {"gid": "3"}), page({"gid": "4"})]
+    fetched = [FetchedPage(one, f"parent {index}") for index, one in enumerate(pages)]
+    built = RowBuilder(STORIES).build(fetched, "1")
+    assert built.batch["gid"].to_pylist() == ["1", "2", "3", "4"]
+    assert built.batch["parent_gid"].to_pylist() == ["parent 0", "parent 1", "parent 1", "parent 2"]
+    assert built.records_skipped == 1
 
 
 def test_a_list_of_structs_has_the_arrow_type_that_the_table_stores() -> None:

@@ -1,0 +1,134 @@
+"""The sensor that finds new workspaces and requests their first syncs."""
+
+import datetime as dt
+import threading
+
+import dagster as dg
+import msgspec
+
+from asana_assets.asana.client import ApiRequest, RequestStats
+from asana_assets.asana.endpoints import WORKSPACES
+from asana_assets.asana.errors import AsanaError
+from asana_assets.defs.failures import describe
+from asana_assets.defs.jobs import refresh_workspaces, sync_new_workspace, sync_workspace, workspaces_with_active_syncs
+from asana_assets.defs.partitions import decide_partitions, registered_workspaces, workspace_partitions
+from asana_assets.defs.resources import AsanaResource
+from asana_assets.defs.run_requests import RequestDecision, RequestState, decide_requests, load_attempt, load_attempts
+
+WATCH_WORKSPACES_SECONDS = 600
+"""Seconds between two polls of the workspace list; a poll is one request."""
+
+MAX_FIRST_SYNCS = 3
+"""How many first syncs the sensor has unfinished at once, so that other runs are not stuck in the queue for hours."""
+
+
+class _Cursor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The first syncs to request in later ticks, those requested so far, and the last refresh."""
+
+    queued: tuple[str, ...] = ()
+    first_syncs: dict[str, RequestState] = {}
+    refresh: RequestState | None = None
+
+
+@dg.sensor(
+    jobs=[sync_new_workspace, refresh_workspaces],
+    minimum_interval_seconds=WATCH_WORKSPACES_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Polls Asana for the token's workspaces. Registers each new one as a partition and requests its first "
+    "sync, a few at a time; a failed one is requested again. If one is missing, requests refresh_workspaces, which "
+    "removes it if Asana confirms that it is gone.",
+)
+def watch_workspaces(context: dg.SensorEvaluationContext, asana: AsanaResource) -> dg.SensorResult | dg.SkipReason:
+    return request_first_syncs(context, asana, now=dt.datetime.now(dt.UTC))
+
+
+def request_first_syncs(
+    context: dg.SensorEvaluationContext, asana: AsanaResource, *, now: dt.datetime
+) -> dg.SensorResult | dg.SkipReason:
+    """Evaluate a tick of `watch_workspaces` as of `now`."""
+    try:
+        visible = fetch_workspace_gids(asana)
+    except AsanaError as error:
+        return dg.SkipReason(describe("Polling Asana failed", error))
+    cursor = _decode(context.cursor)
+    registered = registered_workspaces(context.instance)
+    new, missing = decide_partitions(registered=registered, visible=visible, wanted=asana.workspaces)
+    known = {*registered, *new}
+    requested = {gid: state for gid, state in cursor.first_syncs.items() if gid in known}
+    first_syncs = decide_requests(
+        needed=[gid for gid in dict.fromkeys([*cursor.queued, *new]) if gid in known and gid not in requested],
+        attempts=load_attempts(context.instance, requested, {sync_new_workspace.name, sync_workspace.name}),
+        now=now,
+        max_unfinished=MAX_FIRST_SYNCS,
+    )
+    refresh = _decide_refresh(context.instance, cursor.refresh if missing else None, missing, now)
+    encoded = msgspec.json.encode(
+        _Cursor(
+            queued=tuple(first_syncs.queued),
+            first_syncs=first_syncs.pending | first_syncs.requests,
+            refresh=(refresh.requests | refresh.pending).get(refresh_workspaces.name),
+        )
+    ).decode()
+    reason = " ".join(
+        [
+            f"No workspace was added or removed; {len(registered)} are registered."
+            if not missing
+            else f"Asana did not list {', '.join(missing)}.",
+            *([f"First syncs to be requested later: {', '.join(first_syncs.queued)}."] if first_syncs.queued else []),
+            *(attempt.describe_failure(f"first sync of {gid}") for gid, attempt in first_syncs.failed.items()),
+            *(attempt.describe_failure(f"run of {name}") for name, attempt in refresh.failed.items()),
+        ]
+    )
+    if not first_syncs.requests and not refresh.requests and not new:
+        context.update_cursor(encoded)
+        return dg.SkipReason(reason)
+    if missing:
+        context.log.warning(reason)
+    return dg.SensorResult(
+        run_requests=[
+            *(
+                dg.RunRequest(job_name=sync_new_workspace.name, partition_key=gid, run_key=state.run_key(gid))
+                for gid, state in first_syncs.requests.items()
+            ),
+            *(dg.RunRequest(job_name=name, run_key=state.run_key(name)) for name, state in refresh.requests.items()),
+        ],
+        dynamic_partitions_requests=[workspace_partitions.build_add_request(new)] if new else [],
+        cursor=encoded,
+    )
+
+
+def _decide_refresh(
+    instance: dg.DagsterInstance, last: RequestState | None, missing: list[str], now: dt.datetime
+) -> RequestDecision:
+    """Decide whether to request `refresh_workspaces`: if a workspace is missing that no run is syncing."""
+    idle = set(missing) - workspaces_with_active_syncs(instance, missing) if missing else set[str]()
+    return decide_requests(
+        needed=[refresh_workspaces.name] if idle else [],
+        attempts=load_attempt(instance, last, refresh_workspaces.name),
+        now=now,
+    )
+
+
+def _decode(cursor: str | None) -> _Cursor:
+    try:
+        return msgspec.json.decode(cursor, type=_Cursor) if cursor else _Cursor()
+    except msgspec.DecodeError:  # set by hand, or by another version
+        return _Cursor()
+
+
+class _WorkspaceList(msgspec.Struct):
+    data: list[object]
+
+
+def fetch_workspace_gids(asana: AsanaResource) -> list[str]:
+    """Fetch the gids of the token's workspaces. A record without one is ignored.
+
+    Raises:
+        AsanaError: The request failed.
+    """
+    request = ApiRequest(template=WORKSPACES.listings[0].path)
+    with asana.short_timeout_client() as client:
+        pages = client.iter_pages(request, opt_fields="gid", stats=RequestStats(), stop=threading.Event())
+        records = [record for page in pages for record in msgspec.json.decode(page.body, type=_WorkspaceList).data]
+    gids = [record.get("gid") for record in records if isinstance(record, dict)]
+    return [gid for gid in dict.fromkeys(gids) if isinstance(gid, str) and gid]

@@ -1,0 +1,175 @@
+"""What `asana-assets sync` says about everything that was not clean, and its exit code; over real HTTP."""
+
+import pytest
+from click.testing import Result
+
+from asana_assets_tests.support.plan_command import command_environment, invoke, paid
+from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
+from asana_assets_tests.support.terminal import COLUMNS, run_in_terminal
+
+NO_PERMISSION = (
+    "The token's user lacks the permission for it or, if it is an OAuth token, the token lacks the scope {scope}. Ask "
+    "an admin of the workspace for access, use another token, or do not materialize this asset."
+)
+
+
+def sync(warehouse: Warehouse, *assets: str, workspace: str = "", options: tuple[str, ...] = ()) -> Result:
+    """Sync these assets of one workspace, by default the paid organization."""
+    selection = [argument for name in assets for argument in ("--select", name)]
+    return invoke(warehouse, "sync", "--workspace", workspace or paid(warehouse), *selection, *options)
+
+
+def notes(result: Result) -> list[str]:
+    return [line for line in result.stdout.splitlines() if line.startswith("Note: ")]
+
+
+def test_a_clean_sync_prints_nothing_on_stderr(make_warehouse: MakeWarehouse) -> None:
+    result = sync(make_warehouse(), "tags", "webhooks", options=("--strict",))
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_refused_parent_is_a_warning_that_strict_makes_an_error(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    assets = ("projects", "sections")
+    assert sync(warehouse, *assets).exit_code == 0
+    project = warehouse.rows("sections", paid(warehouse))[0]["project_gid"]
+    warehouse.asana.add_fault(f"/projects/{project}/sections", 403)
+    result = sync(warehouse, *assets)
+    assert result.exit_code == 0
+    [line] = result.stderr.splitlines()
+    assert line.startswith(f"Warning: sections of workspace {paid(warehouse)} (all_parents_fetched): ")
+    assert project in line
+    strict = sync(warehouse, *assets, options=("--strict",))
+    assert (strict.exit_code, strict.stderr) == (1, result.stderr)
+
+
+def test_values_that_were_not_mapped_are_a_warning(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    tag = str(warehouse.asana.truth("tags", paid(warehouse))[0]["gid"])
+    warehouse.asana.organization.get(tag, "tag").fields["created_at"] = "soon"
+    warehouse.asana.organization.mark_changed()
+    result = sync(warehouse, "tags")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(
+        f"Warning: tags of workspace {paid(warehouse)} (no_unmapped_values): Values did not fit their columns in 1 of "
+    )
+
+
+def test_a_plan_limit_is_a_note_even_if_strict(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    free = warehouse.asana.organization.edge_cases["free_organization"]
+    result = sync(warehouse, "project_templates", workspace=free, options=("--strict",))
+    assert (result.exit_code, result.stderr) == (0, "")
+    limits = [note for note in notes(result) if "API change" not in note]
+    assert len(limits) == 1
+    assert limits[0].startswith(f"Note: project_templates of workspace {free} (available_on_plan): ")
+
+
+def test_each_announced_api_change_is_a_note_once_for_all_workspaces(make_warehouse: MakeWarehouse) -> None:
+    result = invoke(make_warehouse(), "sync", "--select", "tags", "--select", "webhooks", "--strict")
+    assert result.exit_code == 0
+    changes = notes(result)
+    assert len(changes) == len(set(changes)) > 1
+    assert (
+        "Note: Asana announced an API change: new_goal_memberships, which affects these requests. See "
+        "https://forum.asana.com/t/378601"
+    ) in changes
+
+
+def test_a_failed_asset_is_an_error_and_its_downstream_assets_were_not_started(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    warehouse.asana.add_fault("/projects", 403, message="Not\nfor\x1b[2J you.")
+    result = sync(warehouse, "projects", "sections", "status_updates", "tags")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"Error: projects of workspace {paid(warehouse)}: GET /projects returned 403: Not for [2J you. "
+        + NO_PERMISSION.format(scope="projects:read"),
+        f"Not started: sections, status_updates of workspace {paid(warehouse)}, because projects failed.",
+    ]
+    assert "tags" in result.stdout
+
+
+def test_assets_behind_several_failures_name_each_of_them(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    for path in ("/projects", "/users"):
+        warehouse.asana.add_fault(path, 404)
+    result = sync(warehouse, "users", "projects", "tasks", "subtasks")
+    assert result.stderr.splitlines()[-1] == (
+        f"Not started: tasks, subtasks of workspace {paid(warehouse)}, because projects failed and users failed."
+    )
+
+
+def test_a_failed_blocking_check_is_one_error_and_its_downstream_assets_were_not_started(
+    make_warehouse: MakeWarehouse,
+) -> None:
+    warehouse = make_warehouse()
+    organization = warehouse.asana.organization
+    workspace = organization.edge_cases["personal_workspace"]
+    project = organization.add_project(workspace, "Soon empty")
+    tasks = [organization.add_task(project, f"Task {number}") for number in range(120)]
+    assets = ("users", "projects", "tasks", "subtasks")
+    assert sync(warehouse, *assets, workspace=workspace).exit_code == 0
+    for task in tasks:
+        organization.delete_task(task)
+    result = sync(warehouse, *assets, workspace=workspace)
+    assert result.exit_code == 1
+    error, not_started = result.stderr.splitlines()
+    assert error.startswith(f"Error: tasks of workspace {workspace} (row_count_not_dropped): The table has 2 rows, ")
+    assert not_started == (
+        f"Not started: subtasks of workspace {workspace}, because the check row_count_not_dropped of tasks failed."
+    )
+
+
+def test_a_workspace_that_is_gone_is_a_warning(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    gone = warehouse.asana.organization.edge_cases["personal_workspace"]
+    assert sync(warehouse, "tags").exit_code == 0
+    warehouse.asana.organization.remove_workspace(gone)
+    result = sync(warehouse, "tags")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        f"Warning: workspaces: the token can no longer see {gone}, or ASANA_WORKSPACES no longer names it. It is not "
+        "synced any more; its rows are kept.\n"
+    )
+    assert sync(warehouse, "tags").stderr == ""
+
+
+@pytest.mark.parametrize("rejected", ["/projects", "/users"])
+def test_after_a_401_one_error_names_the_request_and_the_rest_was_not_started(
+    make_warehouse: MakeWarehouse, rejected: str
+) -> None:
+    """The rejected request is that of the step that runs first, or one that was prefetched meanwhile."""
+    warehouse = make_warehouse()
+    warehouse.settings["ASANA_REQUESTS_PER_SECOND"] = "2"  # the response arrives before the next request slot
+    warehouse.asana.add_fault(rejected, 401)
+    workspaces = [str(record["gid"]) for record in warehouse.asana.truth("workspaces")]
+    result = invoke(warehouse, "sync", "--select", "users", "--select", "projects", "--select", "tags")
+    assert result.exit_code == 1
+    name = rejected.removeprefix("/")
+    error, *not_started = result.stderr.splitlines()
+    assert error == (
+        f"Error: {name} of workspace {workspaces[0]}: GET /{name} returned 401: Not Authorized. Check the token in "
+        "ASANA_ACCESS_TOKEN, or in the secret that ASANA_TOKEN_SECRET_ID names."
+    )
+    assert not_started[-1] == f"Not started: workspaces {', '.join(workspaces[1:])}, because Asana rejected the token."
+    assert len(not_started) == 2
+    assert not_started[0].endswith(f"tags of workspace {workspaces[0]}, because Asana rejected the token.")
+
+
+def test_in_a_terminal_messages_are_wrapped_beside_their_level(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    warehouse.asana.add_fault("/projects", 403, message="Not for you.")
+    gid = paid(warehouse)
+    arguments = ["sync", "--workspace", gid, "--select", "projects", "--select", "sections"]
+    status, lines = run_in_terminal(arguments, command_environment(warehouse))
+    assert status == 1
+    assert max(map(len, lines)) <= COLUMNS
+    block = lines[next(number for number, line in enumerate(lines) if line.startswith("Error ")) :]
+    assert block == [
+        f"Error        projects of workspace {gid}: GET /projects returned 403:",
+        "             Not for you. The token's user lacks the permission for it or, if it",
+        "             is an OAuth token, the token lacks the scope projects:read. Ask an",
+        "             admin of the workspace for access, use another token, or do not",
+        "             materialize this asset.",
+        f"Not started  sections of workspace {gid}, because projects failed.",
+    ]

@@ -1,0 +1,147 @@
+"""What one response claims to be gone is confirmed by a second one before its rows are deleted."""
+
+from typing import Any
+
+import pytest
+
+from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets_tests.support.mutations import paid
+from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failed_checks, failures, metadata
+
+pytestmark = pytest.mark.slow
+
+LISTINGS = {
+    "users": "/users?workspace={gid}",
+    "teams": "/workspaces/{gid}/teams",
+    "workspace_memberships": "/workspaces/{gid}/workspace_memberships",
+    "projects": "/projects?workspace={gid}",
+    "tags": "/tags?workspace={gid}",
+    "sections": "/projects/{gid}/sections",
+    "team_memberships": "/teams/{gid}/team_memberships",
+    "tasks": "/tasks?project={gid}",
+}
+CHILD_LISTINGS = {
+    "subtasks": "/tasks/{gid}/subtasks",
+    "stories": "/tasks/{gid}/stories",
+    "attachments": "/attachments?parent={gid}",
+    "status_updates": "/status_updates?parent={gid}",
+}
+ASSETS = [endpoint.name for endpoint in ENDPOINTS if endpoint.upstream]
+FULL = ["users", "projects", "tasks"]
+
+
+def synced(make_warehouse: MakeWarehouse, *assets: str) -> Warehouse:
+    """Return a warehouse whose paid organization is synced."""
+    warehouse = make_warehouse()
+    assert warehouse.run("refresh_workspaces").success
+    result = warehouse.run("sync_workspace", paid(warehouse), assets)
+    assert result.success, failures(result)
+    return warehouse
+
+
+def gids(warehouse: Warehouse, name: str) -> list[str]:
+    return sorted(row["gid"] for row in warehouse.rows(name, paid(warehouse)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("empty_listing", {}), ("missing_some", {"lost": 0.9, "whole_listing": True}), ("early_end", {})],
+    ids=["empty", "most records missing", "ended early"],
+)
+def test_a_listing_that_loses_records_once_deletes_nothing(
+    make_warehouse: MakeWarehouse, kind: Any, options: dict[str, Any]
+) -> None:
+    assets = [*LISTINGS, "subtasks"]
+    warehouse = synced(make_warehouse, *assets)
+    before = {name: gids(warehouse, name) for name in assets}
+    for path in LISTINGS.values():
+        warehouse.asana.add_fault(path, kind, times=1, counted_per="listing", **options)
+    result = warehouse.run("sync_workspace", paid(warehouse), assets)
+    assert result.success, failures(result)
+    assert {name: gids(warehouse, name) for name in assets} == before
+    warehouse.asana.faults.clear()
+    warehouse.run("sync_workspace", paid(warehouse), assets)
+    assert {name: gids(warehouse, name) for name in assets} == before
+
+
+@pytest.mark.parametrize("kind", ["empty_listing", 404, 410])
+@pytest.mark.parametrize("name", CHILD_LISTINGS)
+def test_a_parents_listing_that_is_empty_or_not_found_once_deletes_nothing(
+    make_warehouse: MakeWarehouse, name: str, kind: Any
+) -> None:
+    assets = [*FULL, "subtasks", name]
+    warehouse = synced(make_warehouse, *dict.fromkeys(assets))
+    before = gids(warehouse, name)
+    assert before
+    warehouse.asana.add_fault(CHILD_LISTINGS[name], kind, times=1, counted_per="listing")
+    result = warehouse.run("sync_workspace", paid(warehouse), [name], full_refresh=True)
+    assert result.success, failures(result)
+    assert gids(warehouse, name) == before
+
+
+@pytest.mark.parametrize("field", ["num_subtasks", "memberships", "custom_fields"])
+@pytest.mark.parametrize("kind", ["missing_field", "replaced_field"])
+def test_a_field_that_is_missing_once_deletes_no_children(make_warehouse: MakeWarehouse, kind: Any, field: str) -> None:
+    warehouse = synced(make_warehouse, *FULL, "subtasks", "stories")
+    before = {name: gids(warehouse, name) for name in ("tasks", "subtasks", "stories")}
+    faults = [warehouse.asana.add_fault(f"/tasks?{one}={{gid}}", kind, field=field) for one in ("project", "assignee")]
+    result = warehouse.run("sync_workspace", paid(warehouse), [*FULL, "subtasks", "stories"])
+    assert result.success, failures(result)
+    assert {name: gids(warehouse, name) for name in before} == before
+    for fault in faults:
+        fault.cancel()
+    warehouse.run("sync_workspace", paid(warehouse), [*FULL, "subtasks", "stories"])
+    assert {name: gids(warehouse, name) for name in before} == before
+
+
+def test_rows_of_a_former_plan_are_kept_until_the_operator_accepts_their_deletion(
+    make_warehouse: MakeWarehouse,
+) -> None:
+    warehouse = synced(make_warehouse, "project_templates")
+    before = gids(warehouse, "project_templates")
+    assert before
+    warehouse.asana.add_fault("/project_templates", 402)
+    for _ in range(2):
+        result = warehouse.run("sync_workspace", paid(warehouse), ["project_templates"])
+        assert result.success
+        assert gids(warehouse, "project_templates") == before
+        message = failed_checks(result)["project_templates", "available_on_plan"]
+        assert f"{len(before)} rows are those of an earlier sync" in message
+    result = warehouse.run("sync_workspace", paid(warehouse), ["project_templates"], accept_row_count_drop=True)
+    assert result.success
+    assert gids(warehouse, "project_templates") == []
+
+
+def test_a_402_once_is_not_believed(make_warehouse: MakeWarehouse) -> None:
+    warehouse = synced(make_warehouse, "tags")
+    warehouse.asana.add_fault("/tags", 402, times=1)
+    result = warehouse.run("sync_workspace", paid(warehouse), ["tags"])
+    assert failed_checks(result) == {}
+    assert metadata(result, "tags")["plan_unavailable"] is False
+
+
+def requests_of(warehouse: Warehouse, *assets: str) -> int:
+    before = len(warehouse.asana.log)
+    result = warehouse.run("sync_workspace", paid(warehouse), assets)
+    assert result.success, failures(result)
+    return len(warehouse.asana.log) - before
+
+
+def test_a_deletion_costs_at_most_one_request_per_listing_and_a_quiet_sync_none(
+    make_warehouse: MakeWarehouse,
+) -> None:
+    assets = [*FULL, "sections", "subtasks", "stories", "tags"]
+    warehouse = synced(make_warehouse, *assets)
+    quiet = requests_of(warehouse, *assets)
+    assert requests_of(warehouse, *assets) == quiet
+    organization = warehouse.asana.organization
+    task = next(
+        row
+        for row in warehouse.rows("tasks", paid(warehouse))
+        if not row["num_subtasks"] and not row["parent_gid"] and len(row["project_gids"]) == 1
+    )
+    organization.delete_task(task["gid"])
+    assert requests_of(warehouse, *assets) == quiet + 1
+    assert task["gid"] not in gids(warehouse, "tasks")
+    assert task["gid"] not in {row["parent_gid"] for row in warehouse.rows("stories")}
+    assert requests_of(warehouse, *assets) == quiet

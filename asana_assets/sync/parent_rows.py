@@ -6,9 +6,11 @@ The columns of a version can be as large as the rest of the table, so they are r
 from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from asana_assets.asana.model import Endpoint, Listing
-from asana_assets.sync.versions import version_name, versions
+from asana_assets.asana.field_types import Array
+from asana_assets.asana.model import GID, Endpoint, Listing
+from asana_assets.sync.versions import VERSION_PREFIX, version_name, versions
 
 
 def listings_of_parent(endpoint: Endpoint, parent_name: str) -> list[Listing]:
@@ -61,6 +63,15 @@ def reduce_rows(
         )
 
     return pa.Table.from_batches(map(reduced, batches), schema)
+
+
+def without_versions(rows: pa.Table, gids: Array) -> pa.Table:
+    """Return reduced rows with null as the version of these gids, which equals no stored version."""
+    outdated = pc.is_in(rows[GID.name], value_set=gids)
+    for index, name in enumerate(rows.column_names):
+        if name.startswith(VERSION_PREFIX):
+            rows = rows.set_column(index, name, pc.if_else(outdated, pa.scalar(None, pa.string()), rows[name]))
+    return rows
 
 
 def _kept(listing: Listing) -> list[str]:

@@ -29,6 +29,7 @@ from asana_assets.sync.gids import (
     upsert,
     values_by_gid,
 )
+from asana_assets.sync.parent_rows import without_versions
 from asana_assets.sync.parents import Parents, choose_parents
 from asana_assets.sync.probe import FirstPage, Probe
 from asana_assets.sync.sampling import Margin, Sample, Weights, margin, squared_error
@@ -196,7 +197,19 @@ class RowPrediction:
             found = found.filter(pc.is_in(found[GID.name], value_set=hits[GID.name].combine_chunks()))
             parent_gids = values_by_gid(found[GID.name], hits[GID.name], hits[PARENT_GID.name])
             found = found.set_column(found.schema.get_field_index(PARENT_GID.name), PARENT_GID.name, parent_gids)
+            rows = self._count_new_children(endpoint.recursive_listing, hits, rows)
         return SearchResult(rows=upsert(rows, found), changed=changed, requests=stats.requests - requests_before)
+
+    def _count_new_children(self, listing: Listing, hits: pa.Table, rows: pa.Table) -> pa.Table:
+        """Outdate the versions of the parents of new children, which contain their number; return the endpoint's rows.
+
+        Such a parent is not modified, so search does not find it.
+        """
+        is_stored = pc.is_in(hits[GID.name], value_set=rows[GID.name].combine_chunks())
+        parents = hits[PARENT_GID.name].filter(pc.invert(is_stored)).combine_chunks()
+        if listing.parent:
+            self._predicted[listing.parent.name] = without_versions(self._predicted[listing.parent.name], parents)
+        return without_versions(rows, parents)
 
     def placeholders(self, parents: Parents, upstream: Mapping[str, pa.Table], rows: pa.Table) -> pa.Table:
         """Return a row for each parent that reports more children than are known; it stands for the missing ones."""

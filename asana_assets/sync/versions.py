@@ -7,7 +7,7 @@ A missing list equals an empty one: workspaces without a feature leave its field
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +18,9 @@ from asana_assets.asana.model import ItemValues
 VersionColumns: TypeAlias = tuple[str | ItemValues, ...]
 """As in `Listing.version_columns`."""
 
+VERSION_PREFIX: Final = "version of "
+"""Start of the names of columns that hold versions; no column of an endpoint starts like this."""
+
 _SLICE_ROWS = 10_000  # rows whose texts are in memory at once
 _DIGEST_BYTES = 8
 _SEPARATOR = "|"
@@ -26,7 +29,7 @@ _BETWEEN_COLUMNS, _BETWEEN_ITEMS, _BETWEEN_FIELDS = "\x1d", "\x1e", "\x1f"
 
 def version_name(columns: VersionColumns) -> str:
     """Return the name of the column that holds the versions of rows that were reduced to what is needed of them."""
-    return f"version of {', '.join(map(str, columns))}"
+    return f"{VERSION_PREFIX}{', '.join(map(str, columns))}"
 
 
 def versions(rows: pa.Table | pa.RecordBatch, columns: VersionColumns) -> Array:

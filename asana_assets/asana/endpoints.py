@@ -18,7 +18,7 @@ from asana_assets.asana.field_types import (
     text,
     texts,
 )
-from asana_assets.asana.model import GID, RESOURCE_TYPE, Endpoint, Listing
+from asana_assets.asana.model import GID, RESOURCE_TYPE, Endpoint, ItemValues, Listing
 
 # --- shared by several endpoints
 
@@ -60,6 +60,28 @@ _CUSTOM_FIELD_SETTINGS = structs(
 )
 _DATE_RANGE = (date("start_on"), date("due_on"), instant("due_at"))
 _MODIFIED_AT = ("modified_at",)
+_TASK_VERSION = (  # what may change without `modified_at` (https://developers.asana.com/reference/tasks)
+    "modified_at",
+    "num_subtasks",
+    "memberships",
+    "tag_gids",
+    "follower_gids",
+    "dependency_gids",
+    ItemValues(
+        column="custom_fields",
+        key="gid",
+        values=(
+            "text_value",
+            "number_value",
+            "enum_value.gid",
+            "multi_enum_values.gid",
+            "date_value",
+            "people_gids",
+            "reference_gids",
+        ),
+        computed="is_formula_field",
+    ),
+)
 _BY_PARENT = {"parent": "{parent}"}
 
 TASK_SEARCH_PATH = "/workspaces/{workspace}/tasks/search"
@@ -367,7 +389,7 @@ SUBTASKS = Endpoint(
             only_if="num_subtasks",
             parent_ref="parent_gid",
             recursive=True,
-            version_columns=("modified_at", "num_subtasks"),
+            version_columns=_TASK_VERSION,
         ),
     ),
     columns=_TASK_COLUMNS,
@@ -386,8 +408,10 @@ STORIES = Endpoint(
     oauth_scope="stories:read",
     refresh_after_days=30,
     listings=(
-        Listing(path="/tasks/{parent}/stories", parent=TASKS, parent_ref="parent_gid", version_columns=_MODIFIED_AT),
-        Listing(path="/tasks/{parent}/stories", parent=SUBTASKS, parent_ref="parent_gid", version_columns=_MODIFIED_AT),
+        Listing(path="/tasks/{parent}/stories", parent=TASKS, parent_ref="parent_gid", version_columns=_TASK_VERSION),
+        Listing(
+            path="/tasks/{parent}/stories", parent=SUBTASKS, parent_ref="parent_gid", version_columns=_TASK_VERSION
+        ),
     ),
     columns=(
         RESOURCE_TYPE,
@@ -479,14 +503,14 @@ ATTACHMENTS = Endpoint(
             version_columns=_MODIFIED_AT,
         ),
         Listing(
-            path="/attachments", params=_BY_PARENT, parent=TASKS, parent_ref="parent_gid", version_columns=_MODIFIED_AT
+            path="/attachments", params=_BY_PARENT, parent=TASKS, parent_ref="parent_gid", version_columns=_TASK_VERSION
         ),
         Listing(
             path="/attachments",
             params=_BY_PARENT,
             parent=SUBTASKS,
             parent_ref="parent_gid",
-            version_columns=_MODIFIED_AT,
+            version_columns=_TASK_VERSION,
         ),
     ),
     refresh_after_days=30,

@@ -26,6 +26,26 @@ UNMAPPED = Column(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemValues:
+    """The values in a column of lists of objects, as a part of versions.
+
+    A version should change when somebody changes a parent, and not when a custom field is renamed, is added to a
+    project, or is computed from the current date: that concerns thousands of parents, and their children stay the same.
+
+    Attributes:
+        column: The column.
+        key: Field that identifies an item within its list.
+        values: Fields that hold an item's value, as paths with dots; an item without any value is left out.
+        computed: Boolean field; an item where it is true is left out.
+    """
+
+    column: str
+    key: str
+    values: tuple[str, ...]
+    computed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """A list request, sent once per parent.
 
@@ -43,8 +63,8 @@ class Listing:
         is_optional: Whether the endpoint can do without the parents of this listing, should their own be refused.
         recursive: Whether fetched rows are parents themselves, to any depth, under the same `only_if`.
         version_columns: Columns of the parent's table that show whether its listing may have changed: a parent is
-            stale if they differ from those at its last fetch, or after `Endpoint.refresh_after_days`. Empty: only the
-            age counts. None: every parent is fetched by every sync.
+            stale if they differ from those at its last fetch, or after `Endpoint.refresh_after_days`. Lists and structs
+            follow after the others. Empty: only the age counts. None: every parent is fetched by every sync.
         count_field: Path of an object, and its field, that holds the number of records of the listing.
     """
 
@@ -56,8 +76,13 @@ class Listing:
     parent_ref: str = "workspace_gid"
     is_optional: bool = False
     recursive: bool = False
-    version_columns: tuple[str, ...] | None = None
+    version_columns: tuple[str | ItemValues, ...] | None = None
     count_field: tuple[str, str] | None = None
+
+    @property
+    def version_column_names(self) -> tuple[str, ...]:
+        """Names of the columns in `version_columns`."""
+        return tuple(part if isinstance(part, str) else part.column for part in self.version_columns or ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +136,8 @@ class Endpoint:
         parents: dict[tuple[str, ...] | None, dict[str, None]] = {}
         for listing in self.listings:
             name = listing.parent.name if listing.parent else ""
-            parents.setdefault(listing.version_columns, {})[name] = None
+            key = None if listing.version_columns is None else listing.version_column_names
+            parents.setdefault(key, {})[name] = None
         interval = "day" if self.refresh_after_days == 1 else f"{self.refresh_after_days:g} days"
         sentences: list[str] = []
         for version_columns, names in parents.items():
@@ -119,7 +145,7 @@ class Endpoint:
             if version_columns is None:
                 sentences.append(f"Every sync fetches all rows{scope}, so deleted objects are removed.")
                 continue
-            columns = " or ".join(f"`{column}`" for column in version_columns)
+            columns = " or ".join(", ".join(f"`{column}`" for column in version_columns).rsplit(", ", 1))
             change = f"when their parent's {columns} changes, and " if columns else ""
             sentences.append(f"Rows{scope} are fetched again {change}at least every {interval} by default.")
         return " ".join(sentences)
@@ -162,7 +188,7 @@ class Endpoint:
         upstream: dict[str, tuple[str, ...]] = {}
         for listing in self.listings:
             if listing.parent is not None:
-                required = (listing.parent_column, listing.only_if, *(listing.version_columns or ()))
+                required = (listing.parent_column, listing.only_if, *listing.version_column_names)
                 columns = (*upstream.get(listing.parent.name, ()), *required)
                 upstream[listing.parent.name] = tuple(dict.fromkeys(column for column in columns if column))
         return upstream

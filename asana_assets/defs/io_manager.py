@@ -200,13 +200,34 @@ def load_rows(
         Failure: The endpoint was never materialized or, if `by_workspace`, not in this workspace.
         LakeError: The catalog cannot be used.
     """
+    rows = lake.iceberg.scan(require_table(lake, name), workspace=workspace_gid, columns=columns)
+    if by_workspace and not rows.num_rows:
+        require_synced(lake, name, workspace_gid)
+    return rows
+
+
+def require_table(lake: LakeResource, name: str) -> "Table":
+    """Load an endpoint's table.
+
+    Raises:
+        Failure: The endpoint was never materialized.
+        LakeError: The catalog cannot be used.
+    """
     table = lake.table(name)
     if table is None:
         raise dg.Failure(f"There is no table {name} yet: materialize {name} first.")
-    rows = lake.iceberg.scan(table, workspace=workspace_gid, columns=columns)
-    if by_workspace and not rows.num_rows and lake.load_state(name, workspace_gid).last_sync_id is None:
+    return table
+
+
+def require_synced(lake: LakeResource, name: str, workspace_gid: str) -> None:
+    """Check that an endpoint without rows in a workspace was synced there.
+
+    Raises:
+        Failure: The endpoint was never materialized in this workspace.
+        LakeError: The catalog cannot be used.
+    """
+    if lake.load_state(name, workspace_gid).last_sync_id is None:
         raise dg.Failure(f"{name} of workspace {workspace_gid} was never synced: materialize {name} first.")
-    return rows
 
 
 def column_schema(endpoint: Endpoint) -> dg.TableSchema:

@@ -14,13 +14,14 @@ import pyarrow as pa
 from pydantic import Field, PrivateAttr
 
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
-from asana_assets.asana.model import Endpoint
-from asana_assets.defs.io_manager import load_rows
+from asana_assets.asana.model import Endpoint, Listing
+from asana_assets.defs.io_manager import require_synced, require_table
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.extract import ExtractContext
 from asana_assets.sync.full_extract import FullExtract
+from asana_assets.sync.parent_rows import needed_columns, reduce_rows
 from asana_assets.sync.prefetch_queue import PrefetchQueue
 from asana_assets.sync.resume import SYNC_TAG, decide_start
 
@@ -102,17 +103,23 @@ class _ExtractBuilder:
     run_config: Mapping[str, Any]
     step_config: dict[str, SyncConfig] = field(default_factory=dict[str, SyncConfig])
 
-    def load_upstream(self, name: str, columns: Sequence[str]) -> pa.Table:
-        """Load these columns of an upstream table.
+    def load_upstream(self, name: str, listings: Sequence[Listing]) -> pa.Table:
+        """Load the rows of an upstream table, reduced to what these listings need.
 
         Raises:
             Failure: The upstream asset was never materialized.
             LakeError: The table cannot be read.
         """
+        [endpoint] = [one for one in ENDPOINTS if one.name == name]
         if name in _OPTIONAL_UPSTREAM:
-            stored = self.lake.stored_rows(_OPTIONAL_UPSTREAM[name], self.workspace_gid)
-            return stored.columns(columns)
-        return load_rows(self.lake, name, self.workspace_gid, columns, by_workspace=name != WORKSPACES.name)
+            batches = self.lake.stored_rows(endpoint, self.workspace_gid).batches(needed_columns(listings))
+            return reduce_rows(endpoint, batches, listings)
+        table = require_table(self.lake, name)
+        batches = self.lake.iceberg.scan_batches(table, workspace=self.workspace_gid, columns=needed_columns(listings))
+        rows = reduce_rows(endpoint, batches, listings)
+        if endpoint is not WORKSPACES and not rows.num_rows:
+            require_synced(self.lake, name, self.workspace_gid)
+        return rows
 
     def build(self, endpoint: Endpoint, upstream: Mapping[str, pa.Table]) -> Extract:
         """Build the endpoint's extract, not started.

@@ -23,6 +23,7 @@ from asana_assets.sync.confirmation import StoredChildren, listed_gids
 from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, to_gid_list
+from asana_assets.sync.parent_rows import needed_columns, reduce_rows
 from asana_assets.sync.parents import (
     FetchRequest,
     Parents,
@@ -34,7 +35,8 @@ from asana_assets.sync.parents import (
 )
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.search_hits import SEARCH_FIELDS, changed_hits, changed_parents, decode_hits
-from asana_assets.sync.sync_state import SyncState
+from asana_assets.sync.search_records import MODIFIED_AT
+from asana_assets.sync.sync_state import SyncState, no_entries
 
 
 @dataclass(slots=True)
@@ -48,6 +50,8 @@ class Checkpoint:
         batches: The rows of the fetched parents.
         rows: The number of rows.
         completes: The sync that this checkpoint completes; None unless it is the last one.
+        outdated: The sync state to save for parents that were not fetched, but whose version is of an older form.
+        search_from: Where the search of the next sync starts, by Asana's clock; for the checkpoint that `completes`.
     """
 
     fetched: list[tuple[str, str, dt.datetime]] = field(default_factory=list[tuple[str, str, dt.datetime]])
@@ -56,6 +60,8 @@ class Checkpoint:
     batches: list[pa.RecordBatch] = field(default_factory=list[pa.RecordBatch])
     rows: int = 0
     completes: Sync | None = None
+    outdated: pa.Table = field(default_factory=no_entries)
+    search_from: dt.datetime | None = None
 
     def sync_state(self) -> pa.Table:
         """Return the sync state to save once the rows are stored."""
@@ -66,8 +72,10 @@ class Checkpoint:
             pa.array(requested_at, SYNCED_AT.type.arrow_type),
         )
         failed = SyncState.failed_rows(pa.array(self.failed, pa.string()))
-        completed = [SyncState.completed_marker(self.completes)] if self.completes else []
-        return pa.concat_tables([fetched, failed, *completed])
+        if self.completes is None:
+            return pa.concat_tables([fetched, failed])
+        completed = SyncState.completed_marker(self.completes, self.search_from)
+        return pa.concat_tables([fetched, failed, self.outdated, completed])
 
     @property
     def parents(self) -> Array:
@@ -116,6 +124,8 @@ class ChildExtract:
         self._pages: list[FetchedPage] = []
         self._changed = NO_GIDS
         self._requested: set[str] = set()
+        self._outdated = no_entries()
+        self._search_missed_changes = False
         self._fetcher: Fetcher | None = None
         self._stop_search = threading.Event()
 
@@ -132,14 +142,16 @@ class ChildExtract:
 
         Raises:
             CancelledError: `close` was called meanwhile.
-            AsanaError: The search for changes failed.
+            AsanaError: The token was rejected, or Asana was not reached.
         """
         self._fetcher = self._fetcher or self._start_fetcher(on_all_sent)
 
     def _start_fetcher(self, on_all_sent: Callable[[], None] = lambda: None) -> Fetcher:
         context, roots = self._context, self._roots
         if self.endpoint.recursive_listing:
-            stored = context.previous.columns(self.columns)
+            listings, keep = (self._listing,), (GID.name, PARENT_GID.name, MODIFIED_AT)
+            batches = context.previous.batches(needed_columns(listings, keep))
+            stored = reduce_rows(self.endpoint, batches, listings, keep)
             roots = merge_parents([roots, nested_parents(self._listing, roots, stored)])
             if self.endpoint.search and not context.sync.full_refresh:
                 self._changed = self._find_changed(self.endpoint.search, stored)
@@ -147,6 +159,9 @@ class ChildExtract:
         stale = stale_parents(parents, context.state, context.sync, self._changed)
         if self.endpoint.recursive_listing:
             self._requested = set(to_gid_list(stale.gids(self._listing)))
+        self._outdated = context.state.outdated(
+            roots.filter(pc.invert(pc.is_in(roots["gid"], value_set=stale.gids(self._listing))))
+        )
         self.stats.parents, self.stats.parents_stale = len(parents), len(stale)
         if len(stale) and len(context.previous):
             stored_batches = context.previous.batches((GID.name, PARENT_GID.name))
@@ -214,6 +229,9 @@ class ChildExtract:
         self._build()
         self.stats.raise_if_failed()
         self._checkpoint.completes = self._context.sync
+        self._checkpoint.search_from = self._context.next_search_from(missed_changes=self._search_missed_changes)
+        requested = pc.is_in(self._outdated["parent_gid"], value_set=pa.array(list(self._requested), pa.string()))
+        self._checkpoint.outdated = self._outdated.filter(pc.invert(requested))
         yield from self._yield_checkpoint()
 
     def partial_checkpoint(self) -> Checkpoint:
@@ -229,7 +247,8 @@ class ChildExtract:
         """
         valid = self._roots["gid"].combine_chunks()
         if self.endpoint.recursive_listing:
-            valid = pa.concat_arrays([valid, *nested_parents(self._listing, self._roots, stored)["gid"].chunks])
+            listing = replace(self._listing, version_columns=None)
+            valid = pa.concat_arrays([valid, *nested_parents(listing, self._roots, stored)["gid"].chunks])
         with_rows = pc.unique(stored[PARENT_GID.name].combine_chunks())
         with_rows = with_rows.filter(pc.invert(pc.is_in(with_rows, value_set=valid)))
         return with_rows, self._context.state.untracked_by(valid)
@@ -241,9 +260,9 @@ class ChildExtract:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the endpoint's own rows that the selection of parents needs."""
-        own = (self._listing.only_if, *(self._listing.version_columns or ())) if self.endpoint.recursive_listing else ()
-        return tuple(dict.fromkeys((GID.name, PARENT_GID.name, *(column for column in own if column))))
+        """The columns of the endpoint's own rows that show which of them are parents."""
+        only_if = self._listing.only_if if self.endpoint.recursive_listing else None
+        return (GID.name, PARENT_GID.name, *((only_if,) if only_if else ()))
 
     @staticmethod
     def _parents_with_rows(context: ExtractContext) -> Array | None:
@@ -257,12 +276,14 @@ class ChildExtract:
         pages = self._context.search.changed_since(
             search,
             self.workspace_gid,
-            self._context.state.last_sync_started_at,
+            self._context.search_from,
             opt_fields=",".join(SEARCH_FIELDS),
             stats=self.stats.request_stats,
             stop=self._stop_search,
         )
-        return changed_parents(self._listing, changed_hits(decode_hits(pages or ()), stored), stored)
+        hits = decode_hits(pages or ())
+        self._search_missed_changes = not pages.complete if pages else self._context.search_from is not None
+        return changed_parents(self._listing, changed_hits(hits, stored), stored)
 
     def _defer_confirmation(self, fetcher: Fetcher, event: FetchEvent, pages: list[Page]) -> bool:
         """Return whether the parent is requested again, as it is said not to exist or lacks stored children."""

@@ -1,5 +1,6 @@
 """What full and child extracts have in common: inputs, statistics, and the decision which parents are stale."""
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,6 +16,7 @@ from asana_assets.sync.failure_policy import OutcomeTally, decide_to_fail, decid
 from asana_assets.sync.fetcher import FetchEvent, Outcome
 from asana_assets.sync.parents import Parents
 from asana_assets.sync.rows import BuiltRows
+from asana_assets.sync.search_bound import decide_search_from
 from asana_assets.sync.sync_state import SyncState
 
 BATCH_ROWS = 2_000
@@ -175,6 +177,15 @@ class ExtractContext:
     search: ChangeSearch
     is_optional: bool = False
     accept_deletions: bool = False
+
+    @property
+    def search_from(self) -> dt.datetime | None:
+        """Where a search for changes must start, by Asana's clock; None if nothing was fetched yet."""
+        return self.state.search_from(self.client.clock_skew)
+
+    def next_search_from(self, *, missed_changes: bool) -> dt.datetime:
+        """Return where that of the next sync must start, given whether this sync's search missed changes."""
+        return decide_search_from(self.search_from, self.sync, self.client.clock_skew, missed_changes=missed_changes)
 
 
 class Extract(Protocol):

@@ -57,6 +57,7 @@ class FullExtract:
         self._pages_by_listing: Counter[tuple[str, str]] = Counter()
         self._confirmations: dict[tuple[bool, str], FetchEvent] = {}  # by whether of a record, and gid
         self._fetcher: Fetcher | None = None
+        self._search_missed_changes = False
 
     @property
     def data_version(self) -> str:
@@ -109,7 +110,8 @@ class FullExtract:
         gids = pa.concat_arrays([NO_GIDS, *versioned])
         fetched = SyncState.rows(gids, pa.repeat(pa.scalar(""), len(gids)), self._context.sync.started_at)
         failed = SyncState.failed_rows(pa.array(self.stats.failed, pa.string()))
-        return pa.concat_tables([fetched, failed, SyncState.completed_marker(self._context.sync)])
+        search_from = self._context.next_search_from(missed_changes=self._search_missed_changes)
+        return pa.concat_tables([fetched, failed, SyncState.completed_marker(self._context.sync, search_from)])
 
     def obsolete_parents(self) -> Array:
         """Return the parents that have sync state and no longer exist, or no longer fail."""
@@ -182,12 +184,13 @@ class FullExtract:
         pages = self._context.search.changed_since(
             search,
             self.workspace_gid,
-            self._context.state.last_sync_started_at,
+            self._context.search_from,
             opt_fields=self.endpoint.opt_fields,
             stats=self.stats.request_stats,
         )
         for page in pages or ():
             yield self._build([FetchedPage(page, "")])
+        self._search_missed_changes = not pages.complete if pages else self._context.search_from is not None
 
     def _reconcile_unlisted(self, listed: Array) -> Iterator[pa.RecordBatch]:
         """Yield the stored rows that are not in `listed` and must not be deleted, fetched again where possible.

@@ -14,8 +14,8 @@ from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.errors import AsanaError
 from asana_assets.asana.field_types import Array, Chunked
 from asana_assets.asana.model import PARENT_GID, WORKSPACE_GID, Endpoint, Listing
-from asana_assets.sync.change_detection import versions
 from asana_assets.sync.gids import NO_GIDS, mask_references, to_gid_list
+from asana_assets.sync.versions import versions
 
 _SLICE_ROWS = 1_000  # gids converted to Python strings at a time; a million of them would take 100 MB
 
@@ -137,7 +137,7 @@ def choose_parents(
 
 
 def eligible_parents(listing: Listing, rows: pa.Table | pa.RecordBatch, with_rows: Array | None = None) -> pa.Table:
-    """Return `gid` and `version` of the parent rows that the listing applies to.
+    """Return `gid` and `version` of the parent rows that the listing applies to; the rows may be reduced ones.
 
     A parent in `with_rows`, which has stored rows, is eligible whatever its `only_if` column says: a count that is
     missing from one response must not delete its rows, and a count of 0 is confirmed by fetching the listing.

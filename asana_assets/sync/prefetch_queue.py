@@ -16,7 +16,8 @@ from typing import Generic, Protocol, TypeVar
 import pyarrow as pa
 
 from asana_assets.asana.errors import CancelledError
-from asana_assets.asana.model import Endpoint
+from asana_assets.asana.model import Endpoint, Listing
+from asana_assets.sync.parent_rows import listings_of_parent, reduced_columns
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class PrefetchQueue(Generic[ExtractT]):
         self,
         endpoints: Sequence[Endpoint],
         *,
-        load_upstream: Callable[[str, Sequence[str]], pa.Table],
+        load_upstream: Callable[[str, Sequence[Listing]], pa.Table],
         build: Callable[[Endpoint, Mapping[str, pa.Table]], ExtractT],
         enabled: bool = True,
     ) -> None:
@@ -61,7 +62,8 @@ class PrefetchQueue(Generic[ExtractT]):
 
         Args:
             endpoints: What the run stores, in step order. Of several that are ready, the first is prefetched first.
-            load_upstream: Returns the given columns of the rows that are stored for the endpoint of this name.
+            load_upstream: Returns the rows that are stored for the endpoint of this name, reduced to what these
+                listings, whose parents they are, need.
             build: Builds the endpoint's extract, not started, from the upstream rows by endpoint name.
             enabled: Whether to prefetch. If not, each extract is started by its own step.
         """
@@ -149,7 +151,10 @@ class PrefetchQueue(Generic[ExtractT]):
         return self._thread.submit(self._start_extract, endpoint)
 
     def _start_extract(self, endpoint: Endpoint) -> ExtractT:
-        upstream = {name: self._load(name).select(list(columns)) for name, columns in endpoint.upstream.items()}
+        upstream = {
+            name: self._load(name).select(list(reduced_columns(listings_of_parent(endpoint, name))))
+            for name in endpoint.upstream
+        }
         self._drop_unneeded_upstream()
         extract = self._build(endpoint, upstream)
         with self._lock:
@@ -164,10 +169,10 @@ class PrefetchQueue(Generic[ExtractT]):
         return extract
 
     def _load(self, name: str) -> pa.Table:
-        """Load an upstream table once for all its dependents in this run, with the columns that any of them needs."""
+        """Load an upstream table once for all its dependents in this run, with what any of them needs."""
         if name not in self._upstream:
-            columns = [column for endpoint in self._endpoints for column in endpoint.upstream.get(name, ())]
-            self._upstream[name] = self._load_upstream(name, tuple(dict.fromkeys(columns)))
+            listings = [listing for endpoint in self._endpoints for listing in listings_of_parent(endpoint, name)]
+            self._upstream[name] = self._load_upstream(name, listings)
         return self._upstream[name]
 
     def _drop_unneeded_upstream(self) -> None:

@@ -13,9 +13,11 @@ from asana_assets.asana.errors import AsanaError, ForbiddenError, NotFoundError,
 from asana_assets.asana.model import GID, Endpoint, Listing
 from asana_assets.sync.fetcher import decide_outcome
 from asana_assets.sync.gids import drop_duplicates
+from asana_assets.sync.parent_rows import listings_of_parent, needed_columns, reduce_rows
 from asana_assets.sync.parents import FetchRequest, listing_request
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.sampling import sampling_order
+from asana_assets.sync.search_records import MODIFIED_AT
 
 
 class _Counts(msgspec.Struct):
@@ -72,14 +74,20 @@ class Probe:
 
     def columns(self, endpoint: Endpoint) -> tuple[str, ...]:
         """Return the columns of an endpoint that this sync needs to select parents."""
-        nested = endpoint.recursive_listing
-        own = (
-            GID.name,
-            *endpoint.parent_columns,
-            *((nested.only_if, *(nested.version_columns or ())) if nested else ()),
-        )
-        others = (column for other in self.endpoints for column in other.upstream.get(endpoint.name, ()))
-        return tuple(dict.fromkeys(column for column in (*own, *others) if column))
+        return needed_columns(self._listings(endpoint), self._kept_columns(endpoint))
+
+    def reduce(self, endpoint: Endpoint, batches: Iterable[pa.RecordBatch]) -> pa.Table:
+        """Return an endpoint's rows, given with at least `columns`, with what this sync needs to select parents."""
+        return reduce_rows(endpoint, batches, self._listings(endpoint), self._kept_columns(endpoint))
+
+    def _listings(self, endpoint: Endpoint) -> list[Listing]:
+        """Return the listings of this sync whose parents are the endpoint's rows."""
+        own = [endpoint.recursive_listing] if endpoint.recursive_listing else []
+        return own + [one for other in self.endpoints for one in listings_of_parent(other, endpoint.name)]
+
+    @staticmethod
+    def _kept_columns(endpoint: Endpoint) -> tuple[str, ...]:
+        return (GID.name, *endpoint.parent_columns, *((MODIFIED_AT,) if endpoint.recursive_listing else ()))
 
     def opt_fields(self, endpoint: Endpoint, *more: str) -> str:
         """Return the fields to request for these columns, and `more`."""
@@ -126,10 +134,10 @@ class Probe:
         return fetched
 
     def rows(self, endpoint: Endpoint, pages: Sequence[Page]) -> pa.Table:
-        """Return the rows on the pages, once each, with the needed columns."""
+        """Return the rows on the pages, once each, reduced."""
         fetched = [FetchedPage(page, "") for page in pages]
         batches = [RowBuilder(endpoint).build(fetched, self.workspace_gid).batch] if fetched else []
-        return drop_duplicates(pa.Table.from_batches(batches, endpoint.schema).select(self.columns(endpoint)))
+        return drop_duplicates(self.reduce(endpoint, batches))
 
     def _count_records(self, listing: Listing, parent_gid: str, page: Page) -> int:
         """Return the number of records of a listing, from one more request if its first page is full."""

@@ -120,8 +120,8 @@ class RowPrediction:
         """Return the predicted rows of an endpoint, or the stored ones if there is no prediction."""
         if endpoint.name in self._predicted:
             return self._predicted[endpoint.name]
-        columns = self.probe.columns(endpoint)
-        return self.lake.stored_rows(endpoint, self._gid).columns(columns).select(columns)
+        stored = self.lake.stored_rows(endpoint, self._gid)
+        return self.probe.reduce(endpoint, stored.batches(self.probe.columns(endpoint)))
 
     def set_rows(self, endpoint: Endpoint, rows: pa.Table) -> None:
         """Set the predicted rows of an endpoint."""
@@ -170,15 +170,16 @@ class RowPrediction:
         """Search for what changed since the last sync and apply it to the rows of an endpoint."""
         stats = self.probe.stats
         requests_before = stats.requests
+        search_from = state.search_from(self.probe.client.clock_skew)
         results = self.search.changed_since(
             search,
             self._gid,
-            state.last_sync_started_at,
+            search_from,
             opt_fields=self.probe.opt_fields(endpoint, *SEARCH_FIELDS),
             stats=stats,
         )
         if results is None:
-            if state.last_sync_started_at is None:
+            if search_from is None:
                 return SearchResult(rows=rows)
             self.accuracy.search_unavailable.append(endpoint.name)
             return SearchResult(rows=rows, requests=1, rejected=True)

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.field_types import Array, Chunked
-from asana_assets.sync.change_detection import Sync, decide_stale
+from asana_assets.sync.change_detection import Sync, decide_stale, outdated_state
+from asana_assets.sync.search_bound import on_asanas_clock
 
 
 class RowKind(StrEnum):
@@ -51,6 +52,9 @@ SYNC_STATE_SCHEMA = pa.schema(
         _column("parent_gid", pa.string(), "The parent that was fetched; only for parent_version and failed_parent."),
         _column("version", pa.string(), "The parent's version at that fetch; only for parent_version."),
         _column("sync_id", pa.string(), "The sync's id; only for completed_sync and interrupted_sync."),
+        _column(
+            "search_from", _INSTANT, "Where the next search for changes starts, by Asana's clock; for completed_sync."
+        ),
         _column("row_count", pa.int64(), "The number of rows before the drop; only for row_count_drop."),
         _column(
             "_synced_at",
@@ -90,11 +94,13 @@ class SyncState:
         parents: `parent_gid`, `version` and `_synced_at` of the parents' last fetches; one row per gid.
         failed: Gids of the parents whose last fetch failed.
         last_sync: The last completed sync.
+        saved_search_from: Where that sync says that the next search starts; None if an earlier release saved it.
     """
 
     parents: pa.Table = field(default_factory=_ENTRY_SCHEMA.empty_table)
     failed: Array = field(default_factory=lambda: pa.array([], pa.string()))
     last_sync: Sync | None = None
+    saved_search_from: dt.datetime | None = None
 
     @staticmethod
     def rows(parent_gids: Array, versions: Array, fetched_at: "dt.datetime | Array") -> pa.Table:
@@ -110,9 +116,9 @@ class SyncState:
         return _entries(RowKind.FAILED_PARENT, len(parent_gids), {"parent_gid": parent_gids})
 
     @staticmethod
-    def completed_marker(sync: Sync) -> pa.Table:
-        """Return the row to save for a completed sync."""
-        return _sync_entry(RowKind.COMPLETED_SYNC, sync)
+    def completed_marker(sync: Sync, search_from: dt.datetime | None = None) -> pa.Table:
+        """Return the row to save for a completed sync; for `search_from` see `decide_search_from`."""
+        return _sync_entry(RowKind.COMPLETED_SYNC, sync, search_from)
 
     @property
     def last_sync_id(self) -> str | None:
@@ -123,6 +129,15 @@ class SyncState:
     def last_sync_started_at(self) -> dt.datetime | None:
         """Start (UTC) of the last completed sync; before the first one, the earliest fetch of a parent."""
         return self.last_sync.started_at if self.last_sync else pc.min(self.parents["_synced_at"]).as_py()
+
+    def search_from(self, clock_skew: dt.timedelta) -> dt.datetime | None:
+        """Return where a search for changes must start, by Asana's clock; None if nothing was fetched yet.
+
+        Args:
+            clock_skew: Asana's time minus local time, for what is only known by the local clock.
+        """
+        started_at = self.last_sync_started_at
+        return self.saved_search_from or (started_at and on_asanas_clock(started_at, clock_skew))
 
     def untracked_by(self, parent_gids: Array) -> Array:
         """Return the parents that were fetched, or failed, and are not among `parent_gids`."""
@@ -142,6 +157,11 @@ class SyncState:
             now=sync.started_at,
             max_age=sync.max_age,
         )
+
+    def outdated(self, parents: pa.Table) -> pa.Table:
+        """Return the rows to save for `parents` (`gid`, `version`), none stale, whose version is of an older form."""
+        rows = outdated_state(parents, self.parents)
+        return self.rows(*(rows[name].combine_chunks() for name in ("parent_gid", "version", "_synced_at")))
 
     def _fetched_since(self, instant: dt.datetime) -> pa.Table:
         return self.parents.filter(pc.greater_equal(self.parents["_synced_at"], pa.scalar(instant, _INSTANT)))
@@ -163,8 +183,13 @@ def row_count_drop(row_count: int, found_at: dt.datetime) -> pa.Table:
     return _entries(RowKind.ROW_COUNT_DROP, 1, columns)
 
 
-def _sync_entry(kind: RowKind, sync: Sync) -> pa.Table:
-    return _entries(kind, 1, {"sync_id": pa.array([sync.id]), "_synced_at": pa.array([sync.started_at], _INSTANT)})
+def _sync_entry(kind: RowKind, sync: Sync, search_from: dt.datetime | None = None) -> pa.Table:
+    columns = {
+        "sync_id": pa.array([sync.id]),
+        "search_from": pa.array([search_from], _INSTANT),
+        "_synced_at": pa.array([sync.started_at], _INSTANT),
+    }
+    return _entries(kind, 1, columns)
 
 
 def _entries(kind: RowKind, count: int, columns: Mapping[str, Array]) -> pa.Table:
@@ -192,15 +217,22 @@ def of_kind(rows: pa.Table, kind: RowKind) -> pa.Table:
 
 def decode_state(rows: pa.Table) -> SyncState:
     """Return the state in the rows of one endpoint."""
-    parents = of_kind(rows, RowKind.PARENT_VERSION).select(["parent_gid", "version", "_synced_at"])
-    failed = of_kind(rows, RowKind.FAILED_PARENT)["parent_gid"].combine_chunks()
-    return SyncState(parents=parents, failed=failed, last_sync=decode_sync(rows, RowKind.COMPLETED_SYNC))
+    return SyncState(
+        parents=of_kind(rows, RowKind.PARENT_VERSION).select(["parent_gid", "version", "_synced_at"]),
+        failed=of_kind(rows, RowKind.FAILED_PARENT)["parent_gid"].combine_chunks(),
+        last_sync=decode_sync(rows, RowKind.COMPLETED_SYNC),
+        saved_search_from=next((row["search_from"] for row in _newest_first(rows, RowKind.COMPLETED_SYNC)), None),
+    )
 
 
 def decode_sync(rows: pa.Table, kind: RowKind) -> Sync | None:
     """Return the newest sync among the rows of `kind`, None without any."""
-    syncs = of_kind(rows, kind).sort_by([("_synced_at", "descending")]).slice(0, 1).to_pylist()
+    syncs = _newest_first(rows, kind)
     return Sync(id=str(syncs[0]["sync_id"]), started_at=syncs[0]["_synced_at"]) if syncs else None
+
+
+def _newest_first(rows: pa.Table, kind: RowKind) -> list[dict[str, Any]]:
+    return of_kind(rows, kind).sort_by([("_synced_at", "descending")]).to_pylist()
 
 
 def decode_drops(rows: pa.Table) -> dict[str, int]:
@@ -246,6 +278,7 @@ def convert_first_layout(rows: pa.Table, workspace_gid: str) -> pa.Table:
         "parent_gid": parent,
         "version": pc.if_else(is_parent, version, null),
         "sync_id": pc.if_else(pc.or_(is_parent, is_drop), null, version),
+        "search_from": pa.nulls(rows.num_rows, _INSTANT),
         "row_count": pc.if_else(is_drop, version, null).cast(pa.int64()),
         "_synced_at": rows["_synced_at"],
     }

@@ -17,6 +17,8 @@ EXPIRING = {("attachments", "download_url"), ("attachments", "view_url")}
 STORED_IN_COMMON_COLUMNS = {"workspace": "workspace_gid", "parent": "parent_gid"}
 DECIMALS_SPECIFIED_AS_INTEGER = {"old_number_value", "new_number_value"}
 
+SHOWN_BY_TASKS = ("memberships", "tag_gids", "follower_gids", "dependency_gids", "custom_fields")
+
 every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 
 
@@ -113,12 +115,11 @@ def test_the_hierarchy_is_asanas() -> None:
         "sections": {"projects": ("gid",)},
         "tags": {"workspaces": ("gid",)},
         "tasks": {"projects": ("gid",), "users": ("gid",)},
-        "subtasks": {"tasks": ("gid", "num_subtasks", "modified_at")},
-        "stories": {"tasks": ("gid", "modified_at"), "subtasks": ("gid", "modified_at")},
+        "subtasks": {"tasks": ("gid", "num_subtasks", "modified_at", *SHOWN_BY_TASKS)},
+        "stories": dict.fromkeys(("tasks", "subtasks"), ("gid", "modified_at", "num_subtasks", *SHOWN_BY_TASKS)),
         "attachments": {
             "projects": ("gid", "modified_at", "project_brief_gid"),
-            "tasks": ("gid", "modified_at"),
-            "subtasks": ("gid", "modified_at"),
+            **dict.fromkeys(("tasks", "subtasks"), ("gid", "modified_at", "num_subtasks", *SHOWN_BY_TASKS)),
         },
         "status_updates": {"projects": ("gid", "current_status_update_gid")},
         "webhooks": {"workspaces": ("gid",)},
@@ -154,9 +155,16 @@ def test_descriptions_state_how_each_listing_stays_fresh() -> None:
         "Rows listed by `users` are fetched again at least every day by default."
     )
     assert freshness["subtasks"] == (
-        "Rows are fetched again when their parent's `modified_at` or `num_subtasks` changes, and at least every day by "
-        "default."
+        "Rows are fetched again when their parent's `modified_at`, `num_subtasks`, `memberships`, `tag_gids`, "
+        "`follower_gids`, `dependency_gids` or `custom_fields` changes, and at least every day by default."
     )
     assert freshness["attachments"] == (
-        "Rows are fetched again when their parent's `modified_at` changes, and at least every 30 days by default."
+        "Rows listed by `projects` are fetched again when their parent's `modified_at` changes, and at least every 30 "
+        "days by default. Rows listed by `tasks` and `subtasks` are fetched again when their parent's `modified_at`, "
+        "`num_subtasks`, `memberships`, `tag_gids`, `follower_gids`, `dependency_gids` or `custom_fields` changes, and "
+        "at least every 30 days by default."
+    )
+    assert freshness["status_updates"] == (
+        "Rows are fetched again when their parent's `current_status_update_gid` changes, and at least every 30 days by "
+        "default."
     )

@@ -4,10 +4,12 @@ import datetime as dt
 from collections.abc import Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asana_assets.sync.change_detection import Sync, decide_stale, versions
+from asana_assets.asana.field_types import Array
+from asana_assets.sync.change_detection import Sync, decide_stale
 from asana_assets.sync.sync_state import SyncState
 
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
@@ -72,18 +74,31 @@ def test_parents_first_fetched_on_the_same_day_do_not_all_become_stale_on_the_sa
     assert 300 < len(stale(parents, state, max_age=12 * DAY)) < 700
 
 
+def test_with_a_sync_every_night_no_day_has_more_than_its_share_of_parents_that_are_stale_by_age() -> None:
+    """All are first fetched on one day: then a tenth a day is the least for limits within the last third of 30 days."""
+    count = 5_000
+    gids = pa.array([str(1_200_000_000_000_000 + number) for number in range(count)])
+    parents = pa.table({"gid": gids, "version": pa.repeat(pa.scalar("a"), count)})
+    fetched_at: Array = pa.repeat(pa.scalar(NOW, INSTANT), count)
+    shares: list[float] = []
+    for night in range(1, 241):
+        now = NOW + night * DAY
+        state = SyncState.rows(gids, parents["version"].combine_chunks(), fetched_at)
+        mask = decide_stale(parents, state, pa.array([], pa.string()), now=now, max_age=30 * DAY)
+        shares.append(mask.true_count / count)  # pyright: ignore[reportAttributeAccessIssue] - a boolean array
+        fetched_at = pc.if_else(mask, pa.scalar(now, INSTANT), fetched_at)
+    assert max(shares) < 0.13
+    assert max(shares[90:]) < 0.08
+    assert all(0.02 < share < 0.06 for share in shares[200:])
+    assert abs(sum(shares[120:]) / 120 - 1 / 25) < 0.005
+
+
 def test_a_parent_with_an_older_version_is_stale_too() -> None:
     assert stale({"1": "2026-01-01"}, {"1": ("2026-02-01", DAY)}) == {"1"}
 
 
 def test_gids_that_are_not_numbers_have_an_age_limit_too() -> None:
     assert stale({"ab-ç": "a"}, {"ab-ç": ("a", 12 * DAY)}, max_age=12 * DAY) == {"ab-ç"}
-
-
-def test_a_version_distinguishes_null_from_a_value_and_columns_from_each_other() -> None:
-    rows = pa.table({"at": pa.array([NOW, NOW, None], INSTANT), "count": pa.array([1, None, 1])})
-    assert len(set(versions(rows, ("at", "count")).to_pylist())) == 3
-    assert versions(rows, ()).to_pylist() == ["", "", ""]
 
 
 def test_in_a_full_refresh_a_parent_is_stale_unless_it_was_fetched_since_the_start() -> None:

@@ -14,6 +14,7 @@ from asana_assets.asana.transport import Transport
 from asana_assets.sandbox import SCALES, Sandbox
 from asana_assets.sandbox import ReceivedRequest as SandboxRequest
 from asana_assets.sync.change_search import ChangeSearch
+from asana_assets_tests.support.fetching import open_client
 
 LISTING = Listing(path="/workspaces/{workspace}/tasks/search")
 
@@ -68,6 +69,55 @@ def test_a_rejected_search_is_logged_and_not_available(
     asana.add_fault("/workspaces/{gid}/tasks/search", status, message="No.")
     assert search_gids(asana, asana.organization.edge_cases["paid_organization"], dt.datetime.now(dt.UTC)) is None
     assert "picked up by age" in caplog.text
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_search_that_is_refused_in_one_workspace_does_not_concern_another(asana: Sandbox, status: int) -> None:
+    refused, other = (asana.organization.edge_cases[name] for name in ("paid_organization", "free_organization"))
+    asana.organization.paid_workspaces.add(other)
+    asana.add_fault(f"/workspaces/{refused}/tasks/search", status)
+    client = Client(transport=Transport(base_url=asana.url, token=asana.token), throttle=Throttle(ceiling=1000))
+    search = ChangeSearch(client, interval_seconds=0)
+    now = dt.datetime.now(dt.UTC)
+    opt_fields = "created_at,modified_at"
+    for _ in range(2):
+        assert search.changed_since(LISTING, refused, now, opt_fields=opt_fields, stats=RequestStats()) is None
+        assert search.changed_since(LISTING, other, now, opt_fields=opt_fields, stats=RequestStats()) is not None
+    assert [entry.path.split("/")[2] for entry in asana.log] == [refused, other, other]
+
+
+def test_a_search_that_fails_is_logged_and_repeated_by_the_next_sync(
+    asana: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    workspace = asana.organization.edge_cases["paid_organization"]
+    fault = asana.add_fault("/workspaces/{gid}/tasks/search", 503)
+    search = ChangeSearch(open_client(asana), interval_seconds=0)
+    now = dt.datetime.now(dt.UTC)
+    opt_fields = "created_at,modified_at"
+    assert search.changed_since(LISTING, workspace, now, opt_fields=opt_fields, stats=RequestStats()) is None
+    assert "Search failed" in caplog.text
+    fault.cancel()
+    pages = search.changed_since(LISTING, workspace, now, opt_fields=opt_fields, stats=RequestStats())
+    assert pages is not None
+    assert list(pages)
+    assert pages.complete
+
+
+def test_a_search_that_fails_on_a_later_page_is_incomplete(asana: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    organization = asana.organization
+    workspace = organization.edge_cases["paid_organization"]
+    project = organization.add_project(workspace, "Many")
+    for number in range(120):
+        organization.add_task(project, f"Task {number}")
+    asana.add_fault("/workspaces/{gid}/tasks/search", 503, skip=1)
+    search = ChangeSearch(open_client(asana), interval_seconds=0)
+    pages = search.changed_since(
+        LISTING, workspace, dt.datetime.now(dt.UTC), opt_fields="created_at,modified_at", stats=RequestStats()
+    )
+    assert pages is not None
+    assert sum(page.count for page in pages) == 100
+    assert not pages.complete
+    assert "Search failed" in caplog.text
 
 
 def test_nothing_is_searched_before_the_first_sync(asana: Sandbox) -> None:

@@ -211,7 +211,7 @@ def test_nested_parents_are_followed_to_any_depth_from_the_roots(stored_parents:
     roots = eligible_parents(
         SUBTASKS.listings[0], upstream(SUBTASKS, tasks={"gid": ["1"], "num_subtasks": [1]})["tasks"]
     )
-    versions = {column: [None] * 3 for column in SUBTASKS.listings[0].version_columns or ()}
+    versions = {column: [None] * 3 for column in SUBTASKS.listings[0].version_column_names}
     given = {"gid": ["2", "3", "4"], "parent_gid": stored_parents, "num_subtasks": [1, 1, 1]}
     rows = table(SUBTASKS, **(versions | given))
     assert nested_parents(SUBTASKS.listings[0], roots, rows)["gid"].to_pylist() == nested

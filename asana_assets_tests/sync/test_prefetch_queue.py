@@ -11,7 +11,8 @@ import pytest
 
 from asana_assets.asana.endpoints import PROJECTS, SECTIONS, STATUS_UPDATES, TAGS, TASKS, USERS, WORKSPACES
 from asana_assets.asana.errors import CancelledError, TransientError
-from asana_assets.asana.model import Endpoint
+from asana_assets.asana.model import Endpoint, Listing
+from asana_assets.sync.parent_rows import listings_of_parent, reduced_columns
 from asana_assets.sync.prefetch_queue import PrefetchQueue
 
 WAIT_SECONDS = 10.0  # until a test fails that waits for another thread
@@ -53,7 +54,7 @@ class Run:
 
     def __init__(self, *endpoints: Endpoint, enabled: bool = True) -> None:
         self.built: list[StubExtract] = []
-        self.loaded: list[tuple[str, tuple[str, ...]]] = []
+        self.loaded: list[tuple[str, tuple[Listing, ...]]] = []
         self.missing: set[str] = set()
         self.options: dict[str, dict[str, object]] = {}
         self.building = threading.Event()
@@ -61,11 +62,11 @@ class Run:
         self.build_gate.set()
         self.queue = PrefetchQueue(endpoints, load_upstream=self._load, build=self._build, enabled=enabled)
 
-    def _load(self, name: str, columns: Sequence[str]) -> pa.Table:
-        self.loaded.append((name, tuple(columns)))
+    def _load(self, name: str, listings: Sequence[Listing]) -> pa.Table:
+        self.loaded.append((name, tuple(listings)))
         if name in self.missing:
             raise LookupError(f"{name} was never synced")
-        return pa.table({column: pa.array([column]) for column in columns})
+        return pa.table({column: pa.array([column]) for column in reduced_columns(listings)})
 
     def _build(self, endpoint: Endpoint, upstream: Mapping[str, pa.Table]) -> StubExtract:
         self.building.set()
@@ -178,15 +179,19 @@ def test_when_disabled_each_extract_is_started_by_its_own_step(make_run: MakeRun
 # --- upstream
 
 
-def test_an_upstream_table_is_loaded_once_with_the_columns_of_all_its_dependents(make_run: MakeRun) -> None:
+def test_an_upstream_table_is_loaded_once_with_what_all_its_dependents_need(make_run: MakeRun) -> None:
     run = make_run(SECTIONS, TASKS, STATUS_UPDATES, enabled=False)
     for endpoint in (SECTIONS, TASKS, STATUS_UPDATES):
         extract = run.queue.start(endpoint)
-        assert {name: tuple(rows.column_names) for name, rows in extract.upstream.items()} == endpoint.upstream
+        assert {name: tuple(rows.column_names) for name, rows in extract.upstream.items()} == {
+            name: reduced_columns(listings_of_parent(endpoint, name)) for name in endpoint.upstream
+        }
     assert [name for name, _ in run.loaded] == ["projects", "users"]
-    assert set(dict(run.loaded)["projects"]) == {
-        column for endpoint in (SECTIONS, TASKS, STATUS_UPDATES) for column in endpoint.upstream["projects"]
-    }
+    assert [listing.path for listing in dict(run.loaded)["projects"]] == [
+        "/projects/{parent}/sections",
+        "/tasks",
+        "/status_updates",
+    ]
 
 
 def test_an_upstream_table_is_not_kept_once_all_its_dependents_have_been_started(make_run: MakeRun) -> None:

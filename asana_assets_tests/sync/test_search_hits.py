@@ -26,9 +26,7 @@ def page(*hits: tuple[str, str | None, dt.datetime]) -> Page:
 
 def stored(*rows: tuple[str, str, int]) -> pa.Table:
     """Build stored rows, each given as gid, gid of the parent, and number of children; modified at `EARLIER`."""
-    versions = {column: [None] * len(rows) for column in LISTING.version_columns or ()}
     columns = {
-        **versions,
         "gid": [gid for gid, _, _ in rows],
         "parent_gid": [parent for _, parent, _ in rows],
         "num_subtasks": [count for _, _, count in rows],
@@ -47,6 +45,19 @@ def test_a_hit_is_changed_unless_it_is_stored_with_the_same_time(
     is_changed: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     assert changed_hits(decode_hits([page(hit)]), stored(("1", "9", 0))).num_rows == is_changed
+
+
+def test_a_hit_that_cannot_be_understood_hides_no_other() -> None:
+    body = b"""{"data": [null, 1, "2", {"gid": null}, {"name": "no gid"}, {"gid": 7},
+        {"gid": "1", "modified_at": "soon", "parent": "9"},
+        {"gid": "2", "modified_at": "2026-01-02T00:00:00", "parent": {"gid": null}},
+        {"gid": "3", "modified_at": "2026-01-02T00:00:00Z", "parent": {"gid": "8"}, "created_at": 5}]}"""
+    hits = decode_hits([Page(body=body, count=9, requested_at=LATER)])
+    assert hits.to_pylist() == [
+        {"gid": "1", "parent_gid": None, "modified_at": None},
+        {"gid": "2", "parent_gid": None, "modified_at": None},
+        {"gid": "3", "parent_gid": "8", "modified_at": LATER},
+    ]
 
 
 def test_hits_of_all_pages_are_compared() -> None:

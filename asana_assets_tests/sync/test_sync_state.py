@@ -173,6 +173,7 @@ def test_the_first_save_rewrites_all_rows_of_its_workspace_in_its_own_commit(lak
         "parent_gid": None,
         "version": None,
         "sync_id": None,
+        "search_from": None,
         "row_count": 1200,
         "_synced_at": START,
     }
@@ -266,3 +267,22 @@ def test_after_a_downgrade_the_newer_marker_counts(lake: Lake, old_table: Table)
         assert store.load("stories", W).last_sync == Sync(id="run-1", started_at=START + 2 * HOUR)
         store.save("tags", W, SyncState.completed_marker(Sync(id="run-4", started_at=START)), NO_GIDS)
     assert stored(lake)["stories/completed_sync"]["sync_id"] == "run-1"
+
+
+def test_the_start_of_the_next_search_is_saved_with_the_sync(lake: Lake) -> None:
+    store = SyncStateStore(lake)
+    store.save("tasks", W, SyncState.completed_marker(Sync(id="1", started_at=START), START - HOUR), NO_GIDS)
+    state = SyncStateStore(lake).load("tasks", W)
+    assert (state.last_sync_started_at, state.search_from(-5 * HOUR)) == (START, START - HOUR)
+
+
+def test_a_table_without_the_start_of_the_next_search_gains_it(lake: Lake) -> None:
+    names = [name for name in SYNC_STATE_SCHEMA.names if name != "search_from"]
+    table = lake.ensure_table("sync_state", pa.schema([SYNC_STATE_SCHEMA.field(name) for name in names]))
+    row = {"gid": "tasks/completed_sync", "kind": "completed_sync", "endpoint": "tasks", "sync_id": "1"}
+    rows = pa.Table.from_pylist([{**row, "workspace_gid": W, "_synced_at": START}], schema=SYNC_STATE_SCHEMA)
+    lake.replace_partition(table, W, rows.select(names).drop_columns(["workspace_gid"]).to_batches(), sort_by=("gid",))
+    store = SyncStateStore(lake)
+    assert store.load("tasks", W).search_from(-HOUR) == START - HOUR
+    store.save("tasks", W, SyncState.completed_marker(Sync(id="2", started_at=START + HOUR), START), NO_GIDS)
+    assert store.load("tasks", W).search_from(-5 * HOUR) == START

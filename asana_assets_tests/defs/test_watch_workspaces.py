@@ -131,7 +131,9 @@ def test_sixty_first_syncs_are_requested_a_few_at_a_time(make_warehouse: MakeWar
     assert [request.partition_key for request in requested] == gids  # the failed one holds none of the others up
 
 
-@pytest.mark.parametrize(("status", "hint"), [(401, "ASANA_ACCESS_TOKEN"), (403, "no access"), (503, "Stored rows")])
+@pytest.mark.parametrize(
+    ("status", "hint"), [(401, "ASANA_ACCESS_TOKEN"), (403, "lacks the permission"), (503, "Stored rows")]
+)
 def test_a_poll_that_fails_skips_the_tick_and_says_what_to_do(
     make_warehouse: MakeWarehouse, status: int, hint: str
 ) -> None:

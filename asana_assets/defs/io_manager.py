@@ -19,7 +19,8 @@ from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID, Endpoint
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.resources import LakeResource
-from asana_assets.sync.child_extract import Checkpoint, ChildExtract
+from asana_assets.sync.checkpoint import Checkpoint
+from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.extract import ExtractStats
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list

@@ -4,21 +4,20 @@ A checkpoint holds parents that were fetched completely, with all their rows: on
 again, whatever happens to the run. The rows of parents that are not stale are left as they are.
 """
 
-import datetime as dt
 import hashlib
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.client import Page
 from asana_assets.asana.field_types import Array
-from asana_assets.asana.model import GID, PARENT_GID, SYNCED_AT, Listing
-from asana_assets.sync.change_detection import Sync
+from asana_assets.asana.model import GID, PARENT_GID, Listing
+from asana_assets.sync.checkpoint import Checkpoint
 from asana_assets.sync.confirmation import StoredChildren, listed_gids
 from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
@@ -149,9 +148,8 @@ class ChildExtract:
     def _start_fetcher(self, on_all_sent: Callable[[], None] = lambda: None) -> Fetcher:
         context, roots = self._context, self._roots
         if self.endpoint.recursive_listing:
-            listings, keep = (self._listing,), (GID.name, PARENT_GID.name, MODIFIED_AT)
-            batches = context.previous.batches(needed_columns(listings, keep))
-            stored = reduce_rows(self.endpoint, batches, listings, keep)
+            needed = ((self._listing,), (GID.name, PARENT_GID.name, MODIFIED_AT))
+            stored = reduce_rows(self.endpoint, context.previous.batches(needed_columns(*needed)), *needed)
             roots = merge_parents([roots, nested_parents(self._listing, roots, stored)])
             if self.endpoint.search and not context.sync.full_refresh:
                 self._changed = self._find_changed(self.endpoint.search, stored)
@@ -159,9 +157,8 @@ class ChildExtract:
         stale = stale_parents(parents, context.state, context.sync, self._changed)
         if self.endpoint.recursive_listing:
             self._requested = set(to_gid_list(stale.gids(self._listing)))
-        self._outdated = context.state.outdated(
-            roots.filter(pc.invert(pc.is_in(roots["gid"], value_set=stale.gids(self._listing))))
-        )
+        fresh = pc.invert(pc.is_in(roots["gid"], value_set=stale.gids(self._listing)))
+        self._outdated = context.state.outdated(roots.filter(fresh))
         self.stats.parents, self.stats.parents_stale = len(parents), len(stale)
         if len(stale) and len(context.previous):
             stored_batches = context.previous.batches((GID.name, PARENT_GID.name))
@@ -255,14 +252,13 @@ class ChildExtract:
 
     def orphaned_gids(self, stored: pa.Table) -> Array:
         """Return the missing parents that stored rows, given with the columns in `columns`, reference."""
-        with_rows, _ = self.obsolete_parents(stored)
-        return with_rows
+        return self.obsolete_parents(stored)[0]
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the endpoint's own rows that show which of them are parents."""
-        only_if = self._listing.only_if if self.endpoint.recursive_listing else None
-        return (GID.name, PARENT_GID.name, *((only_if,) if only_if else ()))
+        only_if = self.endpoint.recursive_listing and self._listing.only_if
+        return tuple(name for name in (GID.name, PARENT_GID.name, only_if) if name)
 
     @staticmethod
     def _parents_with_rows(context: ExtractContext) -> Array | None:

@@ -35,51 +35,7 @@ from asana_assets.sync.parents import (
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.search_hits import SEARCH_FIELDS, changed_hits, changed_parents, decode_hits
 from asana_assets.sync.search_records import MODIFIED_AT
-from asana_assets.sync.sync_state import SyncState, no_entries
-
-
-@dataclass(slots=True)
-class Checkpoint:
-    """Parents that were fetched completely, with all their rows.
-
-    Attributes:
-        fetched: The gid of each fetched parent, its version, and when it was requested (UTC): the sync state to save.
-        deleted: Gids of the parents that no longer exist.
-        failed: Gids of the parents that could not be fetched; their rows are left as they are.
-        batches: The rows of the fetched parents.
-        rows: The number of rows.
-        completes: The sync that this checkpoint completes; None unless it is the last one.
-        outdated: The sync state to save for parents that were not fetched, but whose version is of an older form.
-        search_from: Where the search of the next sync starts, by Asana's clock; for the checkpoint that `completes`.
-    """
-
-    fetched: list[tuple[str, str, dt.datetime]] = field(default_factory=list[tuple[str, str, dt.datetime]])
-    deleted: list[str] = field(default_factory=list[str])
-    failed: list[str] = field(default_factory=list[str])
-    batches: list[pa.RecordBatch] = field(default_factory=list[pa.RecordBatch])
-    rows: int = 0
-    completes: Sync | None = None
-    outdated: pa.Table = field(default_factory=no_entries)
-    search_from: dt.datetime | None = None
-
-    def sync_state(self) -> pa.Table:
-        """Return the sync state to save once the rows are stored."""
-        gids, versions, requested_at = zip(*self.fetched, strict=True) if self.fetched else ((), (), ())
-        fetched = SyncState.rows(
-            pa.array(gids, pa.string()),
-            pa.array(versions, pa.string()),
-            pa.array(requested_at, SYNCED_AT.type.arrow_type),
-        )
-        failed = SyncState.failed_rows(pa.array(self.failed, pa.string()))
-        if self.completes is None:
-            return pa.concat_tables([fetched, failed])
-        completed = SyncState.completed_marker(self.completes, self.search_from)
-        return pa.concat_tables([fetched, failed, self.outdated, completed])
-
-    @property
-    def parents(self) -> Array:
-        """The gids of the parents whose rows this checkpoint replaces."""
-        return pa.array([*(gid for gid, _, _ in self.fetched), *self.deleted], pa.string())
+from asana_assets.sync.sync_state import no_entries
 
 
 class ChildExtract:

@@ -348,8 +348,8 @@ TASKS = Endpoint(
     notes="A task of several projects is one row: see `memberships`. Completed tasks and tasks of archived projects "
     "are included. A subtask that is in a project, or in its assignee's My Tasks, is here as well as in `subtasks`, "
     "with its `parent_gid`. On paid plans, search also finds changed tasks without a project between their daily "
-    "listings.\n\n**Gap**: Tasks cannot be listed that have no project and no assignee, or an assignee who has left "
-    "the workspace.",
+    "listings.\n\n**Gap**: Tasks that have no project cannot be listed if they have no assignee either, or one who has "
+    "left the workspace.",
     reference="tasks",
     oauth_scope="tasks:read",
     listings=(
@@ -484,8 +484,8 @@ ATTACHMENTS = Endpoint(
     group="activity",
     grain="one file attached to a task, a subtask, a project or a project brief",
     notes="`parent_gid` is a `gid` of `tasks`, `subtasks` or `projects`, or a `projects.project_brief_gid`. URLs that "
-    "expire within minutes are not stored; `permanent_url` does not change.\n\n**Gap**: Attachments of a project may "
-    "be up to 30 days late if they do not modify it, as those of its brief do not.",
+    "expire within minutes are not stored; `permanent_url` does not change.\n\n**Gap**: Attachments that do not modify "
+    "their project, such as those of its brief, may be up to 30 days late.",
     reference="attachments",
     oauth_scope="attachments:read",
     listings=(

@@ -60,10 +60,15 @@ def test_after_every_kind_of_change_only_deletions_take_more_requests(make_wareh
     warehouse = make_warehouse()
     gid = paid(warehouse)
     synced(warehouse, gid)
+    deleted = warehouse.asana.organization.edge_cases["task_in_two_projects"]
+    dependents = sum(deleted in (row["dependency_gids"] or ()) for row in warehouse.rows("tasks", gid))
     mutate(warehouse)
     planned = plan(warehouse, gid)
     taken = synced(warehouse, gid)
     assert taken.pop("tasks") == planned.requests.pop("tasks") + 1  # a deleted task is fetched by its gid
+    assert taken.pop("users") == planned.requests.pop("users") + 1  # a listing that lacks a user is requested again
+    for name in ("stories", "attachments"):  # tasks that depended on the deleted one have another version
+        assert taken.pop(name) == planned.requests.pop(name) + dependents
     assert planned.requests == taken
     assert planned.note.endswith("each deleted record of tasks and subtasks takes one more request.")
     mutate_hidden(warehouse)

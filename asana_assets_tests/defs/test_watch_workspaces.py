@@ -110,6 +110,7 @@ def test_a_failed_first_sync_is_requested_again_later(make_warehouse: MakeWareho
     assert ("sync_new_workspace", gids[-1]) not in sensor.tick(after=dt.timedelta(days=2)).requested
 
 
+@pytest.mark.slow
 def test_sixty_first_syncs_are_requested_a_few_at_a_time(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     gids = [str(number) for number in range(100, 160)]

@@ -29,7 +29,7 @@ UNMAPPED = Column(
 class ItemValues:
     """The values in a column of lists of objects, as a part of versions.
 
-    A version should change when somebody changes a parent, and not when a custom field is renamed, is added to a
+    A version should change when a user changes a parent, and not when a custom field is renamed, is added to a
     project, or is computed from the current date: that concerns thousands of parents, and their children stay the same.
 
     Attributes:

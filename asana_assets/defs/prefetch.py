@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import Endpoint, Listing
 from asana_assets.defs.io_manager import require_synced, require_table
-from asana_assets.defs.resources import AsanaResource, IcebergStoredRows, LakeResource
+from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.extract import ExtractContext
@@ -111,10 +111,13 @@ class _ExtractBuilder:
             LakeError: The table cannot be read.
         """
         [endpoint] = [one for one in ENDPOINTS if one.name == name]
-        table = self.lake.table(name) if name in _OPTIONAL_UPSTREAM else require_table(self.lake, name)
-        stored = IcebergStoredRows(self.lake.iceberg, endpoint, table, self.workspace_gid)
-        rows = reduce_rows(endpoint, stored.batches(needed_columns(listings)), listings)
-        if not rows.num_rows and name not in {WORKSPACES.name, *_OPTIONAL_UPSTREAM}:
+        if name in _OPTIONAL_UPSTREAM:
+            batches = self.lake.stored_rows(endpoint, self.workspace_gid).batches(needed_columns(listings))
+            return reduce_rows(endpoint, batches, listings)
+        table = require_table(self.lake, name)
+        batches = self.lake.iceberg.scan_batches(table, workspace=self.workspace_gid, columns=needed_columns(listings))
+        rows = reduce_rows(endpoint, batches, listings)
+        if endpoint is not WORKSPACES and not rows.num_rows:
             require_synced(self.lake, name, self.workspace_gid)
         return rows
 

@@ -182,8 +182,9 @@ def _attempts(
             continue
         state = states[name]
         created_at = record.create_timestamp.replace(tzinfo=record.create_timestamp.tzinfo or dt.UTC)
+        ended_before = record.end_time is not None and record.end_time < state.requested_at.timestamp()
         if run.tags.get(_RUN_KEY_TAG) == state.run_key(name) or (
-            created_at >= state.requested_at - _TIMESTAMP_RESOLUTION
+            created_at >= state.requested_at - _TIMESTAMP_RESOLUTION and not ended_before
         ):
             records[name].append(record)
     return {name: _attempt(state, records[name]) for name, state in states.items()}

@@ -116,7 +116,7 @@ class ChildExtract:
         fresh = pc.invert(pc.is_in(roots["gid"], value_set=stale.gids(self._listing)))
         self._outdated = context.state.outdated(roots.filter(fresh))
         self.stats.parents, self.stats.parents_stale = len(parents), len(stale)
-        if len(stale) and len(context.previous):
+        if len(stale):
             stored_batches = context.previous.batches((GID.name, PARENT_GID.name))
             self._stored_children = StoredChildren.select(stored_batches, stale.gids(self._listing))
         self.stats.resumed = context.state.count_fetched_since(context.sync.started_at)

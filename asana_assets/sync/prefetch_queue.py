@@ -58,12 +58,12 @@ class PrefetchQueue(Generic[ExtractT]):
         build: Callable[[Endpoint, Mapping[str, pa.Table]], ExtractT],
         enabled: bool = True,
     ) -> None:
-        """Start nothing yet.
+        """Create the queue without starting an extract.
 
         Args:
             endpoints: What the run stores, in step order. Of several that are ready, the first is prefetched first.
-            load_upstream: Returns the rows that are stored for the endpoint of this name, reduced to what these
-                listings, whose parents they are, need.
+            load_upstream: Returns the stored rows of an upstream endpoint, by its name, reduced to what the given
+                listings need of their parents.
             build: Builds the endpoint's extract, not started, from the upstream rows by endpoint name.
             enabled: Whether to prefetch. If not, each extract is started by its own step.
         """

@@ -11,7 +11,7 @@ from asana_assets_tests.support.client_harness import LargeProject, client_of, g
 
 
 def test_requests_and_retries_are_counted_over_all_threads(sandbox: Sandbox, large_project: LargeProject) -> None:
-    sandbox.add_fault("*", 503, times=5)
+    sandbox.add_fault("*", "reset", times=5)  # unlike a 503, it never makes a page smaller
     stats = RequestStats()
     with client_of(sandbox, ceiling=200) as client, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: gids(pages(client, large_project.request, stats=stats)), range(8)))

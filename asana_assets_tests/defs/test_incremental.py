@@ -49,6 +49,7 @@ def test_without_search_hidden_changes_are_found_by_age(
     warehouse.assert_matches_asana(paid(warehouse))
 
 
+@pytest.mark.slow
 def test_a_change_during_a_failing_search_is_found_by_the_next_sync(make_warehouse: MakeWarehouse) -> None:
     """The overlap of searches covers a change of a minute ago, so the start of the next search is compared as well."""
     warehouse = make_warehouse()
@@ -73,6 +74,7 @@ def test_a_change_during_a_failing_search_is_found_by_the_next_sync(make_warehou
         assert now > search_from
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", [-2, 2])
 def test_the_clocks_of_asana_and_this_host_may_differ(make_warehouse: MakeWarehouse, hours: int) -> None:
     warehouse = make_warehouse(clock_skew=hours * 3600)
@@ -136,6 +138,7 @@ def requests_for(warehouse: Warehouse, task_gids: Mapping[str, str]) -> int:
     return sum(3 if rows[gid]["num_subtasks"] else 2 for gid in task_gids)
 
 
+@pytest.mark.slow
 def test_a_change_that_modified_at_does_not_show_is_found_by_the_next_sync(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
@@ -168,6 +171,7 @@ def store_versions_of_an_earlier_release(warehouse: Warehouse) -> LakeResource:
     return lake
 
 
+@pytest.mark.slow
 def test_versions_of_an_earlier_release_are_replaced_without_a_request_and_show_later_changes(
     make_warehouse: MakeWarehouse,
 ) -> None:

@@ -20,7 +20,7 @@ def test_a_403_for_every_parent_names_the_missing_permission_and_scope(endpoint:
     error = permanent_error(status=403, template=path, reason="Forbidden")
     assert isinstance(error, ForbiddenError)
     assert describe(error, endpoint) == (
-        f"{endpoint} of workspace 12: GET {path} returned 403: Forbidden, for (nearly) every parent. The token's user "
+        f"{endpoint} of workspace 12: GET {path} returned 403: Forbidden. The token's user "
         f"lacks the permission for it or, if it is an OAuth token, the token lacks {scope}. Ask an admin of the "
         "workspace for access, use another token, or do not materialize this asset."
     )

@@ -110,6 +110,7 @@ def test_a_failed_first_sync_is_requested_again_later(make_warehouse: MakeWareho
     assert ("sync_new_workspace", gids[-1]) not in sensor.tick(after=dt.timedelta(days=2)).requested
 
 
+@pytest.mark.slow
 def test_sixty_first_syncs_are_requested_a_few_at_a_time(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     gids = [str(number) for number in range(100, 160)]
@@ -131,7 +132,9 @@ def test_sixty_first_syncs_are_requested_a_few_at_a_time(make_warehouse: MakeWar
     assert [request.partition_key for request in requested] == gids  # the failed one holds none of the others up
 
 
-@pytest.mark.parametrize(("status", "hint"), [(401, "ASANA_ACCESS_TOKEN"), (403, "no access"), (503, "Stored rows")])
+@pytest.mark.parametrize(
+    ("status", "hint"), [(401, "ASANA_ACCESS_TOKEN"), (403, "lacks the permission"), (503, "Stored rows")]
+)
 def test_a_poll_that_fails_skips_the_tick_and_says_what_to_do(
     make_warehouse: MakeWarehouse, status: int, hint: str
 ) -> None:

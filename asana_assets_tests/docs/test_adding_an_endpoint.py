@@ -36,4 +36,4 @@ def test_the_example_becomes_an_asset_with_opt_fields_schema_and_lineage() -> No
     lineage = spec.metadata["dagster/column_lineage"].deps_by_column["workspace_gid"]
     assert [(dep.asset_key, dep.column_name) for dep in lineage] == [(dg.AssetKey("workspaces"), "gid")]
     graph = with_it.resolve_asset_graph()
-    assert len(graph.get_check_keys_for_assets({dg.AssetKey("custom_fields")})) == 7
+    assert len(graph.get_check_keys_for_assets({dg.AssetKey("custom_fields")})) == 8

@@ -20,7 +20,7 @@ import yaml
 from pyiceberg.utils.config import Config
 
 from asana_assets.asana import endpoints
-from asana_assets.asana.endpoints import ENDPOINTS, SUBTASKS
+from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.asana.field_types import Column
 from asana_assets.asana.model import Listing
 from asana_assets.definitions import defs
@@ -110,22 +110,23 @@ def test_operations_lists_every_config_field_and_its_default() -> None:
 
 def test_concepts_lists_when_the_parents_of_children_are_stale() -> None:
     documented = {
-        (name, kind): (tuple(quoted(version)), float(days.split()[0]))
-        for children, version, days in table(CONCEPTS, "children")
-        for name in quoted(children)
-        for kind in ("task", "subtask", "project")
-        if kind in children.rpartition("`")[2].split()
+        (name, parent, tuple(quoted(version)), float(days.split()[0]))
+        for names, parents, version, days in table(CONCEPTS, "children")
+        for name in quoted(names)
+        for parent in quoted(parents)
     }
     assert documented == {
-        (endpoint.name, listing.parent.name.removesuffix("s")): (
-            listing.version_column_names,
+        (
+            endpoint.name,
+            listing.parent.name,
+            tuple(one if isinstance(one, str) else one.column for one in listing.version_columns or ()),
             endpoint.refresh_after_days,
         )
         for endpoint in ENDPOINTS
         if endpoint.is_child
         for listing in endpoint.listings
         if listing.parent
-    } | {("subtasks", "subtask"): (SUBTASKS.listings[0].version_column_names, SUBTASKS.refresh_after_days)}
+    }
 
 
 def test_the_guide_to_a_new_endpoint_lists_every_field_of_a_listing() -> None:

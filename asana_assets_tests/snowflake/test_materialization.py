@@ -128,7 +128,7 @@ def test_snowflake_is_not_refreshed_after_a_failed_materialization(
         warehouse.asana.organization.post_status(str(row["gid"]), "News")
     sync(warehouse, "projects")
     warehouse.settings["ASANA_MAX_IN_FLIGHT"] = "1"  # the first project is stored before the second one fails
-    warehouse.asana.add_fault("/status_updates", 400, skip=1)
+    warehouse.asana.add_fault("/status_updates", 401, skip=1)
     result = warehouse.run("sync_workspace", gid, ["status_updates"], checkpoint_rows=1)
     assert not result.success
     assert warehouse.rows("status_updates")

@@ -144,6 +144,7 @@ def test_more_tasks_modified_at_one_instant_than_fit_a_page_are_all_found(asana:
     assert set(tasks) <= set(gids)
 
 
+@pytest.mark.slow
 def test_a_search_whose_large_pages_fail_misses_nothing(asana: Sandbox) -> None:
     organization = asana.organization
     workspace = organization.edge_cases["paid_organization"]

@@ -133,6 +133,7 @@ def test_a_full_page_with_records_that_have_no_time_is_searched_by_windows() -> 
     assert (set(found), complete) == (gids(records), True)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(
     clusters=st.lists(st.tuples(st.integers(0, 86_399_999), st.integers(1, 150), st.integers(0, 50)), max_size=4),

@@ -75,7 +75,7 @@ def test_a_page_that_is_not_full_is_complete_whatever_its_order(caplog: pytest.L
 
 
 @pytest.mark.parametrize("arrange", [shuffled, lambda records: records], ids=["shuffled", "sorted"])
-def test_records_of_one_instant_in_any_order_are_told_apart_by_their_creation(arrange: Arrange) -> None:
+def test_records_of_one_instant_in_any_order_are_distinguished_by_their_creation(arrange: Arrange) -> None:
     instant = NOW - HOUR
     created_at = [instant - index * HOUR for index in range(250)]
     server = SearchServer(records=build_records([instant] * 250, created_at), arrange=arrange)
@@ -85,7 +85,7 @@ def test_records_of_one_instant_in_any_order_are_told_apart_by_their_creation(ar
     assert len(server.requests) <= 150
 
 
-def test_records_that_cannot_be_told_apart_by_time_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_records_that_cannot_be_distinguished_by_time_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     server = SearchServer(records=build_records([NOW - HOUR] * 130), arrange=shuffled)
     found, _ = search(server)
     assert len(set(found)) >= 100

@@ -121,7 +121,7 @@ def test_a_version_is_the_text_of_plain_columns_and_a_digest_of_the_others() -> 
         ("custom_fields.8.text_value", "No longer empty"),
     ],
 )
-def test_whatever_somebody_may_change_is_part_of_the_version(path: str, value: object) -> None:
+def test_whatever_users_change_is_part_of_the_version(path: str, value: object) -> None:
     assert version(changed(path, value)) != version(ROW)
 
 

@@ -59,7 +59,7 @@ def find_remedy(error: errors.AsanaError | LakeError, endpoint: Endpoint | None)
 def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace_gid: str) -> dg.Failure:
     """Build the failure of an endpoint's materialization. Only transient errors and commit conflicts are retried."""
     known = next((known for known in ENDPOINTS if known.name == endpoint), None)
-    message = str(error).rstrip(".")
+    message = str(error).rstrip(".")  # before a 401 puts it in parentheses
     if isinstance(error, SystematicFailureError) and isinstance(error.__cause__, errors.AsanaError):
         error = error.__cause__
     remedy = find_remedy(error, known)
@@ -80,7 +80,7 @@ def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace
         metadata[NOT_STARTED_KEY] = dg.MetadataValue.text(TOKEN_REJECTED)
         subject, message = f"{subject} was not started", f"{TOKEN_REJECTED} ({message})"
     return dg.Failure(
-        description=f"{subject}: {message}.{f' {remedy}' if remedy else ''}",
+        description=_sentences(subject, message, remedy),
         metadata=metadata,
         allow_retries=isinstance(error, errors.TransientError | ConflictError),
     )
@@ -88,9 +88,11 @@ def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace
 
 def describe(subject: str, error: errors.AsanaError | LakeError) -> str:
     """Return what happened to the subject and what to do about it, in sentences."""
-    remedy = find_remedy(error, None)
-    message = str(error).rstrip(".")
-    return f"{subject}: {message}.{f' {remedy}' if remedy else ''}"
+    return _sentences(subject, str(error), find_remedy(error, None))
+
+
+def _sentences(subject: str, message: str, remedy: str) -> str:
+    return f"{subject}: {message.rstrip('.')}.{f' {remedy}' if remedy else ''}"
 
 
 @contextmanager

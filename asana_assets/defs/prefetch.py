@@ -28,12 +28,12 @@ from asana_assets.sync.resume import SYNC_TAG, decide_start
 Extract: TypeAlias = FullExtract | ChildExtract
 
 
-_OPTIONAL_UPSTREAM = {
-    endpoint.name: endpoint
+_OPTIONAL_UPSTREAM = frozenset(
+    endpoint.name
     for endpoint in ENDPOINTS
     if (listings := [one for other in ENDPOINTS for one in other.listings if one.parent is endpoint])
     and all(listing.is_optional for listing in listings)
-}  # endpoints that all of their dependents can do without
+)  # endpoints that all of their dependents can do without
 
 
 def _downstream_depth(endpoint: Endpoint) -> int:

@@ -121,12 +121,7 @@ class ChildExtract:
             self._stored_children = StoredChildren.select(stored_batches, stale.gids(self._listing))
         self.stats.resumed = context.state.count_fetched_since(context.sync.started_at)
         self.data_version = self._hash(roots)
-        fetcher = Fetcher(
-            context.client,
-            opt_fields=self.endpoint.opt_fields,
-            stats=self.stats.request_stats,
-            on_all_sent=on_all_sent,
-        )
+        fetcher = context.open_fetcher(self.stats, on_all_sent)
         fetcher.start(stale.prioritized_requests(context.state.failed))
         return fetcher
 
@@ -256,19 +251,19 @@ class ChildExtract:
         gid, outcome = event.request.parent_gid, event.outcome
         pages = [*self._first_pages.pop(gid, []), *pages]
         self.stats.record_outcome(event)
-        if outcome is Outcome.DELETED:
-            self._checkpoint.deleted.append(gid)
-        elif outcome is Outcome.FETCHED or (outcome is Outcome.NOT_ON_PLAN and not self._stored_children.of(gid)):
+        fetched = outcome is Outcome.FETCHED or (outcome is Outcome.NOT_ON_PLAN and not self._stored_children.of(gid))
+        if fetched:
             requested_at = pages[0].requested_at if pages else self._context.sync.started_at
             self._checkpoint.fetched.append((gid, event.request.version, requested_at))
-            self._pages += [FetchedPage(page, gid) for page in pages]
-            return pages
-        elif outcome is Outcome.TRUNCATED:  # its rows are added, and none of its stored rows is deleted
-            self._pages += [FetchedPage(page, gid) for page in pages]
-            return pages
+        elif outcome is Outcome.DELETED:
+            self._checkpoint.deleted.append(gid)
         elif outcome is Outcome.FAILED:
             self._checkpoint.failed.append(gid)
-        return []
+        if not fetched and outcome is not Outcome.TRUNCATED:
+            return []
+        # The rows of a truncated parent are added; as it is not `fetched`, none of its stored rows is deleted.
+        self._pages += [FetchedPage(page, gid) for page in pages]
+        return pages
 
     def _build(self) -> pa.RecordBatch | None:
         """Build the rows of the pages kept so far, add them to the checkpoint, and return them."""

@@ -7,9 +7,7 @@ The second request is sent after all others of the extract. Nothing is requested
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +15,7 @@ from asana_assets.asana.client import Page
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, PARENT_GID
 from asana_assets.sync.gids import to_gid_list
+from asana_assets.sync.rows import raw_records
 
 
 def prefers_records(*, missing: int, pages: int) -> bool:
@@ -65,13 +64,9 @@ class StoredChildren:
         return set(to_gid_list(self.gids.slice(start, length)))
 
 
-class _Records(msgspec.Struct):
-    data: list[Any]  # any JSON
-
-
 def listed_gids(pages: Iterable[Page]) -> Iterator[str]:
     """Yield the gids of the records on the pages."""
     for page in pages:
-        for record in msgspec.json.decode(page.body, type=_Records).data:
+        for record in raw_records(page):
             if isinstance(record, dict) and isinstance(gid := record.get(GID.field), str):
                 yield gid

@@ -13,7 +13,7 @@ from asana_assets.asana.model import UNMAPPED, Endpoint, Listing
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.failure_policy import OutcomeTally, decide_to_fail, decide_to_stop, systematic_failure
-from asana_assets.sync.fetcher import FetchEvent, Outcome
+from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.parents import Parents
 from asana_assets.sync.rows import BuiltRows
 from asana_assets.sync.search_bound import decide_search_from
@@ -177,6 +177,12 @@ class ExtractContext:
     search: ChangeSearch
     is_optional: bool = False
     accept_deletions: bool = False
+
+    def open_fetcher(self, stats: ExtractStats, on_all_sent: Callable[[], None] = lambda: None) -> Fetcher:
+        """Open a fetcher of the endpoint's fields that counts its requests in `stats`; it sends nothing yet."""
+        return Fetcher(
+            self.client, opt_fields=self.endpoint.opt_fields, stats=stats.request_stats, on_all_sent=on_all_sent
+        )
 
     @property
     def search_from(self) -> dt.datetime | None:

@@ -19,7 +19,7 @@ from asana_assets.asana.model import GID, Listing
 from asana_assets.sync.confirmation import prefers_records
 from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
-from asana_assets.sync.gids import NO_GIDS, to_gid_list
+from asana_assets.sync.gids import NO_GIDS, count_references, to_gid_list
 from asana_assets.sync.parents import FetchRequest, Parents, choose_parents, mask_owned_by, record_request
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.sync_state import SyncState
@@ -135,12 +135,7 @@ class FullExtract:
     def _start_fetcher(
         self, requests: Iterator[FetchRequest], on_all_sent: Callable[[], None] = lambda: None
     ) -> Fetcher:
-        fetcher = Fetcher(
-            self._context.client,
-            opt_fields=self.endpoint.opt_fields,
-            stats=self.stats.request_stats,
-            on_all_sent=on_all_sent,
-        )
+        fetcher = self._context.open_fetcher(self.stats, on_all_sent)
         fetcher.start(requests)
         return fetcher
 
@@ -196,67 +191,87 @@ class FullExtract:
         """Yield the stored rows that are not in `listed` and must not be deleted, fetched again where possible.
 
         A row that only parents without a usable response would list is kept as it is. Any other is confirmed to be
-        gone: its record is fetched, or its parents are listed once more.
+        gone: its record is fetched, or all of its parents are listed once more.
         """
         stored = self._context.previous.columns((GID.name, *self.endpoint.parent_columns))
         unlisted = stored.filter(pc.invert(pc.is_in(stored[GID.name], value_set=listed)))
         if not unlisted.num_rows:
             return
-        missing = unlisted.filter(mask_owned_by(self.endpoint, unlisted, self._usable_parents()))
+        is_missing = mask_owned_by(self.endpoint, unlisted, self._usable_parents())
+        missing, kept = unlisted.filter(is_missing), unlisted.filter(pc.invert(is_missing))
+        kept = kept.filter(mask_owned_by(self.endpoint, kept, self._unfetched_parents()))
         requests = self._confirmation_requests(missing)
         confirmed = [NO_GIDS]
         with closing(self._batches(self._start_fetcher(iter(requests)))) as batches:
             for batch in batches:
                 confirmed.append(batch[GID.name])
                 yield batch.filter(mask_owned_by(self.endpoint, batch, self._parents))
-        unlisted = unlisted.filter(pc.invert(pc.is_in(unlisted[GID.name], value_set=pa.concat_arrays(confirmed))))
-        yield from self._kept_rows(unlisted)
+        missing = missing.filter(
+            pc.invert(pc.is_in(missing[GID.name], value_set=pc.unique(pa.concat_arrays(confirmed))))
+        )
+        kept_gids = pa.concat_arrays([*kept[GID.name].chunks, *self._unconfirmed(missing)[GID.name].chunks, NO_GIDS])
+        if len(kept_gids):
+            for batch in self._context.previous.batches():
+                rows = batch.filter(pc.is_in(batch[GID.name], value_set=kept_gids))
+                self.stats.carried_over += rows.num_rows
+                yield rows
 
     def _confirmation_requests(self, missing: pa.Table) -> list[FetchRequest]:
         """Return the requests that show whether missing rows are gone."""
+
+        def lists_missing(listing: Listing, parents: pa.Table) -> Array:
+            return pc.greater(count_references(parents["gid"], missing[listing.parent_ref]), pa.scalar(0))
+
+        # Parents that were not stale are listed as well: a task that left its project may be in its assignee's listing.
         listings = [
             replace(request, is_confirmation=True, is_optional=self._context.is_optional)
-            for request in self._usable_parents()
-            .filter(lambda listing, rows: _is_referenced(listing, rows, missing))
-            .requests()
+            for request in self._without_skipped(self._parents).filter(lists_missing).requests()
         ]
         pages = sum(self._pages_by_listing[one.listing.path, one.parent_gid] or 1 for one in listings)
         if self.endpoint.record_path and prefers_records(missing=missing.num_rows, pages=pages):
             return [record_request(self.endpoint, gid) for gid in to_gid_list(missing[GID.name])]
         return listings
 
-    def _kept_rows(self, unlisted: pa.Table) -> Iterator[pa.RecordBatch]:
-        """Yield the stored rows among `unlisted` whose absence is not confirmed."""
-        unconfirmed: list[str] = []
+    def _unconfirmed(self, missing: pa.Table) -> pa.Table:
+        """Return the missing rows whose absence the confirmations, which lack them too, do not prove."""
+        by_record = any(is_record for is_record, _ in self._confirmations)
+        failed_records: list[str] = []
         for (is_record, gid), event in self._confirmations.items():
             if is_record and event.outcome is Outcome.FORBIDDEN:
                 continue  # neither listed nor accessible: it is no longer visible to the token
             if is_record and event.outcome is Outcome.FAILED:
-                unconfirmed.append(gid)
+                failed_records.append(gid)
             if not is_record and event.outcome is Outcome.FETCHED:
                 self.stats.not_on_plan = False
             self.stats.record_skipped(event)
-        unusable = self._parents.filter(
-            lambda listing, rows: pc.invert(pc.is_in(rows["gid"], value_set=self._fetched_gids(listing)))
-        )
-        keep = mask_owned_by(self.endpoint, unlisted, unusable)
-        keep = pc.or_(keep, pc.is_in(unlisted[GID.name], value_set=pa.array(unconfirmed, pa.string())))
-        kept_gids = pc.unique(unlisted[GID.name].filter(keep))
-        if len(kept_gids):
-            for batch in self._context.previous.batches():
-                kept = batch.filter(pc.is_in(batch[GID.name], value_set=kept_gids))
-                self.stats.carried_over += kept.num_rows
-                yield kept
+        if by_record:
+            return missing.filter(pc.is_in(missing[GID.name], value_set=pa.array(failed_records, pa.string())))
+        if self._keeps_former_plan:
+            return missing
+        skipped = pa.array([*self.stats.skipped, *self.stats.truncated], pa.string())
+        inconclusive = self._parents.filter(lambda _, rows: pc.is_in(rows["gid"], value_set=skipped))
+        return missing.filter(mask_owned_by(self.endpoint, missing, inconclusive))
+
+    def _without_skipped(self, parents: Parents) -> Parents:
+        return parents.without([*self.stats.skipped, *self.stats.truncated])
 
     def _usable_parents(self) -> Parents:
-        """The fetched parents whose listing can confirm that a row is gone."""
-        return self._stale.without([*self.stats.skipped, *self.stats.truncated])
+        """The fetched parents whose listing shows that a row is missing."""
+        return self._without_skipped(self._stale)
+
+    def _unfetched_parents(self) -> Parents:
+        """The parents without a complete listing: not stale, refused, failed or truncated."""
+        return self._parents.filter(
+            lambda listing, rows: pc.invert(pc.is_in(rows["gid"], value_set=self._fetched_gids(listing)))
+        )
+
+    @property
+    def _keeps_former_plan(self) -> bool:
+        return self.stats.not_on_plan and not self._context.accept_deletions
 
     def _fetched_gids(self, listing: Listing) -> Array:
         """Return the parents whose listing was fetched completely."""
-        if self.stats.not_on_plan and not self._context.accept_deletions:
-            return NO_GIDS
-        return self._usable_parents().gids(listing)
+        return NO_GIDS if self._keeps_former_plan else self._usable_parents().gids(listing)
 
     @staticmethod
     def _parents_with_rows(context: ExtractContext) -> Array | None:
@@ -266,10 +281,3 @@ class FullExtract:
             return None
         stored = context.previous.columns(tuple(dict.fromkeys(conditional)))
         return pc.unique(pa.concat_arrays([NO_GIDS, *(chunk for name in conditional for chunk in stored[name].chunks)]))
-
-
-def _is_referenced(listing: Listing, parents: pa.Table, rows: pa.Table) -> Array:
-    """Return a boolean mask of the parents that any of the rows references."""
-    column = rows[listing.parent_ref].combine_chunks()
-    references = pc.list_flatten(column) if pa.types.is_list(column.type) else column
-    return pc.is_in(parents["gid"], value_set=pc.unique(references))

@@ -115,7 +115,7 @@ class RowBuilder:
         counts: list[int] = []
         for page in pages:
             before = len(rows)
-            for record in msgspec.json.decode(page.body, type=_Records).data:
+            for record in raw_records(page):
                 if not isinstance(record, dict) or not isinstance(gid := record.get(GID.field), str) or not gid:
                     continue
                 misfits: Unmapped = {}
@@ -125,6 +125,11 @@ class RowBuilder:
                 unmapped.append(msgspec.json.encode(misfits).decode() if misfits else None)
             counts.append(len(rows) - before)
         return _to_batch(pa.array(rows, self._record.arrow_type)), unmapped, counts
+
+
+def raw_records(page: Page) -> list[Any]:
+    """Return the records on a page as decoded JSON, whatever they are."""
+    return msgspec.json.decode(page.body, type=_Records).data
 
 
 def _to_batch(records: Array) -> pa.RecordBatch:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from asana_assets.asana.client import Page
+from asana_assets.sync.rows import raw_records
 
 CREATED_AT: Final = "created_at"
 MODIFIED_AT: Final = "modified_at"
@@ -40,17 +41,12 @@ class _Records(msgspec.Struct):
     data: list[SearchRecord]
 
 
-class _AnyRecords(msgspec.Struct):
-    data: list[object]
-
-
 def decode_records(page: Page) -> list[SearchRecord]:
     """Return the records on a page that have a gid."""
     try:
         return msgspec.json.decode(page.body, type=_Records).data
     except msgspec.ValidationError:
-        records = msgspec.json.decode(page.body, type=_AnyRecords).data
-        return [record for value in records if (record := _convert(value)) is not None]
+        return [record for value in raw_records(page) if (record := _convert(value)) is not None]
 
 
 def _convert(value: object) -> SearchRecord | None:

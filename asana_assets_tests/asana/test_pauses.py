@@ -63,6 +63,7 @@ def test_a_retry_after_pauses_every_thread_for_its_seconds(sandbox: Sandbox, sta
     assert all(entry.received >= limited.received + 1 for entry in later)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_pause_lasts_until_the_date_of_retry_after(sandbox: Sandbox, status: int) -> None:
     """A date has no fractions of a second, so a date two seconds ahead is a pause of more than one."""

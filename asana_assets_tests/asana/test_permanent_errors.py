@@ -7,34 +7,22 @@ import pytest
 from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.errors import (
     AsanaError,
-    BadRequestError,
-    ForbiddenError,
-    NotFoundError,
     PermanentError,
-    PlanLimitError,
     UnauthorizedError,
 )
 from asana_assets.asana.retry_policy import RetryPolicy
 from asana_assets.sandbox import FaultKind, Sandbox
-from asana_assets_tests.support.client_harness import WORKSPACES, LargeProject, client_of, error_texts, pages
-
-
-@pytest.mark.parametrize(
-    ("status", "error_class"),
-    [
-        (400, BadRequestError),
-        (401, UnauthorizedError),
-        (402, PlanLimitError),
-        (403, ForbiddenError),
-        (404, NotFoundError),
-        (412, PermanentError),
-        (418, PermanentError),
-        (409, PermanentError),
-        (410, NotFoundError),
-        (422, PermanentError),
-        (451, ForbiddenError),
-    ],
+from asana_assets_tests.support.client_harness import (
+    PERMANENT_STATUSES,
+    WORKSPACES,
+    LargeProject,
+    client_of,
+    error_texts,
+    pages,
 )
+
+
+@pytest.mark.parametrize(("status", "error_class"), PERMANENT_STATUSES)
 def test_a_permanent_status_is_not_retried(sandbox: Sandbox, status: int, error_class: type[PermanentError]) -> None:
     sandbox.add_fault("*", status, message="No.")
     with client_of(sandbox) as client, pytest.raises(PermanentError) as caught:

@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 from asana_assets.asana.errors import (
     BadRequestError,
     ForbiddenError,
-    NotFoundError,
     OffsetExpiredError,
     PermanentError,
-    PlanLimitError,
     RedirectError,
-    UnauthorizedError,
 )
 from asana_assets.asana.response import (
     LIST_DECODER,
@@ -28,6 +25,7 @@ from asana_assets.asana.response import (
     is_final,
     parse_response,
 )
+from asana_assets_tests.support.client_harness import PERMANENT_STATUSES
 
 NO_DEADLINE = settings(deadline=None)  # the machine may be busy
 RECORDS = '[{"gid":"1","name":"Grüße 💶"},{"gid":"2","notes":"a \\"b\\" \\u00e9","likes":[{"gid":"3"}]}]'
@@ -179,22 +177,7 @@ def test_the_pause_of_a_retry_after_belongs_to_any_retryable_status(status: int)
 # --- permanent errors
 
 
-@pytest.mark.parametrize(
-    ("status", "error_class"),
-    [
-        (400, BadRequestError),
-        (401, UnauthorizedError),
-        (402, PlanLimitError),
-        (403, ForbiddenError),
-        (404, NotFoundError),
-        (412, PermanentError),
-        (418, PermanentError),
-        (409, PermanentError),
-        (410, NotFoundError),
-        (422, PermanentError),
-        (451, ForbiddenError),
-    ],
-)
+@pytest.mark.parametrize(("status", "error_class"), PERMANENT_STATUSES)
 def test_any_other_status_is_permanent_and_its_error_describes_request_and_response(
     status: int, error_class: type[PermanentError]
 ) -> None:

@@ -42,6 +42,7 @@ def test_a_schedule_requests_one_run_per_registered_workspace(schedule: dg.Sched
         assert requested_partitions(schedule, instance) == ["1", "2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", [daily, frequent])
 def test_a_schedule_skips_a_workspace_with_an_active_run(schedule: dg.ScheduleDefinition) -> None:
     with dg.instance_for_test() as instance:

@@ -59,6 +59,7 @@ def test_nothing_that_a_run_leaves_behind_contains_the_token(
         patch.setenv("ASANA_ACCESS_TOKEN", SECRET)
         succeeded = [warehouse.run("refresh_workspaces"), warehouse.run("sync_workspace", personal)]
         warehouse.asana.add_fault("/users", 200, times=1, body={"data": [{"name": "no gid"}]})
+        warehouse.asana.add_fault("/tags", 400, times=1, message="No.")  # fails its asset; a record does not
         malformed = warehouse.run("sync_workspace", personal)
         warehouse.asana.revoke_token()
         unauthorized = warehouse.run("sync_workspace", personal)

@@ -4,6 +4,7 @@ import datetime as dt
 import os
 
 import pyarrow as pa
+import pytest
 from click.testing import CliRunner
 
 from asana_assets.cli.main import main
@@ -35,6 +36,7 @@ def kinds(warehouse: Warehouse, gid: str) -> set[str | None]:
     return {row["kind"] for row in warehouse.rows("sync_state", gid)}
 
 
+@pytest.mark.slow
 def test_a_sync_over_the_first_layout_refetches_nothing_and_remembers_a_drop(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     gid = paid(warehouse)

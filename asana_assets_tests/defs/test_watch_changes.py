@@ -45,6 +45,7 @@ def test_a_failed_sync_is_requested_again_later_although_nothing_else_changes(ma
     assert sensor.tick(after=7 * MINUTE).requests == []
 
 
+@pytest.mark.slow
 def test_a_sync_that_succeeds_is_not_requested_again(make_warehouse: MakeWarehouse) -> None:
     warehouse, sensor, gid = watched(make_warehouse)
     assert warehouse.run("refresh_workspaces").success

@@ -30,9 +30,9 @@ ASSETS = [endpoint.name for endpoint in ENDPOINTS if endpoint.upstream]
 FULL = ["users", "projects", "tasks"]
 
 
-def synced(make_warehouse: MakeWarehouse, *assets: str) -> Warehouse:
+def synced(make_warehouse: MakeWarehouse, *assets: str, scale: str = "tiny") -> Warehouse:
     """Return a warehouse whose paid organization is synced."""
-    warehouse = make_warehouse()
+    warehouse = make_warehouse(scale=scale)
     assert warehouse.run("refresh_workspaces").success
     result = warehouse.run("sync_workspace", paid(warehouse), assets)
     assert result.success, failures(result)
@@ -145,3 +145,38 @@ def test_a_deletion_costs_at_most_one_request_per_listing_and_a_quiet_sync_none(
     assert task["gid"] not in gids(warehouse, "tasks")
     assert task["gid"] not in {row["parent_gid"] for row in warehouse.rows("stories")}
     assert requests_of(warehouse, *assets) == quiet
+
+
+def assigned_tasks(warehouse: Warehouse, count: int) -> list[dict[str, Any]]:
+    """Return tasks of one project that have a listed assignee and neither subtasks nor another project."""
+    users = gids(warehouse, "users")
+    by_project: dict[str, list[dict[str, Any]]] = {}
+    for row in warehouse.rows("tasks", paid(warehouse)):
+        if row["assignee_gid"] in users and len(row["project_gids"]) == 1 and not row["num_subtasks"]:
+            by_project.setdefault(row["project_gids"][0], []).append(row)
+    return next(rows[:count] for rows in by_project.values() if len(rows) >= count)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_deleted_tasks_are_deleted_though_their_assignees_are_listed_another_day(
+    make_warehouse: MakeWarehouse, count: int
+) -> None:
+    warehouse = synced(make_warehouse, *FULL, scale="demo")
+    deleted = assigned_tasks(warehouse, count)
+    quiet = requests_of(warehouse, *FULL)
+    for row in deleted:
+        warehouse.asana.organization.delete_task(row["gid"])
+    listings = {row["assignee_gid"] for row in deleted} | {"the project"}
+    assert requests_of(warehouse, *FULL) <= quiet + min(count, len(listings))
+    assert not {row["gid"] for row in deleted}.intersection(gids(warehouse, "tasks"))
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_task_that_left_its_project_is_kept_for_its_assignee(make_warehouse: MakeWarehouse, count: int) -> None:
+    warehouse = synced(make_warehouse, *FULL, scale="demo")
+    moved = assigned_tasks(warehouse, count)
+    for row in moved:
+        warehouse.asana.organization.remove_from_project(row["gid"], row["project_gids"][0])
+    requests_of(warehouse, *FULL)
+    stored = {row["gid"]: row["project_gids"] for row in warehouse.rows("tasks", paid(warehouse))}
+    assert {gid: stored.get(gid) for gid in (row["gid"] for row in moved)} == {row["gid"]: [] for row in moved}

@@ -83,6 +83,7 @@ def test_the_row_count_check_detects_a_missed_refresh(warehouse: Warehouse, emul
     assert snowflake_row_counts(emulator, "projects") == {"projects": 3}
 
 
+@pytest.mark.slow
 def test_a_transient_refresh_failure_is_retried_without_fetching_from_asana_again(
     warehouse: Warehouse, emulator: SnowflakeEmulator
 ) -> None:

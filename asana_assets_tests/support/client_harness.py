@@ -8,6 +8,14 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 from asana_assets.asana.client import ApiRequest, Client, Page
+from asana_assets.asana.errors import (
+    BadRequestError,
+    ForbiddenError,
+    NotFoundError,
+    PermanentError,
+    PlanLimitError,
+    UnauthorizedError,
+)
 from asana_assets.asana.request_stats import RequestStats
 from asana_assets.asana.retry_policy import RetryPolicy
 from asana_assets.asana.throttle import Throttle
@@ -17,6 +25,20 @@ from asana_assets.sandbox import Organization, Sandbox
 TOKEN = "2/1200/777:0123abcd"
 WORKSPACES = ApiRequest(template="/workspaces")
 SHORT_BACKOFF = RetryPolicy(max_backoff_seconds=0.05)
+PERMANENT_STATUSES = [
+    (400, BadRequestError),
+    (401, UnauthorizedError),
+    (402, PlanLimitError),
+    (403, ForbiddenError),
+    (404, NotFoundError),
+    (412, PermanentError),
+    (418, PermanentError),
+    (409, PermanentError),
+    (410, NotFoundError),
+    (422, PermanentError),
+    (451, ForbiddenError),
+]
+"""Statuses that are never retried, with the classes of their errors."""
 SOON_SECONDS = 5.0
 """Time limit for what must not wait: far below the wait that a test rules out, and generous for a busy machine."""
 

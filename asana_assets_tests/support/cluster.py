@@ -225,10 +225,6 @@ class Cluster:
         wait_until(lambda: self.status(run) in _FINISHED, seconds, f"run {run.run_id} to finish")
         return self.status(run)
 
-    def events(self, run: dg.DagsterRun, event_type: dg.DagsterEventType) -> list[dg.DagsterEvent]:
-        records = self.instance.all_logs(run.run_id, of_type=event_type)
-        return [entry.dagster_event for entry in records if entry.dagster_event]
-
     def _code_server_listens(self) -> bool:
         assert self.machines["code"].process.poll() is None, self.machines["code"].log
         try:

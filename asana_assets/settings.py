@@ -72,7 +72,7 @@ class Settings(BaseSettings):
         asana_requests_per_second: The maximum rate at which requests are sent for the token.
         asana_max_in_flight: The maximum number of concurrent requests.
         asana_pacer_url: The database that paces all processes of the token; it can contain a password.
-        asana_workspaces: The gids of the workspaces to sync, separated by commas; empty for all of the token's.
+        asana_workspaces: The names or gids of the workspaces to sync, separated by commas; empty for all of them.
         asana_data_dir: The directory of the embedded catalog and its tables.
         iceberg_namespace: The namespace of the tables.
         iceberg_name_case: The case of namespace, table and column names in the catalog.

@@ -11,12 +11,14 @@ class RequestStats:
     Attributes:
         requests: Requests sent, including failed ones.
         retries: The part of `requests` that repeated a failed request.
+        records: Records in the pages of listings, as they arrive.
         throttle_wait_seconds: Time spent waiting for request slots, summed over threads.
         deprecation_notices: API changes that Asana announced in response headers.
     """
 
     requests: int = 0
     retries: int = 0
+    records: int = 0
     throttle_wait_seconds: float = 0.0
     deprecation_notices: set[str] = field(default_factory=set[str])
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -27,11 +29,16 @@ class RequestStats:
             self.retries += is_retry
             self.throttle_wait_seconds += throttle_wait_seconds
 
+    def record_page(self, records: int) -> None:
+        with self._lock:
+            self.records += records
+
     def add(self, other: "RequestStats") -> None:
         """Add the counters of another piece of work."""
         with self._lock:
             self.requests += other.requests
             self.retries += other.retries
+            self.records += other.records
             self.throttle_wait_seconds += other.throttle_wait_seconds
             self.deprecation_notices.update(other.deprecation_notices)
 

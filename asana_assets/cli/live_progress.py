@@ -1,41 +1,67 @@
-"""Progress bars in the terminal, one for each extract that is being consumed."""
+"""Progress in the terminal: what is being fetched, and a line for each finished asset."""
 
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
+from asana_assets.asana.model import Endpoint
+from asana_assets.cli.sync_progress import SyncPosition, count, describe_result
 from asana_assets.defs.progress import RequestRate, TrackedExtract, format_eta
 
 _SAMPLE_SECONDS = 2.0  # over which the displayed request rate is measured
+_BAR_WIDTH = 16  # so that a line of figures fits into 80 columns
 
 
 class LiveProgress(Progress):
-    """Live display of parents fetched and to fetch, rows, requests, request rate and remaining time."""
+    """Two live lines: the workspace, its asset n of m, requests and remaining time; and the asset, parents and rows."""
 
     def __init__(self, console: Console) -> None:
         self._tracked: dict[TaskID, tuple[TrackedExtract, RequestRate]] = {}
         self._next_sample = 0.0
+        self._position = SyncPosition()
         super().__init__(
-            TextColumn("{task.description:<24}"),
-            BarColumn(),
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=_BAR_WIDTH),
             MofNCompleteColumn(),
             TextColumn("{task.fields[figures]}"),
             console=console,
             transient=True,
         )
 
+    def start_workspace(self, name: str, endpoints: Sequence[Endpoint], never_synced: Collection[str]) -> None:
+        self._position.start_workspace(name, endpoints, never_synced)
+        self.console.print(Text(name, "bold"))
+
+    def finish_workspace(self) -> None:
+        for task, (extract, _) in list(self._tracked.items()):  # Dagster closes the context of a failed asset late
+            self._print_result(extract, "not completed")
+            self._forget(task)
+
+    def _forget(self, task: TaskID) -> None:
+        self._tracked.pop(task, None)
+        if task in self.task_ids:
+            self.remove_task(task)
+
     @contextmanager
     def track_extract(self, extract: TrackedExtract) -> Generator[None]:
+        self.finish_workspace()
+        self._position.start_asset(extract.endpoint)
+        started_at = time.monotonic()
         task = self.add_task(extract.endpoint.name, figures="")
         self._tracked[task] = extract, RequestRate(extract.stats)
-        try:
-            yield
-        finally:
-            del self._tracked[task]
-            self.remove_task(task)
+        yield
+        self._forget(task)
+        self._position.finish_asset(extract)
+        self._print_result(extract, describe_result(extract.stats, time.monotonic() - started_at))
+
+    def _print_result(self, extract: TrackedExtract, result: str) -> None:
+        position = self._position
+        number = f"{position.number:>4}/{position.total}  " if position.workspace else ""
+        self.console.print(Text(f"{number}{extract.endpoint.name:<24}{result}"))
 
     def get_renderables(self) -> Iterable[RenderableType]:
         now = time.monotonic()
@@ -46,9 +72,16 @@ class LiveProgress(Progress):
             if sample:
                 request_rate.sample()
             stats = extract.stats
-            figures = (
-                f"{stats.rows:,} rows, {stats.request_stats.requests:,} requests, {request_rate.rate:.1f}/s"
-                f"{format_eta(request_rate.seconds_left)}"
-            )
+            figures = f"{count(stats.request_stats.records, 'row')}{format_eta(request_rate.seconds_left)}"
             self.update(task, completed=stats.parents_fetched, total=stats.parents_stale, figures=figures)
+            yield self._header(extract, request_rate)
         yield from super().get_renderables()
+
+    def _header(self, extract: TrackedExtract, request_rate: RequestRate) -> Text:
+        position = self._position
+        where = f"{position.workspace}: asset {position.number} of {position.total}, " if position.workspace else ""
+        requests = count(extract.stats.request_stats.requests, "request")
+        seconds_left = position.seconds_left(request_rate) if position.workspace else None
+        left = format_eta(seconds_left)
+        in_all = " in this workspace" if left else ""
+        return Text(f"{where}{requests}, {request_rate.rate:.1f}/s{left}{in_all}", overflow="ellipsis", no_wrap=True)

@@ -30,12 +30,16 @@ def selection_options(command: Callable[..., None]) -> Callable[..., None]:
             "--workspace",
             "workspaces",
             multiple=True,
-            metavar="GID",
-            help="Include only this workspace. Can be given more than once.",
+            metavar="NAME",
+            help="Include only this workspace, given by name or gid. Can be given more than once.",
         ),
     ):
         command = option(command)
     return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout, and no table.")
+"""Option of every command with a result that programs read."""
 
 
 def selected_endpoints(names: Sequence[str]) -> list[Endpoint]:

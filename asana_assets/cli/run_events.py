@@ -11,7 +11,7 @@ import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
 from asana_assets.cli.notices import Level, Notice
-from asana_assets.cli.summary import SummaryLine
+from asana_assets.cli.summary import SummaryLine, read_changes
 from asana_assets.defs.failures import NOT_STARTED_KEY, TOKEN_REJECTED
 from asana_assets.sync.resume import RESUME_WINDOW
 
@@ -182,6 +182,9 @@ class _Run:
                 requests=int(str(metadata["requests"].value)),
                 saved=int(str(metadata["requests_saved"].value)),
                 seconds=seconds.get(event.step_key, 0.0),
+                changes=read_changes(metadata),
+                table=str(metadata["dagster/table_name"].value),
+                location=str(metadata["dagster/uri"].value),
             )
 
     def _reasons(self, name: str) -> list[str]:

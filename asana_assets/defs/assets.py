@@ -4,9 +4,9 @@ An asset's function starts the extract; its rows are fetched lazily, while the I
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import dagster as dg
 import pyarrow as pa
@@ -20,10 +20,18 @@ from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces, column_lineage, column_schema
 from asana_assets.defs.prefetch import Extract, Prefetcher, SyncConfig, step_priority
 from asana_assets.defs.progress import ProgressLogger, ProgressReporter
+from asana_assets.defs.workspace_names import (
+    NAMES_KEY,
+    find_workspaces,
+    label_workspaces,
+    load_workspace_names,
+    unknown_workspaces_message,
+)
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
 
 IO_MANAGER_KEY = "iceberg"
+NAME_COLUMN = "name"
 POOL = "asana_api"
 OWNERS = ["team:data-platform"]
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=49), warn_window=timedelta(hours=25))
@@ -77,7 +85,11 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
         with dagster_failures(endpoint=endpoint.name, workspace_gid=context.partition_key):
             extract = prefetcher.start(context, endpoint, config)
-        yield from _materialize(context, config, prefetcher, progress, extract=extract, output=extract)
+        name = load_workspace_names(context.instance).get(context.partition_key)
+        metadata = {"workspace_name": name} if name else {}
+        yield from _materialize(
+            context, config, prefetcher, progress, extract=extract, output=extract, metadata=metadata
+        )
 
     return materialize
 
@@ -105,24 +117,26 @@ def workspaces(
 ) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
     with dagster_failures(endpoint=WORKSPACES.name, workspace_gid=""):
         extract = cast("FullExtract", prefetcher.start(context, WORKSPACES, config))
-        wanted = prefetcher.asana.workspaces
         registered = partitions.registered_workspaces(context.instance)
-        known = wanted or [*registered, *_stored_gids(extract)]
-        found, unconfirmed = _confirm_workspaces(context, config, prefetcher, extract=extract, known=known)
+        found, unconfirmed = _confirm_workspaces(context, config, prefetcher, extract=extract, registered=registered)
+        names = _stored_names(extract) | workspace_names(found)
+        wanted = find_workspaces(prefetcher.asana.workspaces, names, "ASANA_WORKSPACES")
         selected = choose_workspaces(found, wanted, unconfirmed=unconfirmed)
     output = SelectedWorkspaces(extract, selected, unconfirmed)
-    yield from _materialize(context, config, prefetcher, progress, extract=extract, output=output)
+    metadata = {NAMES_KEY: dict(names)}
+    yield from _materialize(context, config, prefetcher, progress, extract=extract, output=output, metadata=metadata)
     kept = [gid for gid in unconfirmed if gid in registered]
     changes = partitions.sync_partitions(context.instance, [*to_gid_list(selected[GID.name]), *kept])
     if changes.added or changes.removed:
         context.log.info(
             "Registered workspaces: %s; removed: %s",
-            ", ".join(changes.added) or "none",
-            ", ".join(changes.removed) or "none",
+            label_workspaces(changes.added, names) or "none",
+            label_workspaces(changes.removed, names) or "none",
         )
     if changes.in_use:
         context.log.warning(
-            "The partitions of %s are kept until their runs and backfills have ended", ", ".join(changes.in_use)
+            "The partitions of %s are kept until their runs and backfills have ended",
+            label_workspaces(changes.in_use, names),
         )
 
 
@@ -132,17 +146,21 @@ def _confirm_workspaces(
     prefetcher: Prefetcher,
     *,
     extract: FullExtract,
-    known: Sequence[str],
+    registered: Sequence[str],
 ) -> tuple[pa.Table, list[str]]:
     """Return the rows of the workspaces that Asana lists, and the gids of known ones that may or may not be gone.
 
     If a known workspace is missing, the list is fetched once more, because Asana has returned empty listings for single
-    requests. A workspace is gone if both responses lack it. Without a second response, none is known to be gone.
+    requests. Known are the workspaces that are wanted or, if any is, those that are registered or stored. A workspace
+    is gone if both responses lack it. Without a second response, none is known to be gone.
 
     Raises:
         AsanaError: The list cannot be fetched, or the token is rejected.
     """
     found = pa.Table.from_batches(extract, WORKSPACES.schema)
+    stored = _stored_names(extract)
+    wanted = find_workspaces(prefetcher.asana.workspaces, stored | workspace_names(found), "ASANA_WORKSPACES")
+    known = wanted or [*registered, *stored]
     missing = sorted(set(known).difference(to_gid_list(found[GID.name])))
     if not missing:
         return found, []
@@ -168,22 +186,30 @@ def _confirm_workspaces(
     return pa.concat_tables([found, returned]), []
 
 
-def _stored_gids(extract: FullExtract) -> list[str]:
-    return to_gid_list(extract.previous.columns((GID.name,))[GID.name])
+def _stored_names(extract: FullExtract) -> dict[str, str]:
+    return workspace_names(extract.previous.columns((GID.name, NAME_COLUMN)))
+
+
+def workspace_names(rows: pa.Table) -> dict[str, str]:
+    """Return the names in rows of `workspaces` by gid; "" for one without."""
+    names = rows[NAME_COLUMN].to_pylist()
+    return {gid: name or "" for gid, name in zip(to_gid_list(rows[GID.name]), names, strict=True)}
 
 
 def choose_workspaces(found: pa.Table, wanted: Sequence[str], *, unconfirmed: Sequence[str] = ()) -> pa.Table:
-    """Return the rows of the wanted workspaces, or all rows if `wanted` is empty.
+    """Return the rows of the wanted workspaces, given by gid or name, or all rows if `wanted` is empty.
 
     Raises:
         ConfigurationError: A wanted workspace was not found, and is not among the `unconfirmed`.
     """
     if not wanted:
         return found
-    missing = sorted(set(wanted).difference(found[GID.name].to_pylist(), unconfirmed))
+    names = workspace_names(found)
+    gids = find_workspaces(wanted, names, "ASANA_WORKSPACES")
+    missing = sorted(set(gids).difference(names, unconfirmed))
     if missing:
-        raise ConfigurationError(f"ASANA_WORKSPACES names {', '.join(missing)}, which this token cannot see")
-    return found.filter(pc.is_in(found[GID.name], value_set=pa.array(wanted)))
+        raise ConfigurationError(unknown_workspaces_message(missing, names, "ASANA_WORKSPACES"))
+    return found.filter(pc.is_in(found[GID.name], value_set=pa.array(gids)))
 
 
 def _materialize(
@@ -194,16 +220,21 @@ def _materialize(
     *,
     extract: Extract,
     output: ExtractOutput,
+    metadata: Mapping[str, Any],
 ) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
-    """Hand the output to the IO manager, then evaluate the checks.
+    """Hand the output to the IO manager, then evaluate the checks. `metadata` is added to the materialization.
 
     Dagster resumes this generator only after the IO manager has consumed and committed every row.
     """
     endpoint, workspace_gid, stats = extract.endpoint, extract.workspace_gid, extract.stats
-    context.log.info("%s: fetching %d of %d parents", endpoint.name, stats.parents_stale, stats.parents)
+    workspace = metadata.get("workspace_name")
+    subject = f"{endpoint.name} of {workspace}" if workspace else endpoint.name
+    context.log.info("%s: fetching %d of %d parents", subject, stats.parents_stale, stats.parents)
     stats.on_progress = ProgressLogger(extract, context.log.info)
     with progress.track_extract(extract):
-        yield dg.MaterializeResult(value=output, data_version=dg.DataVersion(extract.data_version))
+        yield dg.MaterializeResult(
+            value=output, data_version=dg.DataVersion(extract.data_version), metadata=dict(metadata)
+        )
     for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
         context.log.warning("Asana announced an API change: %s", notice)
     with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
@@ -211,8 +242,8 @@ def _materialize(
         checks.save_row_count_drop(prefetcher.lake, extract, inputs)
     for result in checks.evaluate_checks(endpoint, workspace_gid, inputs):
         if not result.passed:
-            context.log.warning("%s: %s", endpoint.name, result.description)
-        yield result
+            context.log.warning("%s: %s", subject, result.description)
+        yield result._replace(metadata={**result.metadata, "workspace_name": workspace}) if workspace else result
     if not inputs.row_count_dropped:
         prefetcher.mark_stored(endpoint)
 

@@ -18,6 +18,7 @@ from asana_assets.defs.jobs import (
     workspaces_with_active_syncs,
 )
 from asana_assets.defs.partitions import registered_workspaces
+from asana_assets.defs.workspace_names import label_workspace, load_workspace_names
 from asana_assets.defs.workspace_sensor import watch_workspaces
 
 CRON = "0 3 * * *"
@@ -59,7 +60,8 @@ def build_run_failure_sensor(notify: Callable[[str], object]) -> dg.SensorDefini
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def run_failure_alert(context: dg.RunFailureSensorContext) -> None:
-        workspace = context.dagster_run.tags.get(PARTITION_TAG)
+        gid = context.dagster_run.tags.get(PARTITION_TAG)
+        workspace = gid and label_workspace(gid, load_workspace_names(context.instance))
         steps = [event.step_failure_data for event in context.get_step_failure_events()]
         reasons = [str(step.user_failure_data.description) for step in steps if step.user_failure_data]
         reason = " ".join(reasons) or context.failure_event.message or "No step reported a reason."

@@ -17,6 +17,7 @@ from asana_assets.defs.jobs import sync_changes, sync_new_workspace, sync_worksp
 from asana_assets.defs.partitions import registered_workspaces
 from asana_assets.defs.resources import AsanaResource
 from asana_assets.defs.run_requests import RequestDecision, RequestState, decide_requests, load_attempts
+from asana_assets.defs.workspace_names import label_workspace, label_workspaces, load_workspace_names
 
 WATCH_CHANGES_SECONDS = 60
 """Seconds between two polls for changes; a poll is one request per workspace."""
@@ -77,8 +78,15 @@ def request_changed(
         now=now,
     )
     cursor = encode_cursor(states | {gid: _next_state(gid, state, poll, decision, now) for gid, state in idle.items()})
+    names = load_workspace_names(context.instance)
     reason = " ".join(
-        [*poll.problems(), *(attempt.describe_failure(f"sync of {gid}") for gid, attempt in decision.failed.items())]
+        [
+            *poll.problems(names),
+            *(
+                attempt.describe_failure(f"sync of {label_workspace(gid, names)}")
+                for gid, attempt in decision.failed.items()
+            ),
+        ]
     )
     if not decision.requests:
         context.update_cursor(cursor)
@@ -146,17 +154,24 @@ class Poll:
         """The workspaces that were polled, with or without success."""
         return {*self.latest, *self.unchanged, *self.errors}
 
-    def problems(self) -> list[str]:
-        """Return a sentence for each reason why workspaces were not polled."""
+    def problems(self, names: Mapping[str, str]) -> list[str]:
+        """Return a sentence for each reason why workspaces, given their names by gid, were not polled."""
         gids_by_reason: dict[str, list[str]] = {}
         no_search: list[str] = []
         for gid, error in self.errors.items():
             gids = no_search if isinstance(error, PlanLimitError) else gids_by_reason.setdefault(str(error), [])
             gids.append(gid)
         return [
-            *([f"Task search is not available on the plan of {', '.join(no_search)} (402)."] if no_search else []),
-            *(f"Polling {', '.join(gids)} failed: {reason.rstrip('.')}." for reason, gids in gids_by_reason.items()),
-            *([f"The next tick polls {', '.join(self.postponed)}."] if self.postponed else []),
+            *(
+                [f"Task search is not available on the plan of {label_workspaces(no_search, names)} (402)."]
+                if no_search
+                else []
+            ),
+            *(
+                f"Polling {label_workspaces(gids, names)} failed: {reason.rstrip('.')}."
+                for reason, gids in gids_by_reason.items()
+            ),
+            *([f"The next tick polls {label_workspaces(self.postponed, names)}."] if self.postponed else []),
         ]
 
 

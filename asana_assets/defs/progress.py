@@ -66,13 +66,19 @@ class RequestRate:
             self._sampled_at, self._requests = now, requests
 
     @property
-    def seconds_left(self) -> float | None:
-        """The remaining time at the requests per parent so far, None if unknown."""
+    def requests_left(self) -> float | None:
+        """The remaining requests at the requests per parent so far, None if unknown."""
         stats = self.stats
-        if not stats.parents_fetched or not self.rate:
+        if not stats.parents_fetched:
             return None
         requests_per_parent = max(1.0, stats.request_stats.requests / stats.parents_fetched)
-        return (stats.parents_stale - stats.parents_fetched) * requests_per_parent / self.rate
+        return (stats.parents_stale - stats.parents_fetched) * requests_per_parent
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The remaining time at the current rate, None if unknown."""
+        requests_left = self.requests_left
+        return None if requests_left is None or not self.rate else requests_left / self.rate
 
 
 @dataclass(slots=True)

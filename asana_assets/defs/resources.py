@@ -62,7 +62,7 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
     )
     workspaces: list[str] = Field(
         default_factory=list[str],
-        description="The gids of the workspaces to sync. If empty, all workspaces of the token are synced.",
+        description="The names or gids of the workspaces to sync. If empty, all workspaces of the token are synced.",
     )
 
     _client: Client | None = PrivateAttr(default=None)

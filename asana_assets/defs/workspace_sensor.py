@@ -14,6 +14,7 @@ from asana_assets.defs.jobs import refresh_workspaces, sync_new_workspace, sync_
 from asana_assets.defs.partitions import decide_partitions, registered_workspaces, workspace_partitions
 from asana_assets.defs.resources import AsanaResource
 from asana_assets.defs.run_requests import RequestDecision, RequestState, decide_requests, load_attempt, load_attempts
+from asana_assets.defs.workspace_names import find_workspaces, label_workspace, label_workspaces, load_workspace_names
 
 WATCH_WORKSPACES_SECONDS = 600
 """Seconds between two polls of the workspace list; a poll is one request."""
@@ -47,12 +48,14 @@ def request_first_syncs(
 ) -> dg.SensorResult | dg.SkipReason:
     """Evaluate a tick of `watch_workspaces` as of `now`."""
     try:
-        visible = fetch_workspace_gids(asana)
+        names = fetch_workspace_names(asana)
+        wanted = find_workspaces(asana.workspaces, names, "ASANA_WORKSPACES")
     except AsanaError as error:
         return dg.SkipReason(describe("Polling Asana failed", error))
     cursor = _decode(context.cursor)
     registered = registered_workspaces(context.instance)
-    new, missing = decide_partitions(registered=registered, visible=visible, wanted=asana.workspaces)
+    new, missing = decide_partitions(registered=registered, visible=list(names), wanted=wanted)
+    names = load_workspace_names(context.instance) | names
     known = {*registered, *new}
     requested = {gid: state for gid, state in cursor.first_syncs.items() if gid in known}
     first_syncs = decide_requests(
@@ -69,13 +72,17 @@ def request_first_syncs(
             refresh=(refresh.requests | refresh.pending).get(refresh_workspaces.name),
         )
     ).decode()
+    queued = label_workspaces(first_syncs.queued, names)
     reason = " ".join(
         [
             f"No workspace was added or removed; {len(registered)} are registered."
             if not missing
-            else f"Asana did not list {', '.join(missing)}.",
-            *([f"First syncs to be requested later: {', '.join(first_syncs.queued)}."] if first_syncs.queued else []),
-            *(attempt.describe_failure(f"first sync of {gid}") for gid, attempt in first_syncs.failed.items()),
+            else f"Asana did not list {label_workspaces(missing, names)}.",
+            *([f"First syncs to be requested later: {queued}."] if queued else []),
+            *(
+                attempt.describe_failure(f"first sync of {label_workspace(gid, names)}")
+                for gid, attempt in first_syncs.failed.items()
+            ),
             *(attempt.describe_failure(f"run of {name}") for name, attempt in refresh.failed.items()),
         ]
     )
@@ -120,15 +127,15 @@ class _WorkspaceList(msgspec.Struct):
     data: list[object]
 
 
-def fetch_workspace_gids(asana: AsanaResource) -> list[str]:
-    """Fetch the gids of the token's workspaces. A record without one is ignored.
+def fetch_workspace_names(asana: AsanaResource) -> dict[str, str]:
+    """Fetch the names of the token's workspaces, by gid. A record without a gid is ignored.
 
     Raises:
         AsanaError: The request failed.
     """
     request = ApiRequest(template=WORKSPACES.listings[0].path)
     with asana.short_timeout_client() as client:
-        pages = client.iter_pages(request, opt_fields="gid", stats=RequestStats(), stop=threading.Event())
+        pages = client.iter_pages(request, opt_fields="gid,name", stats=RequestStats(), stop=threading.Event())
         records = [record for page in pages for record in msgspec.json.decode(page.body, type=_WorkspaceList).data]
-    gids = [record.get("gid") for record in records if isinstance(record, dict)]
-    return [gid for gid in dict.fromkeys(gids) if isinstance(gid, str) and gid]
+    pairs = [(record.get("gid"), record.get("name")) for record in records if isinstance(record, dict)]
+    return {gid: name if isinstance(name, str) else "" for gid, name in pairs if isinstance(gid, str) and gid}

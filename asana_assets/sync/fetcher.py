@@ -181,6 +181,7 @@ class Fetcher:
     def _fetch(self, request: FetchRequest) -> None:
         try:
             for page in self._pages(request):
+                self._stats.record_page(page.count)
                 self._put(FetchEvent(request, page=page))
             self._put(FetchEvent(request, outcome=Outcome.FETCHED))
         except AsanaError as error:

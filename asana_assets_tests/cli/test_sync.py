@@ -48,12 +48,27 @@ def test_sync_prints_a_summary_of_what_was_materialized(tmp_path: Path) -> None:
         received = len(asana.log)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.stdout.splitlines() if "│" in line]
-    rows = {(asset, gid): int(rows.replace(",", "")) for asset, gid, rows, *_ in cells if gid}
-    assert rows == truth
-    total = next(cell for cell in cells if cell[0] == "total")
-    assert int(total[3]) == received
+    assert read_rows(result.stdout) == truth
+    assert f" rows, {received} requests, " in next(
+        line for line in result.stdout.splitlines() if line.startswith("Total: ")
+    )
+    assert result.stdout.splitlines()[-2] == (
+        f"Tables: namespace asana of the Iceberg catalog asana; files in {tmp_path}/asana_data/warehouse/asana"
+    )
     assert (tmp_path / "asana_data" / "catalog.db").exists()
+
+
+def read_rows(output: str) -> dict[tuple[str, str], int]:
+    """Return the rows in the summary, by asset and workspace gid."""
+    rows: dict[tuple[str, str], int] = {}
+    gid = ""
+    for line in output.splitlines():
+        if title := re.fullmatch(r".* \((\d+)\)\s*", line):
+            gid = title[1]
+        cells = [cell.strip() for cell in line.split("│")[1:-1]]
+        if cells and cells[0] != "total":
+            rows[cells[0], gid] = int(cells[1].replace(",", ""))
+    return rows
 
 
 def test_workspace_and_select_restrict_what_is_synced(tmp_path: Path) -> None:
@@ -108,7 +123,7 @@ INVALID = {
     "an invalid pacer URL": ({"ASANA_PACER_URL": "nonsense"}, r"workspaces: ASANA_PACER_URL is not a database URL.*"),
     "an unknown workspace": (
         {"ASANA_WORKSPACES": "5"},
-        r"workspaces: ASANA_WORKSPACES names 5, which this token cannot see\.",
+        r"workspaces: ASANA_WORKSPACES names 5, which this token cannot see\. It can see: Catnip & Co\. \(\d+\), .*",
     ),
 }
 
@@ -130,7 +145,9 @@ def test_an_invalid_setting_is_reported_in_one_line(tmp_path: Path, invalid: dic
 def test_an_unknown_workspace_or_asset_is_named(tmp_path: Path) -> None:
     with Sandbox() as asana:
         result = invoke(tmp_path, "sync", "--workspace", "5", **settings(asana))
-        assert (result.exit_code, result.stderr) == (1, "Error: --workspace names 5, which this token cannot see\n")
+        visible = ", ".join(f"{record['name']} ({record['gid']})" for record in asana.truth("workspaces"))
+        message = f"Error: --workspace names 5, which this token cannot see. It can see: {visible}\n"
+        assert (result.exit_code, result.stderr) == (1, message)
         result = invoke(tmp_path, "sync", "--select", "task", **settings(asana))
         assert result.exit_code == 2
         assert "'task' is not one of" in result.stderr

@@ -42,6 +42,7 @@ def test_an_interrupted_sync_says_what_was_not_started_and_the_next_one_resumes_
 ) -> None:
     warehouse = make_warehouse()
     workspaces = [str(record["gid"]) for record in warehouse.asana.truth("workspaces")]
+    names = [str(record["name"]) for record in warehouse.asana.truth("workspaces")]
     hang = warehouse.asana.add_fault("/tags", "hang", hang_seconds=5)
     arguments = ["--select", "users", "--select", "tags", "--select", "webhooks"]
     running = start(warehouse, *arguments)
@@ -51,9 +52,9 @@ def test_an_interrupted_sync_says_what_was_not_started_and_the_next_one_resumes_
     output, errors = running.communicate(timeout=60)
     assert running.returncode == 130, errors
     assert errors.splitlines() == [
-        f"Interrupted: tags of workspace {workspaces[0]} was stopped. {HOW_TO_RESUME}.",
-        f"Not started: webhooks of workspace {workspaces[0]}, because the sync was interrupted.",
-        f"Not started: workspaces {', '.join(workspaces[1:])}, because the sync was interrupted.",
+        f"Interrupted: tags of workspace {names[0]} was stopped. {HOW_TO_RESUME}.",
+        f"Not started: webhooks of workspace {names[0]}, because the sync was interrupted.",
+        f"Not started: workspaces {', '.join(names[1:])}, because the sync was interrupted.",
     ]
     assert "users" in output
     hang.cancel()
@@ -61,6 +62,6 @@ def test_an_interrupted_sync_says_what_was_not_started_and_the_next_one_resumes_
     resumed = start(warehouse, *arguments)
     _, errors = resumed.communicate(timeout=60)
     assert resumed.returncode == 0
-    assert errors.startswith(f"Resuming the sync of {workspaces[0]} that started at ")
+    assert errors.startswith(f"Resuming the sync of {names[0]} that started at ")
     users = [entry.query["workspace"] for entry in warehouse.asana.log[before:] if entry.path == "/users"]
     assert users == workspaces[1:]

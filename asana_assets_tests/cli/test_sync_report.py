@@ -19,6 +19,12 @@ def sync(warehouse: Warehouse, *assets: str, workspace: str = "", options: tuple
     return invoke(warehouse, "sync", "--workspace", workspace or paid(warehouse), *selection, *options)
 
 
+def name_of(warehouse: Warehouse, gid: str = "") -> str:
+    """Return a workspace's name, by default that of the paid organization."""
+    gid = gid or paid(warehouse)
+    return next(str(record["name"]) for record in warehouse.asana.truth("workspaces") if record["gid"] == gid)
+
+
 def notes(result: Result) -> list[str]:
     return [line for line in result.stdout.splitlines() if line.startswith("Note: ")]
 
@@ -37,7 +43,7 @@ def test_a_refused_parent_is_a_warning_that_strict_makes_an_error(make_warehouse
     result = sync(warehouse, *assets)
     assert result.exit_code == 0
     [line] = result.stderr.splitlines()
-    assert line.startswith(f"Warning: sections of workspace {paid(warehouse)} (all_parents_fetched): ")
+    assert line.startswith(f"Warning: sections of workspace {name_of(warehouse)} (all_parents_fetched): ")
     assert project in line
     strict = sync(warehouse, *assets, options=("--strict",))
     assert (strict.exit_code, strict.stderr) == (1, result.stderr)
@@ -51,7 +57,8 @@ def test_values_that_were_not_mapped_are_a_warning(make_warehouse: MakeWarehouse
     result = sync(warehouse, "tags")
     assert result.exit_code == 0
     assert result.stderr.startswith(
-        f"Warning: tags of workspace {paid(warehouse)} (no_unmapped_values): Values did not fit their columns in 1 of "
+        f"Warning: tags of workspace {name_of(warehouse)} (no_unmapped_values): "
+        "Values did not fit their columns in 1 of "
     )
 
 
@@ -62,7 +69,9 @@ def test_a_plan_limit_is_a_note_even_if_strict(make_warehouse: MakeWarehouse) ->
     assert (result.exit_code, result.stderr) == (0, "")
     limits = [note for note in notes(result) if "API change" not in note]
     assert len(limits) == 1
-    assert limits[0].startswith(f"Note: project_templates of workspace {free} (available_on_plan): ")
+    assert limits[0].startswith(
+        f"Note: project_templates of workspace {name_of(warehouse, free)} (available_on_plan): "
+    )
 
 
 def test_each_announced_api_change_is_a_note_once_for_all_workspaces(make_warehouse: MakeWarehouse) -> None:
@@ -82,9 +91,9 @@ def test_a_failed_asset_is_an_error_and_its_downstream_assets_were_not_started(m
     result = sync(warehouse, "projects", "sections", "status_updates", "tags")
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
-        f"Error: projects of workspace {paid(warehouse)}: GET /projects returned 403: Not for [2J you. "
+        f"Error: projects of workspace {name_of(warehouse)}: GET /projects returned 403: Not for [2J you. "
         + NO_PERMISSION.format(scope="projects:read"),
-        f"Not started: sections, status_updates of workspace {paid(warehouse)}, because projects failed.",
+        f"Not started: sections, status_updates of workspace {name_of(warehouse)}, because projects failed.",
     ]
     assert "tags" in result.stdout
 
@@ -95,8 +104,8 @@ def test_assets_behind_several_failures_name_each_of_them(make_warehouse: MakeWa
         warehouse.asana.add_fault(path, 404)
     result = sync(warehouse, "teams", "team_memberships", "projects", "tasks")
     assert {line for line in result.stderr.splitlines() if line.startswith("Not started")} == {
-        f"Not started: tasks of workspace {paid(warehouse)}, because projects failed.",
-        f"Not started: team_memberships of workspace {paid(warehouse)}, because teams failed.",
+        f"Not started: tasks of workspace {name_of(warehouse)}, because projects failed.",
+        f"Not started: team_memberships of workspace {name_of(warehouse)}, because teams failed.",
     }
 
 
@@ -115,9 +124,12 @@ def test_a_failed_blocking_check_is_one_error_and_its_downstream_assets_were_not
     result = sync(warehouse, *assets, workspace=workspace)
     assert result.exit_code == 1
     error, not_started = result.stderr.splitlines()
-    assert error.startswith(f"Error: tasks of workspace {workspace} (row_count_not_dropped): The table has 2 rows, ")
+    assert error.startswith(
+        f"Error: tasks of workspace {name_of(warehouse, workspace)} (row_count_not_dropped): The table has 2 rows, "
+    )
     assert not_started == (
-        f"Not started: subtasks of workspace {workspace}, because the check row_count_not_dropped of tasks failed."
+        f"Not started: subtasks of workspace {name_of(warehouse, workspace)}, "
+        "because the check row_count_not_dropped of tasks failed."
     )
 
 
@@ -143,18 +155,18 @@ def test_after_a_401_one_error_names_the_request_and_the_rest_was_not_started(
     warehouse = make_warehouse()
     warehouse.settings["ASANA_REQUESTS_PER_SECOND"] = "2"  # the response arrives before the next request slot
     warehouse.asana.add_fault(rejected, 401)
-    workspaces = [str(record["gid"]) for record in warehouse.asana.truth("workspaces")]
+    names = [str(record["name"]) for record in warehouse.asana.truth("workspaces")]
     result = invoke(warehouse, "sync", "--select", "users", "--select", "projects", "--select", "tags")
     assert result.exit_code == 1
     name = rejected.removeprefix("/")
     error, *not_started = result.stderr.splitlines()
     assert error == (
-        f"Error: {name} of workspace {workspaces[0]}: GET /{name} returned 401: Not Authorized. Check the token in "
+        f"Error: {name} of workspace {names[0]}: GET /{name} returned 401: Not Authorized. Check the token in "
         "ASANA_ACCESS_TOKEN, or in the secret that ASANA_TOKEN_SECRET_ID names."
     )
-    assert not_started[-1] == f"Not started: workspaces {', '.join(workspaces[1:])}, because Asana rejected the token."
+    assert not_started[-1] == f"Not started: workspaces {', '.join(names[1:])}, because Asana rejected the token."
     assert len(not_started) == 2
-    assert not_started[0].endswith(f"tags of workspace {workspaces[0]}, because Asana rejected the token.")
+    assert not_started[0].endswith(f"tags of workspace {names[0]}, because Asana rejected the token.")
 
 
 def test_in_a_terminal_messages_are_wrapped_beside_their_level(make_warehouse: MakeWarehouse) -> None:
@@ -167,10 +179,10 @@ def test_in_a_terminal_messages_are_wrapped_beside_their_level(make_warehouse: M
     assert max(map(len, lines)) <= COLUMNS
     block = lines[next(number for number, line in enumerate(lines) if line.startswith("Error ")) :]
     assert block == [
-        f"Error        projects of workspace {gid}: GET /projects returned 403:",
-        "             Not for you. The token's user lacks the permission for it or, if it",
-        "             is an OAuth token, the token lacks the scope projects:read. Ask an",
+        "Error        projects of workspace Catnip & Co.: GET /projects returned 403: Not",
+        "             for you. The token's user lacks the permission for it or, if it is",
+        "             an OAuth token, the token lacks the scope projects:read. Ask an",
         "             admin of the workspace for access, use another token, or do not",
         "             materialize this asset.",
-        f"Not started  sections of workspace {gid}, because projects failed.",
+        "Not started  sections of workspace Catnip & Co., because projects failed.",
     ]

@@ -1,0 +1,183 @@
+"""Runs the Dagster jobs of a sync in this process, one workspace after another."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import click
+import dagster as dg
+
+from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
+from asana_assets.asana.model import Endpoint
+from asana_assets.cli.interrupted_sync import find_interrupted_sync
+from asana_assets.cli.notices import Level, Notice
+from asana_assets.cli.run_events import HOW_TO_RESUME, WAS_INTERRUPTED, RunReport, report_run
+from asana_assets.cli.summary import SummaryLine
+from asana_assets.cli.sync_progress import QuietProgress, SyncProgress
+from asana_assets.defs import automation
+from asana_assets.defs.partitions import registered_workspaces
+from asana_assets.defs.resources import LakeResource
+from asana_assets.defs.workspace_names import (
+    find_workspaces,
+    label_workspace,
+    label_workspaces,
+    load_workspace_names,
+    unknown_workspaces_message,
+)
+from asana_assets.lake.errors import LakeError
+from asana_assets.sync.change_detection import Sync
+from asana_assets.sync.resume import SYNC_TAG
+
+# The command prints its own summary, so Dagster's console log is silenced.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What a sync did, over all of its runs so far.
+
+    Attributes:
+        lines: One line per materialization.
+        notices: Everything that was not clean.
+        names: The names of the workspaces by gid, once they are known.
+    """
+
+    lines: list[SummaryLine] = field(default_factory=list[SummaryLine])
+    notices: list[Notice] = field(default_factory=list[Notice])
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def add(self, run: RunReport) -> None:
+        self.lines.extend(run.lines)
+        self.notices.extend(run.notices)
+
+    def named_notices(self) -> list[Notice]:
+        """Return the notices with workspaces named instead of identified."""
+        return [Notice(notice.level, _name_workspaces(notice.message, self.names)) for notice in self.notices]
+
+
+def _name_workspaces(message: str, names: Mapping[str, str]) -> str:
+    """Replace the gid in each "workspace <gid>" by the workspace's name."""
+    return re.sub(r"(?<=\bworkspace )\d+\b", lambda match: label_workspace(match[0], names), message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncCommand:
+    """One invocation of `sync`.
+
+    Attributes:
+        definitions: The code location.
+        instance: The Dagster instance that records the runs.
+        assets: The assets to materialize in each workspace.
+        config: The run config of each of these assets.
+        report: Receives what was done and what was not.
+        progress: Displays what is being done.
+    """
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    assets: Sequence[str]
+    config: Mapping[str, object]
+    report: SyncReport = field(default_factory=SyncReport)
+    progress: SyncProgress = field(default_factory=QuietProgress)
+
+    def run(self, workspaces: Sequence[str]) -> None:
+        """Sync these workspaces, given by gid or name, or all if none is given.
+
+        Raises:
+            KeyboardInterrupt: The sync was interrupted before the list of workspaces was synced.
+        """
+        if not self._refresh_workspaces():
+            return
+        known = registered_workspaces(self.instance)
+        self.report.names = names = load_workspace_names(self.instance)
+        visible = {gid: names.get(gid, "") for gid in known}
+        gids = find_workspaces(workspaces, visible, "--workspace")
+        unknown = [gid for gid in gids if gid not in known]
+        if unknown:
+            message = unknown_workspaces_message(unknown, visible, "--workspace")
+            self.report.notices.append(Notice(Level.ERROR, message))
+            return
+        remaining = list(dict.fromkeys(gids or known))
+        stop_reason = ""
+        while remaining and not stop_reason:
+            stop_reason = self._sync_workspace(remaining.pop(0))
+        if remaining:
+            labels = label_workspaces(remaining, names)
+            message = f"workspace{'s' * (len(remaining) > 1)} {labels}, because {stop_reason}."
+            self.report.notices.append(Notice(Level.NOT_STARTED, message))
+
+    def _refresh_workspaces(self) -> bool:
+        """Sync the list of workspaces and return whether that succeeded."""
+        job = self.definitions.resolve_job_def(automation.refresh_workspaces.name)
+        result = job.execute_in_process(_QUIET, instance=self.instance, raise_on_error=False)
+        self.report.add(report_run(result, workspace_gid="", assets=[WORKSPACES.name], upstream={}))
+        return result.success
+
+    def _sync_workspace(self, gid: str) -> str:
+        """Sync one workspace and return why no other may be started, "" if one may."""
+        try:
+            synced = self._sync_or_resume(gid)
+        except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+            message = f"The sync of workspace {gid} was stopped. {HOW_TO_RESUME}."
+            synced = RunReport(notices=[Notice(Level.INTERRUPTED, message)], stop_reason=WAS_INTERRUPTED)
+        except LakeError as error:
+            synced = RunReport(notices=[Notice(Level.ERROR, str(error))], stop_reason="the catalog cannot be used")
+        self.report.add(synced)
+        return synced.stop_reason
+
+    def _sync_or_resume(self, gid: str) -> RunReport:
+        """Sync one workspace, without the assets that an interrupted sync completed.
+
+        Raises:
+            LakeError: The catalog cannot be used.
+        """
+        lake = self._lake
+        interrupted = find_interrupted_sync(lake, gid, self.assets)
+        started_at, completed = interrupted or (dt.datetime.now(dt.UTC), ())
+        if interrupted:
+            click.echo(
+                f"Resuming the sync of {self._label(gid)} that started at {started_at:%Y-%m-%d %H:%M} UTC", err=True
+            )
+        lake.set_interrupted_sync(gid, Sync(id=started_at.isoformat(), started_at=started_at))
+        synced = self._materialize(gid, [name for name in self.assets if name not in completed], started_at)
+        if synced.stop_reason != WAS_INTERRUPTED:  # only an interrupted sync is resumed, not one that failed
+            lake.set_interrupted_sync(gid, None)
+        return synced
+
+    def _materialize(self, gid: str, assets: Sequence[str], started_at: dt.datetime) -> RunReport:
+        if not assets:  # Dagster would take an empty selection to mean every asset
+            return RunReport()
+        endpoints = [endpoint for endpoint in ENDPOINTS if endpoint.name in assets]
+        self.progress.start_workspace(self._label(gid), endpoints, self._never_synced(gid, endpoints))
+        result = self.definitions.resolve_job_def(automation.sync_workspace.name).execute_in_process(
+            {**_QUIET, "ops": {name: {"config": dict(self.config)} for name in assets}},
+            instance=self.instance,
+            partition_key=gid,
+            tags={SYNC_TAG: started_at.isoformat()},
+            raise_on_error=False,
+            asset_selection=[dg.AssetKey(name) for name in assets],
+        )
+        self.progress.finish_workspace()
+        return report_run(result, workspace_gid=gid, assets=assets, upstream=self._upstream())
+
+    def _label(self, gid: str) -> str:
+        return label_workspace(gid, self.report.names)
+
+    def _never_synced(self, gid: str, endpoints: Sequence[Endpoint]) -> list[str]:
+        """Return the names of the endpoints whose parents are all fetched, as none was before."""
+        everything = bool(self.config.get("full_refresh"))
+        return [one.name for one in endpoints if everything or not len(self._lake.stored_rows(one, gid))]
+
+    def _upstream(self) -> dict[str, list[str]]:
+        graph = self.definitions.resolve_asset_graph()
+        return {
+            key.path[-1]: sorted(parent.path[-1] for parent in graph.get(key).parent_keys)
+            for key in graph.get_all_asset_keys()
+        }
+
+    @property
+    def _lake(self) -> LakeResource:
+        lake = (self.definitions.resources or {})["lake"]
+        assert isinstance(lake, LakeResource)  # noqa: S101 - `build_definitions` always provides it
+        return lake

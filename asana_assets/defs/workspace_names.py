@@ -1,0 +1,61 @@
+"""The names of workspaces: what users call them, in settings, options and messages. Everything stored uses gids."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import dagster as dg
+
+from asana_assets.asana.endpoints import WORKSPACES
+from asana_assets.asana.errors import ConfigurationError
+
+NAMES_KEY = "workspace_names"
+"""Metadata of the materializations of `workspaces`: the name of each workspace by its gid."""
+
+
+def load_workspace_names(instance: dg.DagsterInstance) -> dict[str, str]:
+    """Return the workspaces' names by gid, as the last sync of `workspaces` in this instance found them."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(WORKSPACES.name))
+    materialization = event and event.asset_materialization
+    value = materialization and materialization.metadata.get(NAMES_KEY)
+    names = value.value if value else None
+    return {str(gid): str(name) for gid, name in names.items()} if isinstance(names, Mapping) else {}
+
+
+def label_workspace(gid: str, names: Mapping[str, str]) -> str:
+    """Return the workspace's name, with the gid if it is not unique; the gid if it is unknown."""
+    name = names.get(gid)
+    if not name:
+        return gid
+    return name if list(names.values()).count(name) == 1 else f"{name} ({gid})"
+
+
+def label_workspaces(gids: Iterable[str], names: Mapping[str, str]) -> str:
+    """Return the labels of several workspaces, separated by commas."""
+    return ", ".join(label_workspace(gid, names) for gid in gids)
+
+
+def find_workspaces(wanted: Sequence[str], names: Mapping[str, str], source: str) -> list[str]:
+    """Return the gids of workspaces that are given by gid or name; what matches none is returned as it is.
+
+    Args:
+        wanted: Gids and names; a name matches in any case.
+        names: The workspaces' names by gid.
+        source: The setting or option that holds `wanted`, for error messages.
+
+    Raises:
+        ConfigurationError: Several workspaces have a name.
+    """
+    found: list[str] = []
+    for text in wanted:
+        named = [gid for gid, name in names.items() if name.casefold() == text.casefold()]
+        if text not in names and len(named) > 1:
+            raise ConfigurationError(
+                f"{source} names {text}, but {len(named)} workspaces have that name: use a gid ({', '.join(named)})"
+            )
+        found.append(text if text in names or not named else named[0])
+    return found
+
+
+def unknown_workspaces_message(unknown: Sequence[str], names: Mapping[str, str], source: str) -> str:
+    """Return what to say about workspaces that match none of the visible ones."""
+    visible = ", ".join(f"{name} ({gid})" if name else gid for gid, name in names.items()) or "none"
+    return f"{source} names {', '.join(unknown)}, which this token cannot see. It can see: {visible}"

@@ -1,9 +1,12 @@
 """Settings of the code location and the command line, parsed and validated in one place.
 
-Only `Settings` reads the environment, and only `load_env_file` reads `.env`. Variables of other libraries are left to
+Only this module reads the environment, and only `load_env_file` reads `.env`. Variables of other libraries are left to
 them: `PYICEBERG_CATALOG__ASANA__*` to PyIceberg, `AWS_*` to boto3.
 """
 
+import difflib
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -38,6 +41,28 @@ _REQUIRED_BY_ROUTE_TABLES = (
     "snowflake_external_volume",
     "snowflake_catalog_integration",
 )
+
+_PREFIXES = ("ASANA_", "ICEBERG_", "SNOWFLAKE_")
+_MIN_SIMILARITY = 0.7  # of the names of variables without their prefix; other programs have ASANA_ variables, too
+_OTHER_SPELLINGS = {"ASANA_TOKEN": "ASANA_ACCESS_TOKEN"}  # not similar enough, but likely
+
+
+def find_misspelled(names: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each name that resembles a known one without being one, and the known one.
+
+    Args:
+        names: Names of variables.
+        known: The names of the variables that have an effect.
+    """
+    known = set(known)
+    for name in sorted(set(names) - known):
+        prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
+        if prefix is None:
+            continue
+        ends = [one.removeprefix(prefix) for one in known if one.startswith(prefix)]
+        similar = difflib.get_close_matches(name.removeprefix(prefix), ends, n=1, cutoff=_MIN_SIMILARITY)
+        if name in _OTHER_SPELLINGS or similar:
+            yield name, _OTHER_SPELLINGS.get(name) or f"{prefix}{similar[0]}"
 
 
 def load_env_file() -> None:
@@ -141,6 +166,21 @@ class Settings(BaseSettings):
                 "which needs SNOWFLAKE_PRIVATE_KEY_PATH or SNOWFLAKE_PASSWORD, not both"
             )
         return self
+
+    def warnings(self) -> list[str]:
+        """Return a sentence for each variable in the environment that has no effect and probably should."""
+        known = [name.upper() for name in type(self).model_fields]
+        found = [
+            f"{name} is set, but there is no such setting: did you mean {meant}?"
+            for name, meant in find_misspelled(os.environ, known)
+            if os.environ[name] and not os.environ.get(meant)
+        ]
+        if self.asana_access_token and self.asana_token_secret_id:
+            found.append(
+                "ASANA_ACCESS_TOKEN and ASANA_TOKEN_SECRET_ID are both set: the token in ASANA_ACCESS_TOKEN is used. "
+                "Unset one of them."
+            )
+        return found
 
     @property
     def pacer_url(self) -> str:

@@ -149,3 +149,33 @@ def test_the_environment_takes_precedence_over_the_env_file(monkeypatch: pytest.
     monkeypatch.delenv("ASANA_DATA_DIR")  # unset, and unset again after the test
     load_env_file()
     assert (Settings().asana_data_dir, Settings().iceberg_namespace) == ("from_file", "from_environment")
+
+
+MISSPELLED = {
+    "ASANA_REQUEST_PER_SECOND": "ASANA_REQUESTS_PER_SECOND",
+    "ASANA_WORKSPACE": "ASANA_WORKSPACES",
+    "ASANA_TOKEN": "ASANA_ACCESS_TOKEN",
+    "ICEBERG_NAME_SPACE": "ICEBERG_NAMESPACE",
+    "SNOWFLAKE_ROUTES": "SNOWFLAKE_ROUTE",
+}
+
+
+def test_a_misspelled_variable_is_named_with_the_one_that_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sorted(settings(monkeypatch, **MISSPELLED).warnings()) == sorted(
+        f"{name} is set, but there is no such setting: did you mean {meant}?" for name, meant in MISSPELLED.items()
+    )
+
+
+def test_variables_of_other_programs_are_not_called_misspelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = dict.fromkeys(("ASANA_PROJECT_ID", "ASANA_CLIENT_SECRET", "SNOWFLAKE_REGION", "ICEBERG_CATALOG"), "x")
+    both = {"ASANA_TOKEN": "x", "ASANA_ACCESS_TOKEN": "x"}
+    assert settings(monkeypatch, **others, **both).warnings() == []
+
+
+def test_a_token_and_a_secret_are_a_warning_that_says_which_one_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = {"ASANA_ACCESS_TOKEN": "1/2:x", "ASANA_TOKEN_SECRET_ID": "asana"}
+    [warning] = settings(monkeypatch, **both).warnings()
+    assert warning == (
+        "ASANA_ACCESS_TOKEN and ASANA_TOKEN_SECRET_ID are both set: the token in ASANA_ACCESS_TOKEN is used. "
+        "Unset one of them."
+    )

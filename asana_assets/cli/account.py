@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import dotenv
@@ -35,11 +35,15 @@ class Workspace:
     refusals: Sequence[Refusal]
 
     @property
+    def is_paid(self) -> bool:
+        """Whether the plan includes search, which only paid ones do."""
+        return not any(refusal.name == SEARCH and refusal.is_plan_limit for refusal in self.refusals)
+
+    @property
     def summary(self) -> str:
         """The type, the name, the plan and the unavailable endpoints, in one line."""
         kind = "organization" if self.is_organization else "workspace"
-        is_free = any(refusal.name == SEARCH and refusal.is_plan_limit for refusal in self.refusals)
-        plan = "free plan" if is_free else "paid plan"
+        plan = "paid plan" if self.is_paid else "free plan"
         endpoints = [f"{refusal.name} {refusal.reason}" for refusal in self.refusals if refusal.endpoint]
         unavailable = f"; unavailable: {', '.join(endpoints)}" if endpoints else ""
         return f"{kind} {self.name} ({self.gid}), {plan}{unavailable}"
@@ -57,6 +61,11 @@ class Account:
     def owner(self) -> str:
         """The owner's name and, if known, email address."""
         return f"{self.name} <{self.email}>" if self.email else self.name
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether a workspace is on a paid plan, so that the token's rate is that of paid plans."""
+        return any(workspace.is_paid for workspace in self.workspaces)
 
 
 class _User(msgspec.Struct):
@@ -78,8 +87,12 @@ class _Page(msgspec.Struct):
     data: list[_WorkspaceRecord]
 
 
-def inspect_account(asana: AsanaResource) -> Account:
+def inspect_account(asana: AsanaResource, on_workspace: Callable[[str], object] = lambda _: None) -> Account:
     """Fetch the token's owner and workspaces, and try each endpoint in each workspace.
+
+    Args:
+        asana: Access with the token.
+        on_workspace: Called with the name of each workspace before its endpoints are tried, which takes seconds.
 
     Raises:
         AsanaError: Asana is unreachable or rejects the token.
@@ -92,17 +105,15 @@ def inspect_account(asana: AsanaResource) -> Account:
             ApiRequest(template=WORKSPACES.listings[0].path), opt_fields="name,is_organization", stats=stats, stop=stop
         )
         records = [record for page in pages for record in msgspec.json.decode(page.body, type=_Page).data]
-        workspaces = [
-            Workspace(
-                gid=record.gid,
-                name=record.name,
-                is_organization=bool(record.is_organization),
-                refusals=EndpointProbe(
-                    client=client, workspace_gid=record.gid, is_organization=bool(record.is_organization)
-                ).find_refusals(),
+        workspaces: list[Workspace] = []
+        for record in records:
+            on_workspace(record.name or record.gid)
+            is_organization = bool(record.is_organization)
+            probe = EndpointProbe(client=client, workspace_gid=record.gid, is_organization=is_organization)
+            refusals = probe.find_refusals()
+            workspaces.append(
+                Workspace(gid=record.gid, name=record.name, is_organization=is_organization, refusals=refusals)
             )
-            for record in records
-        ]
     return Account(name=user.name, email=user.email or "", workspaces=workspaces)
 
 
@@ -115,14 +126,23 @@ def save_token(token: str, *, secret_id: str | None) -> str:
     if secret_id:
         _save_in_secrets_manager(secret_id, token)
         return f"AWS Secrets Manager, in the secret {secret_id} under the key `token`"
+    save_setting("ASANA_ACCESS_TOKEN", token)
+    return f"{ENV_FILE.absolute()}, which only you can read"
+
+
+def save_setting(name: str, value: str) -> None:
+    """Save a setting in `.env`, which only its owner can read.
+
+    Raises:
+        ConfigurationError: The file is not writable.
+    """
     path = ENV_FILE.absolute()
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
-        path.chmod(0o600)  # in case the file existed; before the token is in it
-        dotenv.set_key(path, "ASANA_ACCESS_TOKEN", token)
+        path.chmod(0o600)  # in case the file existed; before a token is in it
+        dotenv.set_key(path, name, value)
     except OSError as error:
-        raise ConfigurationError(f"the token cannot be written to {path}: {error.strerror}") from None
-    return f"{path}, which only you can read"
+        raise ConfigurationError(f"{name} cannot be written to {path}: {error.strerror}") from None
 
 
 def _save_in_secrets_manager(secret_id: str, token: str) -> None:

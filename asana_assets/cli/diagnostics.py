@@ -10,11 +10,14 @@ from asana_assets.asana.errors import AsanaError, ConfigurationError
 from asana_assets.asana.model import GID, SYNCED_AT, WORKSPACE_GID
 from asana_assets.cli.account import inspect_account
 from asana_assets.cli.endpoint_probe import Refusal
+from asana_assets.cli.rates import rate_advice
 from asana_assets.defs.failures import find_remedy
 from asana_assets.defs.resources import AsanaResource, LakeResource
+from asana_assets.defs.workspace_names import find_workspaces, unknown_workspaces_message
 from asana_assets.lake.errors import LakeError
 from asana_assets.snowflake.refresh import SnowflakeError, SnowflakeIcebergTables
 
+_SELECTION = "ASANA_WORKSPACES"
 _PROBE_SCHEMA = pa.schema([column.arrow_field for column in (GID, WORKSPACE_GID, SYNCED_AT)])
 
 
@@ -46,14 +49,14 @@ def diagnose(
     asana: AsanaResource, lake: LakeResource, snowflake: SnowflakeIcebergTables | None = None
 ) -> Iterator[Finding]:
     """Check the token, the shared rate limit, the catalog and, if given, Snowflake."""
-    yield from _check_token(asana)
+    yield from _check_account(asana)
     yield _check_rate_limit(asana)
     yield _check_catalog(lake)
     if snowflake:
         yield _check_snowflake(snowflake)
 
 
-def _check_token(asana: AsanaResource) -> Iterator[Finding]:
+def _check_account(asana: AsanaResource) -> Iterator[Finding]:
     try:
         account = inspect_account(asana)
     except AsanaError as error:
@@ -65,14 +68,21 @@ def _check_token(asana: AsanaResource) -> Iterator[Finding]:
     for workspace in account.workspaces:
         yield Finding(subject="workspace", ok=True, message=workspace.summary)
         for refusal in workspace.refusals:
-            yield _describe_refusal(refusal, workspace.gid)
-    unknown = sorted(set(asana.workspaces).difference(workspace.gid for workspace in account.workspaces))
-    if unknown:
-        message = f"ASANA_WORKSPACES names {', '.join(unknown)}, which this token cannot see"
-        yield Finding(subject="workspaces", ok=False, message=message)
+            yield _describe_refusal(refusal, workspace.name or workspace.gid)
+    names = {workspace.gid: workspace.name for workspace in account.workspaces}
+    try:
+        unknown = [gid for gid in find_workspaces(asana.workspaces, names, _SELECTION) if gid not in names]
+    except ConfigurationError as error:
+        yield Finding(subject="workspaces", ok=False, message=str(error))
+    else:
+        if unknown:
+            message = unknown_workspaces_message(unknown, names, _SELECTION)
+            yield Finding(subject="workspaces", ok=False, message=message)
+    if account.workspaces and (advice := rate_advice(asana.requests_per_second, is_paid=account.is_paid)):
+        yield Finding(subject="request rate", ok=True, message=advice, is_note=True)
 
 
-def _describe_refusal(refusal: Refusal, workspace_gid: str) -> Finding:
+def _describe_refusal(refusal: Refusal, workspace: str) -> Finding:
     remedy = (
         find_remedy(refusal.error, refusal.endpoint)
         if refusal.endpoint
@@ -81,7 +91,7 @@ def _describe_refusal(refusal: Refusal, workspace_gid: str) -> Finding:
     untried = f" Not tried without it: {', '.join(refusal.untried)}." if refusal.untried else ""
     is_note = refusal.is_plan_limit or refusal.endpoint is None
     return Finding(
-        subject=f"{refusal.name} of workspace {workspace_gid}",
+        subject=f"{refusal.name} of workspace {workspace}",
         ok=is_note,
         message=_with_remedy(refusal.error, f"{remedy}{untried}".lstrip()),
         is_note=is_note,

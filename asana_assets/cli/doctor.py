@@ -1,30 +1,42 @@
 """`asana-assets doctor`: check everything that a sync needs."""
 
 import sys
+from itertools import chain
 
 import click
 import dagster as dg
 
-from asana_assets.cli.diagnostics import diagnose
+from asana_assets.cli.diagnostics import Finding, diagnose
 from asana_assets.cli.errors import report_errors
+from asana_assets.cli.options import json_option, print_json
+from asana_assets.settings import Settings
 
 
 @click.command()
-def doctor() -> None:
+@json_option
+def doctor(*, as_json: bool) -> None:
     """Check everything that a sync needs.
 
     Checks the token, the shared rate limit, the catalog and, on route tables, the login to Snowflake. Requests each
     endpoint in each workspace, with at most 20 requests, and says what will be missing from the tables and why. Exits
-    with 1 if a check fails; what a plan does not include is a note.
+    with 1 if a check fails; what a plan does not include, and a rate that the
+    plan does not suit, is a note.
     """
     with report_errors():
         from asana_assets.definitions import build_definitions  # noqa: PLC0415 - raises if a setting is invalid
 
-        resources = build_definitions().resources or {}
-    ok = True
+        settings = Settings()
+        resources = build_definitions(settings).resources or {}
+    findings: list[Finding] = []
     required = {name: resources[name] for name in ("asana", "lake", "snowflake") if name in resources}
     with dg.build_resources(required) as opened:
-        for finding in diagnose(opened.asana, opened.lake, getattr(opened, "snowflake", None)):
-            ok = ok and finding.ok
-            click.echo(f"{finding.status:<4} {finding.subject}: {finding.message}")
+        doubts = [Finding(subject="settings", ok=True, message=one, is_note=True) for one in settings.warnings()]
+        for finding in chain(doubts, diagnose(opened.asana, opened.lake, getattr(opened, "snowflake", None))):
+            findings.append(finding)
+            if not as_json:
+                click.echo(f"{finding.status:<4} {finding.subject}: {finding.message}")
+    ok = all(finding.ok for finding in findings)
+    if as_json:
+        found = [{"status": one.status, "subject": one.subject, "message": one.message} for one in findings]
+        print_json({"ok": ok, "findings": found})
     sys.exit(0 if ok else 1)

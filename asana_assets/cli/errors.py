@@ -8,6 +8,13 @@ import dagster as dg
 
 from asana_assets.asana.errors import AsanaError
 from asana_assets.lake.errors import LakeError
+from asana_assets.settings import Settings
+
+
+def print_warnings(settings: Settings) -> None:
+    """Print what is probably wrong with the settings, one line each, to stderr."""
+    for warning in settings.warnings():
+        click.echo(f"Warning: {warning}", err=True)
 
 
 @contextmanager

@@ -13,17 +13,18 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from asana_assets.asana.client import RequestStats
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.model import GID, Endpoint
-from asana_assets.defs.assets import choose_workspaces
+from asana_assets.cli.rates import PAID_RATE, SETTING, other_rate
+from asana_assets.defs.assets import choose_workspaces, workspace_names
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.resources import AsanaResource, LakeResource
+from asana_assets.defs.workspace_names import find_workspaces, unknown_workspaces_message
 from asana_assets.sync.estimate import SyncEstimate, SyncEstimator
-from asana_assets.sync.gids import to_gid_list
 from asana_assets.sync.parents import listing_request
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 
@@ -33,7 +34,7 @@ InterruptedSync: TypeAlias = tuple[dt.datetime, Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimateReport:
-    """The report of the next sync's cost.
+    """Estimates the next sync's cost.
 
     Attributes:
         asana: The initialized resource.
@@ -51,36 +52,32 @@ class EstimateReport:
     full_refresh: bool = False
     refresh_after_days: float | None = None
 
-    def render(self, workspace_gids: Sequence[str]) -> Iterator[RenderableType]:
-        """Yield a table and a note for each of these workspaces, or for all if none is given; then the total.
+    def estimate(
+        self, workspaces: Sequence[str], on_estimate: Callable[["WorkspaceEstimate"], object] = lambda _: None
+    ) -> "Estimates":
+        """Estimate these workspaces, given by gid or name, or all if none is given.
+
+        Each estimate is passed to `on_estimate` at once, as the next may take a minute.
 
         Raises:
             Failure: The estimate cannot be computed; its description gives the reason.
+            ConfigurationError: Several workspaces have a given name.
         """
         stats = RequestStats()
         with dagster_failures(endpoint=WORKSPACES.name, workspace_gid=""):
-            workspaces = self._fetch_workspaces(stats)
-        available = to_gid_list(workspaces[GID.name])
-        unknown = [gid for gid in workspace_gids if gid not in available]
+            rows = self._fetch_workspaces(stats)
+        names = workspace_names(rows)
+        gids = find_workspaces(workspaces, names, "--workspace")
+        unknown = [gid for gid in gids if gid not in names]
         if unknown:
-            raise dg.Failure(f"--workspace names {', '.join(unknown)}, which this token cannot see")
-        requests = sent = stats.requests
-        for gid in workspace_gids or available:
-            workspace = workspaces.filter(pc.equal(workspaces[GID.name], pa.scalar(gid)))
-            interrupted, estimate = self._estimate(gid, workspace)
-            requests += estimate.requests
-            sent += estimate.request_stats.requests
-            yield self._table(f"\nWorkspace {gid}: {escape(str(workspace['name'][0]))}", estimate)
-            yield accuracy_note(estimate)
-            if interrupted:
-                started_at, completed = interrupted
-                yield (
-                    f"Resumes the sync that was started at {started_at:%Y-%m-%d %H:%M} UTC and completed "
-                    f"{', '.join(completed) or 'no asset'}."
-                )
-        yield (
-            f"\nTotal, including the list of workspaces: {requests:,} requests, {self._duration(requests)} at "
-            f"{self.asana.requests_per_second:g} requests/s. This estimate took {sent:,}."
+            raise dg.Failure(unknown_workspaces_message(unknown, names, "--workspace"))
+        found: list[WorkspaceEstimate] = []
+        for gid in dict.fromkeys(gids or names):
+            interrupted, estimate = self._estimate(gid, rows.filter(pc.equal(rows[GID.name], pa.scalar(gid))))
+            found.append(WorkspaceEstimate(gid=gid, name=names[gid], interrupted_sync=interrupted, estimate=estimate))
+            on_estimate(found[-1])
+        return Estimates(
+            workspaces=found, listing_requests=stats.requests, requests_per_second=self.asana.requests_per_second
         )
 
     def _estimate(self, gid: str, workspace: pa.Table) -> tuple[InterruptedSync | None, SyncEstimate]:
@@ -106,24 +103,126 @@ class EstimateReport:
         rows = RowBuilder(WORKSPACES).build([FetchedPage(page, "") for page in pages], None).batch
         return choose_workspaces(pa.Table.from_batches([rows]), self.asana.workspaces)
 
-    def _table(self, title: str, estimate: SyncEstimate) -> Table:
-        table = Table("asset", title=title, title_justify="left", title_style="bold", header_style="bold")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceEstimate:
+    """The estimate of one workspace.
+
+    Attributes:
+        gid: The workspace's gid.
+        name: Its name.
+        interrupted_sync: The sync that the next one resumes, if any.
+        estimate: The figures.
+    """
+
+    gid: str
+    name: str
+    interrupted_sync: InterruptedSync | None
+    estimate: SyncEstimate
+
+    def render(self, requests_per_second: float) -> Iterator[RenderableType]:
+        """Yield a table, a note on its accuracy and the sync that is resumed."""
+        title = f"\n{self.name} ({self.gid})" if self.name else f"\n{self.gid}"
+        table = Table("asset", title=Text(title, "bold"), title_justify="left", header_style="bold")
         for heading in ("parents", "stale", "requests", "time"):
             table.add_column(heading, justify="right")
-        for cost in estimate.costs:
-            figures = (f"{cost.parents:,}", f"{cost.stale:,}", f"{cost.requests:,}", self._duration(cost.requests))
-            table.add_row(cost.endpoint.name, *figures)
+        for cost in self.estimate.costs:
+            duration = format_duration(cost.requests / requests_per_second)
+            table.add_row(cost.endpoint.name, f"{cost.parents:,}", f"{cost.stale:,}", f"{cost.requests:,}", duration)
         table.add_section()
-        table.add_row("total", "", "", f"{estimate.requests:,}", self._duration(estimate.requests))
-        return table
+        requests = self.estimate.requests
+        table.add_row("total", "", "", f"{requests:,}", format_duration(requests / requests_per_second))
+        yield table
+        yield accuracy_note(self.estimate)
+        if self.interrupted_sync:
+            started_at, completed = self.interrupted_sync
+            yield (
+                f"Resumes the sync that was started at {started_at:%Y-%m-%d %H:%M} UTC and completed "
+                f"{', '.join(completed) or 'no asset'}."
+            )
 
-    def _duration(self, requests: int) -> str:
-        """Format how long requests take at the configured rate."""
-        seconds = requests / self.asana.requests_per_second
-        minutes = round(seconds / 60)
-        if seconds < 60:  # noqa: PLR2004 - a minute
-            return f"{seconds:.0f} s"
-        return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004 - an hour
+    def document(self) -> dict[str, object]:
+        """Return the estimate as a JSON object."""
+        assets = [
+            {
+                "asset": cost.endpoint.name,
+                "parents": cost.parents,
+                "parents_stale": cost.stale,
+                "requests": cost.requests,
+            }
+            for cost in self.estimate.costs
+        ]
+        return {
+            "gid": self.gid,
+            "name": self.name,
+            "assets": assets,
+            "requests": self.estimate.requests,
+            "accuracy": accuracy_note(self.estimate),
+            "resumes": None if self.interrupted_sync is None else self.interrupted_sync[0].isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimates:
+    """The estimates of all workspaces.
+
+    Attributes:
+        workspaces: One per workspace.
+        listing_requests: The requests for the list of workspaces, which the sync sends as well.
+        requests_per_second: The configured rate.
+    """
+
+    workspaces: Sequence[WorkspaceEstimate]
+    listing_requests: int
+    requests_per_second: float
+
+    @property
+    def requests(self) -> int:
+        """The estimated requests of the sync."""
+        return self.listing_requests + sum(one.estimate.requests for one in self.workspaces)
+
+    @property
+    def sent(self) -> int:
+        """The requests that the estimate took."""
+        return self.listing_requests + sum(one.estimate.request_stats.requests for one in self.workspaces)
+
+    @property
+    def allowed_rate(self) -> float | None:
+        """The rate that the plan allows, if it is well above the configured one and as far as it is known."""
+        free = all(one.estimate.accuracy.search_unavailable for one in self.workspaces)
+        return other_rate(self.requests_per_second, may_be_paid=not free)
+
+    def describe_total(self) -> str:
+        """Return the total, and how long it takes at the configured rate and at the one that the plan allows."""
+        duration = format_duration(self.requests / self.requests_per_second)
+        faster = ""
+        if self.allowed_rate:
+            plan = "paid" if self.allowed_rate == PAID_RATE else "free"
+            fast = format_duration(self.requests / self.allowed_rate)
+            faster = f"; at {self.allowed_rate:g}/s, which {plan} plans allow: {fast} (set {SETTING})"
+        return (
+            f"\nTotal, including the list of workspaces: {self.requests:,} requests, {duration} at "
+            f"{self.requests_per_second:g} requests/s{faster}. This estimate took {self.sent:,}."
+        )
+
+    def document(self) -> dict[str, object]:
+        """Return the estimates as a JSON object."""
+        return {
+            "workspaces": [one.document() for one in self.workspaces],
+            "requests": self.requests,
+            "requests_per_second": self.requests_per_second,
+            "seconds": round(self.requests / self.requests_per_second),
+            "allowed_requests_per_second": self.allowed_rate,
+            "requests_sent": self.sent,
+        }
+
+
+def format_duration(seconds: float) -> str:
+    """Format an estimated duration: seconds below a minute, then minutes, then hours."""
+    minutes = round(seconds / 60)
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004 - an hour
 
 
 def accuracy_note(estimate: SyncEstimate) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import click
+import msgspec
 
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import Endpoint
@@ -21,7 +22,8 @@ def selection_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--refresh-after-days",
-            type=float,
+            type=click.FloatRange(min=0),
+            metavar="DAYS",
             help="Re-fetch children after this many days, even if their parent is unchanged; 0 means never.  "
             "[default: per endpoint]",
         ),
@@ -40,6 +42,11 @@ def selection_options(command: Callable[..., None]) -> Callable[..., None]:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout, and no table.")
 """Option of every command with a result that programs read."""
+
+
+def print_json(document: object) -> None:
+    """Print a JSON document to stdout."""
+    click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
 
 
 def selected_endpoints(names: Sequence[str]) -> list[Endpoint]:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
-import msgspec
 from rich.console import Console
 from rich.logging import RichHandler
 
@@ -14,6 +13,7 @@ from asana_assets.cli.line_log import LineHandler, LineLog, LogFormat
 from asana_assets.cli.line_progress import LineProgress
 from asana_assets.cli.live_progress import LiveProgress
 from asana_assets.cli.notices import Level, Notice, print_notices
+from asana_assets.cli.options import print_json
 from asana_assets.cli.summary import render_location, render_summary, summary_document
 from asana_assets.cli.sync_command import SyncReport
 from asana_assets.cli.sync_progress import QuietProgress, SyncProgress
@@ -74,7 +74,7 @@ class SyncOutput:
         if self.as_json:
             document = {"exit_code": exit_code, **summary_document(report.lines, report.names)}
             document["notices"] = [{"level": one.level.value, "message": one.message} for one in notices]
-            click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+            print_json(document)
         if self.log_format is LogFormat.JSON:
             self._log_report(report, notices, exit_code)
             return

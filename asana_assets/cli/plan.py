@@ -5,34 +5,41 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from asana_assets.cli.errors import report_errors
-from asana_assets.cli.estimate_report import EstimateReport
+from asana_assets.cli.errors import print_warnings, report_errors
+from asana_assets.cli.estimate_report import EstimateReport, WorkspaceEstimate
+from asana_assets.cli.help_texts import asset_names
 from asana_assets.cli.interrupted_sync import find_interrupted_sync
-from asana_assets.cli.options import selected_endpoints, selection_options
+from asana_assets.cli.options import json_option, print_json, selected_endpoints, selection_options
 from asana_assets.defs.resources import LakeResource
+from asana_assets.settings import Settings
 
 
-@click.command()
+@click.command(epilog=asset_names())
 @selection_options
+@json_option
 def plan(
+    *,
     workspaces: Sequence[str],
     selected: Sequence[str],
-    full_refresh: bool,  # noqa: FBT001 - click passes it by name
+    full_refresh: bool,
     refresh_after_days: float | None,
+    as_json: bool,
 ) -> None:
     """Estimate the cost of the next sync without running it.
 
-    Prints the requests of each asset in each workspace, and how long they take at the configured rate. Sends at most 30
+    Prints the requests of each asset in each workspace, and how long they take at the configured rate and at the one
+    that Asana's plan allows. Sends at most 30
     requests for each workspace, and stores nothing.
     """
     with report_errors():
         from asana_assets.definitions import build_definitions  # noqa: PLC0415 - raises if a setting is invalid
 
-        resources = build_definitions().resources or {}
+        settings = Settings()
+        print_warnings(settings)
+        resources = build_definitions(settings).resources or {}
         lake: LakeResource = resources["lake"]
         endpoints = selected_endpoints(selected)
         names = [endpoint.name for endpoint in endpoints]
-        out = Console()
         with resources["asana"].process_config_and_initialize_cm() as asana:
             report = EstimateReport(
                 asana=asana,
@@ -42,5 +49,12 @@ def plan(
                 full_refresh=full_refresh,
                 refresh_after_days=refresh_after_days,
             )
-            for renderable in report.render(workspaces):
-                out.print(renderable)
+
+            def show(workspace: WorkspaceEstimate) -> None:
+                for renderable in workspace.render(asana.requests_per_second):
+                    Console().print(renderable)
+
+            if as_json:
+                print_json(report.estimate(workspaces).document())
+            else:
+                Console().print(report.estimate(workspaces, show).describe_total())

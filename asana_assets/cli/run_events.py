@@ -15,7 +15,9 @@ from asana_assets.cli.summary import SummaryLine, read_changes
 from asana_assets.defs.failures import NOT_STARTED_KEY, TOKEN_REJECTED
 from asana_assets.sync.resume import RESUME_WINDOW
 
-_PLAN_CHECK = "available_on_plan"
+PLAN_CHECK = "available_on_plan"
+"""The check that fails where the plan does not include an endpoint, which is nothing to fix."""
+
 _INTERRUPTIONS = {dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
 _BLOCKING_CHECK_ERROR = "DagsterAssetCheckFailedError"  # its checks are reported themselves
 
@@ -149,7 +151,7 @@ class _Run:
             if check.passed and not check.description:
                 continue
             level = Level.ERROR if check.severity == dg.AssetCheckSeverity.ERROR else Level.WARNING
-            if check.passed or (check.check_name == _PLAN_CHECK and asset in plan_limited):
+            if check.passed or (check.check_name == PLAN_CHECK and asset in plan_limited):
                 level = Level.NOTE
             description = check.description or "The check failed."
             yield Notice(level, f"{asset}{self.scope} ({check.check_name}): {description}")

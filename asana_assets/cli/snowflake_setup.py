@@ -4,7 +4,7 @@ import click
 
 from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.cli.errors import report_errors
-from asana_assets.snowflake.setup import SetupOptions, create_tables_sql, setup_sql
+from asana_assets.snowflake.setup import SetupOptions, create_tables_sql, following_settings, setup_sql
 from asana_assets.snowflake.sql import Route
 
 
@@ -50,9 +50,15 @@ from asana_assets.snowflake.sql import Route
 def snowflake_setup(route: str, tables_only: bool, **options: str) -> None:  # noqa: FBT001 - click passes it by name
     """Print the SQL that sets up Snowflake.
 
-    Nothing is executed. Running the statements a second time changes nothing.
+    Nothing is executed. Running the statements a second time changes nothing. Prints to stderr the settings that must
+    follow.
     """
     with report_errors():
-        setup = SetupOptions(**options)
-        tables = [endpoint.name for endpoint in ENDPOINTS]
-        click.echo(create_tables_sql(setup, tables) if tables_only else setup_sql(Route(route), setup), nl=False)
+        setup, chosen = SetupOptions(**options), Route(route)
+        if tables_only:
+            click.echo(create_tables_sql(setup, [endpoint.name for endpoint in ENDPOINTS]), nl=False)
+            return
+        click.echo(setup_sql(chosen, setup), nl=False)
+    click.echo("Once these statements have run, set:", err=True)
+    for name, value in following_settings(chosen, setup).items():
+        click.echo(f"  export {name}={value}", err=True)

@@ -3,13 +3,13 @@
 import logging
 import signal
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import click
-import dagster as dg
 
+from asana_assets.cli.dagster_instance import open_instance
 from asana_assets.cli.errors import report_errors
+from asana_assets.cli.help_texts import asset_names
 from asana_assets.cli.line_log import LogFormat
 from asana_assets.cli.notices import Level, Notice, decide_exit_code
 from asana_assets.cli.options import json_option, selected_endpoints, selection_options
@@ -20,7 +20,8 @@ from asana_assets.settings import Settings
 
 
 @click.command(
-    epilog="Exit codes: 0 if everything was synced, even with warnings; 1 if something was not synced or, with "
+    epilog=f"{asset_names()}\n"
+    "Exit codes: 0 if everything was synced, even with warnings; 1 if something was not synced or, with "
     "--strict, if there are warnings; 2 for wrong usage; 130 if the sync was interrupted."
 )
 @selection_options
@@ -64,7 +65,8 @@ def sync(
             from asana_assets.definitions import build_definitions  # noqa: PLC0415 - raises if a setting is invalid
 
             settings = Settings()
-            with _open_instance(settings) as instance, output.progress() as progress:
+            report.notices += [Notice(Level.WARNING, warning) for warning in settings.warnings()]
+            with open_instance(settings) as instance, output.progress() as progress:
                 command = SyncCommand(
                     definitions=build_definitions(settings, progress=progress),
                     instance=instance,
@@ -79,19 +81,3 @@ def sync(
     exit_code = decide_exit_code(report.notices, strict=strict)
     output.write_report(report, exit_code)
     sys.exit(exit_code)
-
-
-@contextmanager
-def _open_instance(settings: Settings) -> Generator[dg.DagsterInstance]:
-    """Yield the Dagster instance in DAGSTER_HOME, or an ephemeral one if it is unset."""
-    if settings.dagster_home is None:
-        with dg.DagsterInstance.ephemeral() as instance:
-            yield instance
-        return
-    try:
-        instance = dg.DagsterInstance.get()
-    except dg.DagsterError as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise click.ClickException(f"DAGSTER_HOME is {settings.dagster_home!r}: {first_line}") from None
-    with instance:
-        yield instance

@@ -64,6 +64,7 @@ class SyncConfig(dg.Config):
     )
     refresh_after_days: float | None = Field(
         default=None,
+        ge=0,
         description="Fetch the children of an unchanged parent again after this many days; 0 means never. "
         "By default each endpoint has its own limit.",
     )
@@ -74,11 +75,13 @@ class SyncConfig(dg.Config):
     )
     checkpoint_rows: int = Field(
         default=50_000,
+        gt=0,
         description="For assets fetched parent by parent: commit a checkpoint whenever this many rows and parents "
         "have been fetched.",
     )
     checkpoint_seconds: float = Field(
         default=300.0,
+        gt=0,
         description="For assets fetched parent by parent: commit a checkpoint whenever this many seconds have passed.",
     )
 

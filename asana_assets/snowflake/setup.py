@@ -191,6 +191,43 @@ def setup_sql(route: Route, options: SetupOptions) -> str:
     return sql.format_map(values)
 
 
+def following_settings(route: Route, options: SetupOptions) -> dict[str, str]:
+    """Return the environment variables to set after the statements have run, with values or placeholders."""
+    if route is Route.HORIZON:
+        host = "https://ORGANIZATION-ACCOUNT.snowflakecomputing.com/polaris/api/catalog"
+        return {
+            "PYICEBERG_CATALOG__ASANA__TYPE": "rest",
+            "PYICEBERG_CATALOG__ASANA__URI": host,
+            "PYICEBERG_CATALOG__ASANA__OAUTH2_SERVER_URI": f"{host}/v1/oauth/tokens",
+            "PYICEBERG_CATALOG__ASANA__WAREHOUSE": options.database,
+            "PYICEBERG_CATALOG__ASANA__CREDENTIAL": "TOKEN",
+            "PYICEBERG_CATALOG__ASANA__SCOPE": f"session:role:{options.role}",
+            "ICEBERG_NAMESPACE": options.schema.lower(),
+            "ICEBERG_NAME_CASE": "upper",
+            "ICEBERG_EXPIRE_SNAPSHOTS": "false",
+        }
+    glue = {
+        "PYICEBERG_CATALOG__ASANA__TYPE": "glue",
+        "PYICEBERG_CATALOG__ASANA__WAREHOUSE": options.bucket or "",
+        "PYICEBERG_CATALOG__ASANA__CLIENT__REGION": options.region or "",
+        "ICEBERG_NAMESPACE": options.namespace,
+        "SNOWFLAKE_ROUTE": route.value,
+    }
+    if route is Route.LINKED_DATABASE:
+        return glue
+    return glue | {
+        "SNOWFLAKE_ACCOUNT": "ORGANIZATION-ACCOUNT",
+        "SNOWFLAKE_USER": options.user,
+        "SNOWFLAKE_PRIVATE_KEY_PATH": "PATH",
+        "SNOWFLAKE_ROLE": options.role,
+        "SNOWFLAKE_WAREHOUSE": options.warehouse,
+        "SNOWFLAKE_DATABASE": options.database,
+        "SNOWFLAKE_SCHEMA": options.schema,
+        "SNOWFLAKE_EXTERNAL_VOLUME": _volume(options),
+        "SNOWFLAKE_CATALOG_INTEGRATION": options.integration,
+    }
+
+
 def create_tables_sql(options: SetupOptions, tables: Iterable[str]) -> str:
     """Return the statements with which the materializations of route `tables` create missing tables.
 
@@ -225,6 +262,15 @@ def _identifiers(options: SetupOptions, volume: str) -> dict[str, str]:
 
 
 def _aws_values(options: SetupOptions) -> dict[str, str]:
+    required = {
+        "--bucket": (options.bucket, "s3://bucket/folder/"),
+        "--storage-role-arn": (options.storage_role_arn, _EXAMPLE_ARN),
+        "--glue-role-arn": (options.glue_role_arn, _EXAMPLE_ARN),
+        "--region": (options.region, "eu-central-1"),
+    }
+    missing = [f"{option} {example}" for option, (value, example) in required.items() if not value]
+    if len(missing) > 1:
+        raise ConfigurationError(f"these options are missing, with examples of values: {', '.join(missing)}")
     bucket = f"{options.bucket.rstrip('/')}/" if options.bucket else None
     bucket = _validated(_BUCKET, bucket, "--bucket", "s3://bucket/folder/, without a dot in the bucket name")
     glue_role = _validated(_ARN, options.glue_role_arn, "--glue-role-arn", _EXAMPLE_ARN)

@@ -94,6 +94,16 @@ class SyncStateStore(Generic[TableT]):
         """Load the sync state of an endpoint in one workspace."""
         return decode_state(self._scan(workspace_gid, f"{endpoint_name}/"))
 
+    def completed_syncs(self, workspace_gid: str, endpoint_names: Sequence[str]) -> dict[str, Sync]:
+        """Load the last completed sync of each endpoint that has one, without the state of its parents."""
+        keys = [f"{name}/{end}" for name in endpoint_names for end in (RowKind.COMPLETED_SYNC, workspace_gid)]
+        rows = self._scan(workspace_gid, *keys)  # the workspace's gid ends the key in the table's first layout
+        syncs = {
+            name: decode_sync(rows.filter(pc.equal(rows["endpoint"], pa.scalar(name))), RowKind.COMPLETED_SYNC)
+            for name in endpoint_names
+        }
+        return {name: sync for name, sync in syncs.items() if sync}
+
     def save(self, endpoint_name: str, workspace_gid: str, rows: pa.Table, deleted_parents: Array) -> None:
         """Upsert `rows` (from `SyncState.rows`, `SyncState.completed_marker`); delete those of `deleted_parents`."""
         self._replace(workspace_gid, encode(rows, endpoint_name), delete=parent_keys(endpoint_name, deleted_parents))

@@ -37,19 +37,40 @@ def test_connect_prints_what_the_token_can_access_and_saves_it_readable_by_its_o
         assert synced.returncode == 0, synced.stderr
         diagnosed = run(tmp_path, asana, "doctor")
         assert diagnosed.returncode == 0, diagnosed.stdout
-        gids = [traps[name] for name in ("paid_organization", "free_organization", "personal_workspace")]
         assert [line.split(":")[0] for line in diagnosed.stdout.splitlines()] == [
             "ok   token",
             "ok   workspace",
             "ok   workspace",
-            f"note search of workspace {gids[1]}",
-            f"note project_templates of workspace {gids[1]}",
+            "note search of workspace Cat lovers",
+            "note project_templates of workspace Cat lovers",
             "ok   workspace",
-            f"note search of workspace {gids[2]}",
-            f"note project_templates of workspace {gids[2]}",
+            "note search of workspace Personal projects",
+            "note project_templates of workspace Personal projects",
+            "note request rate",
             "ok   rate limit",
             "ok   catalog",
         ]
+
+
+def test_a_script_passes_the_token_on_standard_input_and_sees_the_right_rate_and_the_next_steps(tmp_path: Path) -> None:
+    with Sandbox() as asana:
+        options = {"ASANA_REQUESTS_PER_SECOND": "5"}
+        connected = run(tmp_path, asana, "connect", "--token-stdin", typed=f"{asana.token}\n", **options)
+        empty = run(tmp_path, asana, "connect", "--token-stdin")
+    assert connected.returncode == 0, connected.stderr
+    assert connected.stderr.splitlines() == [
+        f"Trying each endpoint in {name} …" for name in ("Catnip & Co.", "Cat lovers", "Personal projects")
+    ]
+    lines = connected.stdout.splitlines()
+    assert "Paid plan: set ASANA_REQUESTS_PER_SECOND=24, you run at 5 requests/s." in lines
+    assert [line.split("  ")[1] for line in lines[lines.index("Next:") + 1 :]] == [
+        "asana-assets plan",
+        "asana-assets sync",
+        "asana-assets status",
+    ]
+    assert (tmp_path / ".env").read_text().startswith("ASANA_ACCESS_TOKEN=")
+    assert empty.returncode == 2
+    assert "standard input is empty" in empty.stderr
 
 
 def test_a_token_that_asana_rejects_is_not_saved(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`asana-assets doctor`, against the sandbox: what it finds before a sync does."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from asana_assets_tests.support.command import run
 
 pytestmark = pytest.mark.slow
 
+PAID = "Catnip & Co."
 NO_PERMISSION = (
     "The token's user lacks the permission for it or, if it is an OAuth token, the token lacks {scope}. Ask an admin "
     "of the workspace for access, use another token, or do not materialize this asset."
@@ -19,23 +21,24 @@ NO_PERMISSION = (
 def diagnose(directory: Path, asana: Sandbox) -> tuple[int, list[str]]:
     """Return the exit code and what was found besides the successes."""
     result = run(directory, asana, "doctor", ASANA_ACCESS_TOKEN=asana.token)
-    return result.returncode, [line for line in result.stdout.splitlines() if not line.startswith("ok ")]
+    ignored = ("ok ", "note request rate: ")
+    return result.returncode, [line for line in result.stdout.splitlines() if not line.startswith(ignored)]
 
 
 def paid(asana: Sandbox) -> str:
     return asana.organization.edge_cases["paid_organization"]
 
 
-def in_paid(asana: Sandbox, lines: list[str]) -> list[str]:
+def in_paid(lines: list[str]) -> list[str]:
     """Return the findings in the paid organization."""
-    return [line for line in lines if f" of workspace {paid(asana)}: " in line]
+    return [line for line in lines if f" of workspace {PAID}: " in line]
 
 
 def test_each_endpoint_is_requested_with_a_bounded_number_of_requests(tmp_path: Path) -> None:
     with Sandbox() as asana:
         status, found = diagnose(tmp_path, asana)
         paths = [entry.path for entry in asana.log]
-    assert (status, in_paid(asana, found)) == (0, [])
+    assert (status, in_paid(found)) == (0, [])
     assert len(paths) <= 2 + 3 * MAX_REQUESTS
     for name in ("sections", "subtasks", "stories", "team_memberships", "attachments", "status_updates", "search"):
         assert any(path.endswith(f"/{name}") for path in paths), name
@@ -43,18 +46,17 @@ def test_each_endpoint_is_requested_with_a_bounded_number_of_requests(tmp_path: 
 
 def test_a_plan_limit_is_a_note(tmp_path: Path) -> None:
     with Sandbox() as asana:
-        free = asana.organization.edge_cases["free_organization"]
         status, found = diagnose(tmp_path, asana)
     assert status == 0
-    search, templates = (line for line in found if free in line)
+    search, templates = (line for line in found if "of workspace Cat lovers: " in line)
     assert search == (
-        f"note search of workspace {free}: GET /workspaces/{{workspace}}/tasks/search returned 402: Search is only "
+        "note search of workspace Cat lovers: GET /workspaces/{workspace}/tasks/search returned 402: Search is only "
         "available to premium users. Without it, changes of subtasks and tasks without a project are found within a "
         "day."
     )
     assert templates == (
-        f"note project_templates of workspace {free}: GET /project_templates returned 402: Project Templates are not "
-        "available for free users. The workspace's plan does not include it."
+        "note project_templates of workspace Cat lovers: GET /project_templates returned 402: Project Templates are "
+        "not available for free users. The workspace's plan does not include it."
     )
 
 
@@ -72,9 +74,9 @@ def test_a_missing_scope_of_a_child_endpoint_is_named(tmp_path: Path, path: str,
     with Sandbox() as asana:
         asana.add_fault(path, 403, message="Insufficient scope.")
         status, found = diagnose(tmp_path, asana)
-    [line] = in_paid(asana, found)
+    [line] = in_paid(found)
     assert status == 1
-    assert line.startswith(f"FAIL {name} of workspace {paid(asana)}: GET /")
+    assert line.startswith(f"FAIL {name} of workspace {PAID}: GET /")
     assert line.endswith(f" returned 403: Insufficient scope. {NO_PERMISSION.format(scope=scope)}")
 
 
@@ -83,7 +85,7 @@ def test_a_refused_endpoint_names_what_could_not_be_tried_without_it(tmp_path: P
     with Sandbox() as asana:
         asana.add_fault(f"/projects?workspace={paid(asana)}", status)
         exit_code, found = diagnose(tmp_path, asana)
-    [line] = in_paid(asana, found)
+    [line] = in_paid(found)
     assert exit_code == 1
     assert f"GET /projects returned {status}: " in line
     assert line.endswith(" Not tried without it: sections, status_updates.")
@@ -95,7 +97,7 @@ def test_one_private_parent_is_not_a_missing_scope(tmp_path: Path) -> None:
         asana.add_fault(f"/projects/{first}/sections", 403)
         asana.add_fault(f"/tasks?project={first}", 404)
         status, found = diagnose(tmp_path, asana)
-    assert (status, in_paid(asana, found)) == (0, [])
+    assert (status, in_paid(found)) == (0, [])
 
 
 def test_an_endpoint_that_times_out_does_not_hide_the_others(tmp_path: Path) -> None:
@@ -103,9 +105,9 @@ def test_an_endpoint_that_times_out_does_not_hide_the_others(tmp_path: Path) -> 
         asana.add_fault(f"/projects?workspace={paid(asana)}", 504)
         asana.add_fault("/webhooks", 302)
         status, found = diagnose(tmp_path, asana)
-    projects, webhooks = in_paid(asana, found)
+    projects, webhooks = in_paid(found)
     assert status == 1
-    assert projects.startswith(f"FAIL projects of workspace {paid(asana)}: GET /projects failed 2 times: ")
+    assert projects.startswith(f"FAIL projects of workspace {PAID}: GET /projects failed 2 times: ")
     assert "smaller pages were tried" in projects
     assert "a proxy or a sign-in page responded" in webhooks
 
@@ -115,13 +117,13 @@ def test_search_that_is_refused_is_a_note(tmp_path: Path) -> None:
         asana.add_fault("/workspaces/{gid}/tasks/search", 403)
         status, found = diagnose(tmp_path, asana)
     assert status == 0
-    assert [line[:11] for line in in_paid(asana, found)] == ["note search"]
+    assert [line[:11] for line in in_paid(found)] == ["note search"]
 
 
 def test_doctor_reports_each_problem_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "not_a_directory").write_text("")
     with Sandbox() as asana:
-        gids = [str(record["gid"]) for record in asana.truth("workspaces")]
+        names = [str(record["name"]) for record in asana.truth("workspaces")]
         asana.add_fault("/tags", 403)
         diagnosed = run(
             tmp_path,
@@ -135,13 +137,13 @@ def test_doctor_reports_each_problem_and_what_to_do(tmp_path: Path) -> None:
     assert diagnosed.returncode == 1
     failed = [line for line in diagnosed.stdout.splitlines() if line.startswith("FAIL")]
     assert [line.split(":")[0] for line in failed] == [
-        *(f"FAIL tags of workspace {gid}" for gid in gids),
+        *(f"FAIL tags of workspace {name}" for name in names),
         "FAIL workspaces",
         "FAIL rate limit",
         "FAIL catalog",
     ]
     assert failed[0] == (
-        f"FAIL tags of workspace {gids[0]}: GET /tags returned 403: Forbidden. "
+        f"FAIL tags of workspace {names[0]}: GET /tags returned 403: Forbidden. "
         f"{NO_PERMISSION.format(scope='the scope tags:read')}"
     )
     assert "ASANA_WORKSPACES names 5" in failed[3]
@@ -167,3 +169,14 @@ def test_a_token_that_asana_rejects_names_the_setting(tmp_path: Path) -> None:
         "FAIL token: GET /users/me returned 401: Not Authorized. Check the token in ASANA_ACCESS_TOKEN, or in the "
         "secret that ASANA_TOKEN_SECRET_ID names."
     )
+
+
+def test_as_json_the_findings_are_one_document_and_name_the_right_rate(tmp_path: Path) -> None:
+    with Sandbox() as asana:
+        options = {"ASANA_ACCESS_TOKEN": asana.token, "ASANA_REQUESTS_PER_SECOND": "5", "ASANA_DATADIR": "x"}
+        diagnosed = run(tmp_path, asana, "doctor", "--json", **options)
+    document = json.loads(diagnosed.stdout)
+    assert document["ok"]
+    notes = {one["subject"]: one["message"] for one in document["findings"] if one["status"] == "note"}
+    assert notes["request rate"] == "paid plan: set ASANA_REQUESTS_PER_SECOND=24, you run at 5"
+    assert notes["settings"] == "ASANA_DATADIR is set, but there is no such setting: did you mean ASANA_DATA_DIR?"

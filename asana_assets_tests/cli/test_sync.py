@@ -1,10 +1,12 @@
 """`asana-assets sync`, as a process of its own and, where only its output matters, in this process."""
 
+import json
 import os
 import re
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -13,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from asana_assets.cli.main import main
 from asana_assets.sandbox import ENDPOINTS, Sandbox
+from asana_assets.settings import Settings
 
 COMMAND = [str(Path(sys.executable).with_name("asana-assets"))]
 
@@ -169,6 +172,42 @@ def test_every_command_and_option_has_a_help_text_that_is_a_full_sentence() -> N
         for option in command.params
         if isinstance(option, click.Option)
     }
-    assert sorted(main.commands) == ["connect", "doctor", "plan", "snowflake-setup", "sync"]
+    assert sorted(main.commands) == ["connect", "doctor", "plan", "snowflake-setup", "status", "sync"]
     for name, text in help_texts.items():
         assert re.match(r"[A-Z].+?\.(\s|$)", text, flags=re.DOTALL), name
+
+
+def test_help_has_examples_every_setting_and_every_asset() -> None:
+    shown = CliRunner().invoke(main, ["--help"]).stdout
+    settings_without_snowflake = {name.upper() for name in Settings.model_fields if not name.startswith("snowflake")}
+    for word in (*settings_without_snowflake - {"XDG_STATE_HOME"}, *ENDPOINTS, "PYICEBERG_CATALOG__ASANA__"):
+        assert re.search(rf"\b{word}", shown), word
+    assert "  0 3 * * * cd" in shown
+    assert "workspace_memberships" in CliRunner().invoke(main, ["sync", "--help"]).stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert CliRunner().invoke(main, ["--version"]).stdout == f"asana-assets {version('asana-assets')}\n"
+
+
+def test_a_negative_age_is_wrong_usage_and_a_misspelled_setting_a_warning(tmp_path: Path) -> None:
+    with Sandbox() as asana:
+        result = invoke(tmp_path, "sync", "--refresh-after-days", "-1", **settings(asana))
+        assert (result.exit_code, len(asana.log)) == (2, 0)
+        assert "-1.0 is not in the range x>=0" in result.stderr
+        selection = ["--select", "tags", "--workspace", "cat lovers", "--quiet"]
+        result = invoke(tmp_path, "sync", *selection, **settings(asana), ASANA_WORKSPACE="x")
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "Warning: ASANA_WORKSPACE is set, but there is no such setting: did you mean ASANA_WORKSPACES?\n",
+    )
+
+
+def test_asana_workspaces_accepts_names_and_gids(tmp_path: Path) -> None:
+    with Sandbox() as asana:
+        gid = asana.organization.edge_cases["personal_workspace"]
+        environment = settings(asana) | {"ASANA_WORKSPACES": f"cat lovers, {gid}"}
+        result = invoke(tmp_path, "sync", "--select", "tags", "--json", **environment)
+    assert result.exit_code == 0, result.stderr
+    found = [workspace["name"] for workspace in json.loads(result.stdout)["workspaces"][1:]]
+    assert sorted(found) == ["Cat lovers", "Personal projects"]

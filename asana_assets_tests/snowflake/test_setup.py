@@ -15,6 +15,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from asana_assets.asana.errors import ConfigurationError
 from asana_assets.cli.main import main
+from asana_assets.settings import Settings
 from asana_assets.snowflake.sql import Route, quoted_identifier, string_literal
 from asana_assets_tests.support.snowflake_emulator import SnowflakeEmulator, ignore_fakesnow_warning
 
@@ -195,3 +196,24 @@ def test_any_name_is_rejected_or_becomes_one_identifier(name: str) -> None:
 def test_any_text_becomes_one_string_literal(text: str) -> None:
     [token] = sqlglot.tokenize(string_literal(text), read="snowflake")
     assert token.token_type == TokenType.STRING
+
+
+def test_all_missing_options_are_named_at_once() -> None:
+    result = CliRunner().invoke(main, ["snowflake-setup", "--route", "tables", "--region", "eu-central-1"])
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: these options are missing, with examples of values: --bucket s3://bucket/folder/, "
+        "--storage-role-arn arn:aws:iam::123456789012:role/name, --glue-role-arn arn:aws:iam::123456789012:role/name\n"
+    )
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_settings_that_must_follow_are_printed_and_are_valid(route: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = run_setup(route, database="cats").stderr.splitlines()
+    assert lines[0] == "Once these statements have run, set:"
+    exported = dict(line.removeprefix("  export ").split("=", 1) for line in lines[1:])
+    for name, value in exported.items():
+        monkeypatch.setenv(name, value)
+    assert Settings().snowflake_route == route
+    assert Settings().warnings() == []
+    assert "cats" in exported.values() or route == "linked-database"

@@ -1,0 +1,50 @@
+"""Texts of `--help`: examples, settings and the names of assets."""
+
+import textwrap
+from typing import Final
+
+from asana_assets.asana.endpoints import ENDPOINTS
+
+EXAMPLES: Final = """
+asana-assets connect                          verify a token and save it
+asana-assets plan                             estimate the first sync
+asana-assets sync                             sync everything
+asana-assets sync --workspace "My company" --select tasks --select stories
+asana-assets status                           show how old the tables are
+0 3 * * * cd /srv/asana && asana-assets sync --quiet   (cron: mail only if something is wrong)
+"""
+
+SETTINGS: Final = """
+ASANA_ACCESS_TOKEN           the personal access token
+ASANA_TOKEN_SECRET_ID        instead: a secret in AWS Secrets Manager
+ASANA_BASE_URL               the URL of the API
+ASANA_REQUESTS_PER_SECOND    the maximum rate: 2.4 on free plans, 24 on paid
+                             ones; the default is 1.25
+ASANA_MAX_IN_FLIGHT          the maximum number of concurrent requests: 40
+ASANA_PACER_URL              the database by which processes share the rate
+ASANA_WORKSPACES             names or gids, separated by commas; default: all
+ASANA_DATA_DIR               the directory of the tables: ./asana_data
+ICEBERG_NAMESPACE            the namespace of the tables: asana
+ICEBERG_NAME_CASE            lower or upper
+ICEBERG_EXPIRE_SNAPSHOTS     true or false
+PYICEBERG_CATALOG__ASANA__*  another catalog than the embedded one
+SNOWFLAKE_*                  see asana-assets snowflake-setup --help
+DAGSTER_HOME                 the Dagster instance that records the runs
+"""
+
+
+def paragraph(title: str, text: str) -> str:
+    """Return a titled paragraph whose lines click does not wrap."""
+    return f"\b\n{title}:\n{textwrap.indent(text.strip(), '  ')}\n"
+
+
+def asset_names() -> str:
+    """Return the names of all assets as a paragraph."""
+    names = ", ".join(endpoint.name for endpoint in ENDPOINTS)
+    return paragraph("Assets", textwrap.fill(names, 76))
+
+
+MAIN_EPILOG: Final = (
+    f"{paragraph('Examples', EXAMPLES)}\n{paragraph('Environment variables, also read from .env', SETTINGS)}\n"
+    f"{asset_names()}"
+)

@@ -94,9 +94,11 @@ def test_an_existing_table_gets_comments_in_one_commit_and_keeps_everything_else
     assert gids(stored, "w") == ["1", "2"]
 
 
-def test_columns_of_the_table_that_the_schema_lacks_keep_their_comments(catalog: Catalog) -> None:
+def test_only_columns_of_both_table_and_schema_get_comments(catalog: Catalog) -> None:
     table = ensure_table(catalog, "asana", "tasks", COMMENTED)
-    update_comments(table, pa.schema([pa.field("gid", pa.string(), metadata={"doc": "Key."})]))
+    update_comments(
+        table, pa.schema([pa.field(name, pa.string(), metadata={"doc": "Key."}) for name in ("gid", "GID")])
+    )
     assert docs(table) == {**DOCS, "gid": "Key."}
     assert table.properties["comment"] == "Each row is a task."
 

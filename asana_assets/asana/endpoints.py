@@ -330,7 +330,10 @@ _TASK_COLUMNS = (
     references("dependencies", "The tasks that block this one.", name="dependency_gids"),
     references("dependents", "The tasks that this one blocks."),
     instant("due_at", "Time at which the task is due (UTC); null unless a time of day is set."),
-    date("due_on", "Day on which the task is due, in the user's time zone; also set if `due_at` is."),
+    date(
+        "due_on",
+        "Day on which the task is due, in the user's time zone, also if `due_at` is set; null without a due date.",
+    ),
     struct(
         "external",
         GID,
@@ -347,7 +350,7 @@ _TASK_COLUMNS = (
     structs(
         "memberships",
         reference("project", "The project that contains the task."),
-        reference("section", "The section of that project in which the task is."),
+        reference("section", "The task's section in that project."),
         doc="The task's projects, with its section in each.",
     ),
     instant("modified_at", "Time of the last change (UTC), not affected by changes to the task's subtasks."),
@@ -358,7 +361,9 @@ _TASK_COLUMNS = (
     date("start_on", "Day on which work begins; null without a start date, and for milestones."),
     number("actual_time_minutes", "Minutes in the task's time tracking entries; null without any."),
     reference("assignee", "The user to whom the task is assigned; null if it is unassigned."),
-    reference("assignee_section", "The section in the assignee's My Tasks; null unless that is the token's user."),
+    reference(
+        "assignee_section", "The section in the assignee's My Tasks; null unless the token's user is the assignee."
+    ),
     structs(
         "custom_fields",
         *CUSTOM_FIELD_VALUE,

@@ -41,19 +41,19 @@ _KINDS = {"asana", "iceberg"}
 
 
 def asset_description(endpoint: Endpoint) -> str:
-    """Return what the endpoint's table holds, for analysts, as Markdown."""
-    key = "`gid`" if endpoint is WORKSPACES else "`workspace_gid`, `gid`"
+    """Return what the endpoint's table holds, for analysts, as Markdown whose first line is plain text."""
     notes = f"\n\n{endpoint.notes}" if endpoint.notes else ""
     return (
-        f"One row is {endpoint.grain}.\n\n**Key**: {key}.\n\n**Freshness**: {endpoint.freshness}{notes}\n\n"
+        f"{endpoint.summary}\n\nFreshness: {endpoint.freshness}{notes}\n\n"
         f"[Asana's reference](https://developers.asana.com/reference/{endpoint.reference})"
     )
 
 
 def code_version(endpoint: Endpoint) -> str:
-    """Return a hash of the endpoint's requests and columns, which changes whenever either does."""
+    """Return a hash of the endpoint's requests and columns, which changes whenever either does; docs do not count."""
     requests = [(listing.path, *listing.params.items()) for listing in endpoint.listings]
-    return hashlib.sha256(f"{requests} {endpoint.opt_fields} {endpoint.schema}".encode()).hexdigest()[:12]
+    columns = endpoint.schema.to_string(show_field_metadata=False, show_schema_metadata=False)
+    return hashlib.sha256(f"{requests} {endpoint.opt_fields} {columns}".encode()).hexdigest()[:12]
 
 
 def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:

@@ -58,6 +58,7 @@ class Lake:
         self._name_case: NameCase = name_case
         self._expire_snapshots = expire_snapshots
         self._catalog: Catalog | None = None
+        self._commented: set[str] = set()  # tables whose comments were compared
 
     @property
     def catalog(self) -> "Catalog":
@@ -83,10 +84,17 @@ class Lake:
     def ensure_table(self, name: str, schema: pa.Schema) -> "Table":
         """Load a table, created or evolved in place to have at least the columns of `schema`.
 
+        A field's `doc` metadata is the column's comment, the schema's `comment` metadata the table's. Comments that
+        differ are updated once per lake, because a catalog may not store all of them.
+
         Raises:
             SchemaError: A column's type cannot be changed to the given one.
         """
-        return _operations().ensure_table(self.catalog, self.namespace, name, schema)
+        table = _operations().ensure_table(self.catalog, self.namespace, name, schema)
+        if name not in self._commented:
+            self._commented.add(name)
+            _operations().update_comments(table, schema)
+        return table
 
     def drop_table(self, table: "Table") -> None:
         """Drop a table that was created as a probe; tables of endpoints are never dropped."""

@@ -1,6 +1,7 @@
 """The operations of `Lake` that need PyIceberg, gathered so that a single import loads them all."""
 
 from asana_assets.lake.catalog import open_catalog
+from asana_assets.lake.comments import update_comments
 from asana_assets.lake.commit import replace_parents, replace_partition
 from asana_assets.lake.maintenance import expire_snapshots
 from asana_assets.lake.table import count, ensure_table, load_table, may_contain_null, scan, scan_batches
@@ -18,4 +19,5 @@ __all__ = [
     "replace_partition",
     "scan",
     "scan_batches",
+    "update_comments",
 ]

@@ -61,7 +61,11 @@ SYNC_STATE_SCHEMA = pa.schema(
             _INSTANT,
             "When the parent's children were requested, when the sync started, or when the drop was found (UTC).",
         ),
-    ]
+    ],
+    metadata={
+        "comment": "State of the syncs, by which the next one decides what to fetch; not data of Asana. "
+        "The key is workspace_gid and gid."
+    },
 )
 """The columns of the table `sync_state`."""
 

@@ -18,6 +18,7 @@ from asana_assets.asana.model import GID, Endpoint
 from asana_assets.defs import automation, checks, partitions
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces, column_lineage, column_schema
+from asana_assets.defs.parent_names import find_parent_names, name_parents
 from asana_assets.defs.prefetch import Extract, Prefetcher, SyncConfig, step_priority
 from asana_assets.defs.progress import ProgressLogger, ProgressReporter
 from asana_assets.defs.workspace_names import (
@@ -240,10 +241,14 @@ def _materialize(
     with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
         inputs = checks.collect_inputs(prefetcher.lake, extract, drop_accepted=config.accept_row_count_drop)
         checks.save_row_count_drop(prefetcher.lake, extract, inputs)
+        unfetched = {*stats.skipped, *stats.truncated}
+        names = find_parent_names(prefetcher.lake, endpoint, workspace_gid, unfetched)
     for result in checks.evaluate_checks(endpoint, workspace_gid, inputs):
+        description = result.description and name_parents(result.description, names)
         if not result.passed:
-            context.log.warning("%s: %s", subject, result.description)
-        yield result._replace(metadata={**result.metadata, "workspace_name": workspace}) if workspace else result
+            context.log.warning("%s: %s", subject, description)
+        name_metadata = {"workspace_name": workspace} if workspace else {}
+        yield result._replace(description=description, metadata={**result.metadata, **name_metadata})
     if not inputs.row_count_dropped:
         prefetcher.mark_stored(endpoint)
 

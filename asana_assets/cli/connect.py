@@ -12,8 +12,8 @@ from asana_assets.settings import ENV_FILE, Settings
 
 _NEXT_STEPS = """\
 Next:
-  asana-assets plan     estimates the requests and the duration of the first sync; stores nothing
-  asana-assets sync     syncs everything; --select users --select projects --select tasks for a first look
+  asana-assets plan     estimates the first sync; stores nothing
+  asana-assets sync     syncs everything; with --select tasks, only tasks
   asana-assets status   shows how old the tables are"""
 
 

@@ -51,7 +51,7 @@ class LiveProgress(Progress):
         self.finish_workspace()
         self._position.start_asset(extract.endpoint)
         started_at = time.monotonic()
-        task = self.add_task(extract.endpoint.name, figures="")
+        task = self.add_task(extract.endpoint.name, total=extract.stats.parents_stale, figures="")
         self._tracked[task] = extract, RequestRate(extract.stats)
         yield
         self._forget(task)
@@ -81,7 +81,5 @@ class LiveProgress(Progress):
         position = self._position
         where = f"{position.workspace}: asset {position.number} of {position.total}, " if position.workspace else ""
         requests = count(extract.stats.request_stats.requests, "request")
-        seconds_left = position.seconds_left(request_rate) if position.workspace else None
-        left = format_eta(seconds_left)
-        in_all = " in this workspace" if left else ""
-        return Text(f"{where}{requests}, {request_rate.rate:.1f}/s{left}{in_all}", overflow="ellipsis", no_wrap=True)
+        rate = f", {request_rate.rate:.1f}/s" if request_rate.rate else ""
+        return Text(f"{where}{requests}{rate}{format_eta(position.seconds_left(request_rate))}", overflow="fold")

@@ -86,8 +86,8 @@ class SyncOutput:
                 Console().print(renderable)
         print_notices(notices)
         if report.lines and not exit_code:
-            Console(soft_wrap=True).print(render_location(report.lines), markup=False, highlight=False)
-            click.echo(_NEXT)
+            click.echo(render_location(report.lines))
+            Console().print(_NEXT, highlight=False)
 
     def _log_report(self, report: SyncReport, notices: Sequence[Notice], exit_code: int) -> None:
         for notice in dict.fromkeys(notices):

@@ -67,6 +67,8 @@ class SyncPosition:
 
     def seconds_left(self, request_rate: RequestRate) -> float | None:
         """Return the remaining time of the workspace at the current rate, None if it is unknown."""
+        if not self.workspace:
+            return None
         current, following = request_rate.requests_left, self.outlook.requests()
         if current is None or following is None or not request_rate.rate:
             return None

@@ -1,9 +1,16 @@
 """Where a sync is, and how many requests follow, as the progress displays show them."""
 
-import pytest
+import io
+from dataclasses import dataclass, field
 
-from asana_assets.asana.endpoints import ENDPOINTS, SECTIONS, STORIES, SUBTASKS
+import pytest
+from rich.console import Console, Group
+
+from asana_assets.asana.endpoints import ENDPOINTS, SECTIONS, STORIES, SUBTASKS, TASKS
 from asana_assets.asana.model import Endpoint
+from asana_assets.cli.line_log import LineLog
+from asana_assets.cli.line_progress import LineProgress
+from asana_assets.cli.live_progress import LiveProgress
 from asana_assets.cli.sync_progress import Outlook, describe_result
 from asana_assets.sync.extract import ExtractStats
 
@@ -39,3 +46,73 @@ def test_an_unchanged_asset_is_not_called_empty() -> None:
     assert describe_result(ExtractStats(parents=7, parents_stale=1, rows=1), 0.12) == (
         "1 row fetched, 0 requests, 0.1 s"
     )
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class FakeExtract:
+    """An extract of 600 parents that is fetched at one request per second, with two rows each."""
+
+    endpoint: Endpoint = STORIES
+    stats: ExtractStats = field(default_factory=lambda: ExtractStats(parents=600, parents_stale=600))
+    clock: Clock = field(default_factory=Clock)
+
+    def fetch(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.clock.now += 1
+            self.stats.parents_fetched += 1
+            self.stats.rows += 2
+            self.stats.request_stats.requests += 1
+            self.stats.request_stats.record_page(2)
+            self.stats.on_progress()
+
+
+def test_as_lines_an_asset_is_one_line_and_at_most_one_per_minute_in_between(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    extract = FakeExtract()
+    progress = LineProgress(LineLog(), clock=extract.clock)
+    progress.start_workspace("Cats", [TASKS, STORIES], ())
+    with progress.track_extract(extract):
+        extract.fetch(150)
+    assert [line[20:] for line in capsys.readouterr().out.splitlines()] == [
+        "Cats: stories (1 of 2): 60 of 600 tasks and subtasks, 1.0 requests/s, 9 min left",
+        "Cats: stories (1 of 2): 120 of 600 tasks and subtasks, 1.0 requests/s, 8 min left",
+        "Cats: stories (1 of 2): 300 rows fetched, 150 requests, 150.0 s",
+    ]
+
+
+def test_an_asset_whose_context_is_never_closed_is_not_completed(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = LineProgress(LineLog())
+    progress.start_workspace("Cats", [TASKS, STORIES], ())
+    abandoned = progress.track_extract(FakeExtract(TASKS))
+    abandoned.__enter__()
+    with progress.track_extract(FakeExtract()):
+        pass
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[20:] for line in lines] == [
+        "Cats: tasks (1 of 2): not completed",
+        "Cats: stories (2 of 2): 0 rows fetched, 0 requests, 0.0 s",
+    ]
+
+
+def test_live_a_line_shows_the_sync_and_another_the_asset() -> None:
+    extract = FakeExtract()
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    progress = LiveProgress(console)
+    progress.start_workspace("Catnip & Co.", [STORIES, SECTIONS], ())
+    with progress.track_extract(extract):
+        extract.fetch(150)
+        with console.capture() as capture:
+            console.print(Group(*progress.get_renderables()))
+    assert [line.rstrip() for line in capture.get().splitlines()] == [
+        "Catnip & Co.: asset 1 of 2, 150 requests",
+        "  stories ━━━━╸━━━━━━━━━━━ 150/600 300 rows",
+    ]

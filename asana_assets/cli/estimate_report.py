@@ -199,7 +199,7 @@ class Estimates:
         if self.allowed_rate:
             plan = "paid" if self.allowed_rate == PAID_RATE else "free"
             fast = format_duration(self.requests / self.allowed_rate)
-            faster = f"; at {self.allowed_rate:g}/s, which {plan} plans allow: {fast} (set {SETTING})"
+            faster = f"; {fast} with {SETTING}={self.allowed_rate:g}, which {plan} plans allow"
         return (
             f"\nTotal, including the list of workspaces: {self.requests:,} requests, {duration} at "
             f"{self.requests_per_second:g} requests/s{faster}. This estimate took {self.sent:,}."

@@ -37,6 +37,9 @@ class LineProgress:
             self._write("asset_failed", self._current, "not completed")
             self._current = None
 
+    def note(self, message: str) -> None:
+        self._lines.write(message)
+
     @contextmanager
     def track_extract(self, extract: TrackedExtract) -> Generator[None]:
         self.finish_workspace()

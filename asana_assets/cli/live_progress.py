@@ -41,6 +41,9 @@ class LiveProgress(Progress):
             self._print_result(extract, "not completed")
             self._forget(task)
 
+    def note(self, message: str) -> None:
+        self.console.print(Text(message))
+
     def _forget(self, task: TaskID) -> None:
         self._tracked.pop(task, None)
         if task in self.task_ids:

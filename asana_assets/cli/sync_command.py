@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import click
 import dagster as dg
 
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
@@ -136,9 +135,8 @@ class SyncCommand:
         interrupted = find_interrupted_sync(lake, gid, self.assets)
         started_at, completed = interrupted or (dt.datetime.now(dt.UTC), ())
         if interrupted:
-            click.echo(
-                f"Resuming the sync of {self._label(gid)} that started at {started_at:%Y-%m-%d %H:%M} UTC", err=True
-            )
+            label = self._label(gid)
+            self.progress.note(f"Resuming the sync of {label} that started at {started_at:%Y-%m-%d %H:%M} UTC")
         lake.set_interrupted_sync(gid, Sync(id=started_at.isoformat(), started_at=started_at))
         synced = self._materialize(gid, [name for name in self.assets if name not in completed], started_at)
         if synced.stop_reason != WAS_INTERRUPTED:  # only an interrupted sync is resumed, not one that failed

@@ -27,6 +27,10 @@ class SyncProgress(ProgressReporter, Protocol):
         """Note that the workspace's sync has ended, completed or not."""
         ...
 
+    def note(self, message: str) -> None:
+        """Display a message."""
+        ...
+
 
 class QuietProgress(NullProgress):
     """Displays nothing."""
@@ -35,6 +39,9 @@ class QuietProgress(NullProgress):
         pass
 
     def finish_workspace(self) -> None:
+        pass
+
+    def note(self, message: str) -> None:
         pass
 
 

@@ -120,8 +120,9 @@ def workspaces(
         extract = cast("FullExtract", prefetcher.start(context, WORKSPACES, config))
         registered = partitions.registered_workspaces(context.instance)
         found, unconfirmed = _confirm_workspaces(context, config, prefetcher, extract=extract, registered=registered)
-        names = _stored_names(extract) | workspace_names(found)
-        wanted = find_workspaces(prefetcher.asana.workspaces, names, "ASANA_WORKSPACES")
+        stored = _stored_names(extract)
+        names = stored | workspace_names(found)
+        wanted = _wanted_gids(prefetcher.asana.workspaces, found, stored)
         selected = choose_workspaces(found, wanted, unconfirmed=unconfirmed)
     output = SelectedWorkspaces(extract, selected, unconfirmed)
     metadata = {NAMES_KEY: dict(names)}
@@ -160,8 +161,7 @@ def _confirm_workspaces(
     """
     found = pa.Table.from_batches(extract, WORKSPACES.schema)
     stored = _stored_names(extract)
-    wanted = find_workspaces(prefetcher.asana.workspaces, stored | workspace_names(found), "ASANA_WORKSPACES")
-    known = wanted or [*registered, *stored]
+    known = _wanted_gids(prefetcher.asana.workspaces, found, stored) or [*registered, *stored]
     missing = sorted(set(known).difference(to_gid_list(found[GID.name])))
     if not missing:
         return found, []
@@ -185,6 +185,12 @@ def _confirm_workspaces(
             "Asana listed %s only when the list was fetched again", ", ".join(to_gid_list(returned[GID.name]))
         )
     return pa.concat_tables([found, returned]), []
+
+
+def _wanted_gids(wanted: Sequence[str], found: pa.Table, stored: Mapping[str, str]) -> list[str]:
+    """Return the gids of the wanted workspaces; a name that Asana did not list is looked up among the stored ones."""
+    listed = find_workspaces(wanted, workspace_names(found), "ASANA_WORKSPACES")
+    return find_workspaces(listed, stored, "ASANA_WORKSPACES")
 
 
 def _stored_names(extract: FullExtract) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """`asana-assets plan` after a sync: its figures, compared with the requests of the next sync."""
 
+import json
 import re
 import socket
 from collections.abc import Callable
@@ -163,7 +164,24 @@ def test_the_duration_is_that_of_the_configured_rate(make_warehouse: MakeWarehou
     gid = warehouse.asana.organization.edge_cases["personal_workspace"]
     result = invoke(warehouse, "plan", "--workspace", gid, ASANA_REQUESTS_PER_SECOND="5")
     output = " ".join(result.stdout.split())
-    assert "Total, including the list of workspaces: 16 requests, 3 s at 5 requests/s." in output
+    assert (
+        "Total, including the list of workspaces: 16 requests, 3 s at 5 requests/s; 1 s with "
+        "ASANA_REQUESTS_PER_SECOND=24, which paid plans allow. This estimate took "
+    ) in output
+
+
+def test_as_json_the_estimate_is_one_document_and_a_free_plan_is_known_after_the_first_sync(
+    make_warehouse: MakeWarehouse,
+) -> None:
+    warehouse = make_warehouse()
+    gid = warehouse.asana.organization.edge_cases["personal_workspace"]
+    synced(warehouse, gid)
+    arguments = ["plan", "--workspace", "personal projects", "--json"]
+    document = json.loads(invoke(warehouse, *arguments, ASANA_REQUESTS_PER_SECOND="1").stdout)
+    [workspace] = document["workspaces"]
+    assert workspace["name"] == "Personal projects"
+    assert document["requests"] == 1 + sum(asset["requests"] for asset in workspace["assets"])
+    assert document["allowed_requests_per_second"] == 2.4
 
 
 def free_port() -> int:
@@ -186,7 +204,7 @@ MISTAKES: dict[str, tuple[Callable[[], dict[str, str]], list[str], str]] = {
         r"plan of workspace \d+: The catalog did not respond; check PYICEBERG_CATALOG__ASANA__URI .*",
     ),
     "no number": (lambda: {"ASANA_REQUESTS_PER_SECOND": "fast"}, [], r"ASANA_REQUESTS_PER_SECOND is 'fast', .*"),
-    "an unknown workspace": (dict, ["--workspace", "5"], r"--workspace names 5, which this token cannot see"),
+    "an unknown workspace": (dict, ["--workspace", "5"], r"--workspace names 5, which .*It can see: Catnip.*"),
     "an upstream that was never synced": (
         dict,
         ["--select", "sections"],

@@ -1,6 +1,7 @@
 """Where a sync is, and how many requests follow, as the progress displays show them."""
 
 import io
+import re
 from dataclasses import dataclass, field
 
 import pytest
@@ -112,7 +113,7 @@ def test_live_a_line_shows_the_sync_and_another_the_asset() -> None:
         extract.fetch(150)
         with console.capture() as capture:
             console.print(Group(*progress.get_renderables()))
-    assert [line.rstrip() for line in capture.get().splitlines()] == [
+    assert [re.sub("[━╸╺ ]+", " ", line.rstrip()) for line in capture.get().splitlines()] == [
         "Catnip & Co.: asset 1 of 2, 150 requests",
-        "  stories ━━━━╸━━━━━━━━━━━ 150/600 300 rows",
+        " stories 150/600 300 rows",
     ]

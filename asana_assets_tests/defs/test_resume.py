@@ -104,9 +104,9 @@ def test_a_killed_sync_is_resumed(make_warehouse: MakeWarehouse) -> None:
     running.communicate()
     before = len(warehouse.asana.log)
     running = start(warehouse)
-    _, errors = running.communicate(timeout=120)
+    output, _ = running.communicate(timeout=120)
     assert running.returncode == 0
-    assert errors.startswith(f"Resuming the sync of {gid} that started at ")
+    assert "Resuming the sync of Catnip & Co. that started at " in output
     paths = [entry.path for entry in warehouse.asana.log[before:]]
     assert "/projects" not in paths
     assert "/users" not in paths

@@ -4,6 +4,7 @@ import pytest
 
 from asana_assets.asana.errors import ConfigurationError
 from asana_assets.defs.workspace_names import find_workspaces, label_workspace, label_workspaces
+from asana_assets_tests.support.sync_harness import MakeWarehouse
 
 NAMES = {"1": "Cats", "2": "Dogs", "3": "Dogs", "4": ""}
 
@@ -25,3 +26,16 @@ def test_a_gid_takes_precedence_over_a_name() -> None:
 def test_a_label_is_the_name_if_it_is_unique_and_known() -> None:
     assert label_workspace("1", NAMES) == "Cats"
     assert label_workspaces(["2", "4", "9"], NAMES) == "Dogs (2), 4, 9"
+
+
+def test_a_name_means_the_listed_workspace_even_if_a_stored_one_had_it(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    organization = warehouse.asana.organization
+    assert warehouse.run("refresh_workspaces").success
+    gone = organization.edge_cases["personal_workspace"]
+    organization.remove_workspace(gone)
+    organization.get(organization.edge_cases["free_organization"], "workspace").fields["name"] = "Personal projects"
+    organization.mark_changed()
+    warehouse.settings["ASANA_WORKSPACES"] = "personal projects"
+    assert warehouse.run("refresh_workspaces").success
+    assert [row["gid"] for row in warehouse.rows("workspaces")] == [organization.edge_cases["free_organization"]]

@@ -33,6 +33,7 @@ def count_filled(warehouse: Warehouse, asset: str, column: str) -> int:
     return sum(bool(row[column]) for row in warehouse.rows(asset, paid(warehouse)))
 
 
+@pytest.mark.slow
 def test_a_column_of_all_fetched_rows_that_goes_empty_is_named_until_its_values_return(
     make_warehouse: MakeWarehouse,
 ) -> None:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from pyiceberg.table import Table
 from asana_assets.lake.errors import LakeError
 from asana_assets.lake.lake import Lake
 from asana_assets.sync.change_detection import Sync
-from asana_assets.sync.empty_column_rows import EmptyColumn
 from asana_assets.sync.sync_state import SYNC_STATE_SCHEMA, RowKind, SyncState
 from asana_assets.sync.sync_state_store import SyncStateStore
 from asana_assets_tests.support.first_layout import FIRST_LAYOUT
@@ -135,29 +133,6 @@ def test_markers_are_cleared_and_parents_deleted(lake: Lake) -> None:
     assert stored(lake).keys() == {"stories/12", "attachments/11"}
     assert store.interrupted_sync(W) is None
     assert store.dropped_from("stories", W) is None
-
-
-def test_empty_columns_are_replaced_as_a_whole_and_saved_only_if_they_differ(lake: Lake) -> None:
-    store = SyncStateStore(lake)
-    store.set_empty_columns("tasks", W, [])
-    assert lake.load_table("sync_state") is None
-    due_on = EmptyColumn(name="due_on", rows_emptied=20, rows_fetched=30, found_at=START)
-    nested = EmptyColumn(name="custom_fields.name", rows_emptied=25, rows_fetched=30, found_at=START, accepted=True)
-    store.set_empty_columns("tasks", W, [due_on, nested])
-    store.set_empty_columns("tags", W, [due_on])
-    assert stored(lake).keys() == {
-        "empty_column/tasks/due_on",
-        "empty_column/tasks/custom_fields.name",
-        "empty_column/tags/due_on",
-    }
-    assert SyncStateStore(lake).empty_columns("tasks", W) == [due_on, nested]
-    before = snapshots(lake)
-    SyncStateStore(lake).set_empty_columns("tasks", W, [nested, due_on])
-    assert snapshots(lake) == before
-    store.set_empty_columns("tasks", W, [replace(due_on, accepted=True)])
-    assert store.empty_columns("tasks", W) == [replace(due_on, accepted=True)]
-    assert stored(lake).keys() == {"empty_column/tasks/due_on", "empty_column/tags/due_on"}
-    assert (store.empty_columns("tags", W), store.empty_columns("tasks", OTHER)) == ([due_on], [])
 
 
 def test_an_endpoint_whose_name_starts_with_anothers_has_state_of_its_own(lake: Lake) -> None:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.errors import AsanaError, ConfigurationError, UnauthorizedError
 from asana_assets.asana.model import GID, Endpoint
-from asana_assets.defs import automation, checks, partitions
+from asana_assets.defs import automation, check_inputs, checks, partitions
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces, column_lineage, column_schema
 from asana_assets.defs.prefetch import Extract, Prefetcher, SyncConfig, step_priority
@@ -207,8 +207,13 @@ def _materialize(
     for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
         context.log.warning("Asana announced an API change: %s", notice)
     with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
-        inputs = checks.collect_inputs(prefetcher.lake, extract, drop_accepted=config.accept_row_count_drop)
-        checks.save_row_count_drop(prefetcher.lake, extract, inputs)
+        inputs = check_inputs.collect_inputs(
+            prefetcher.lake,
+            extract,
+            drop_accepted=config.accept_row_count_drop,
+            empty_columns_accepted=config.accept_empty_columns,
+        )
+        check_inputs.save_findings(prefetcher.lake, extract, inputs)
     for result in checks.evaluate_checks(endpoint, workspace_gid, inputs):
         if not result.passed:
             context.log.warning("%s: %s", endpoint.name, result.description)

@@ -174,6 +174,11 @@ def _unfetched_parents_message(inputs: CheckInputs) -> str:
             f"The token's user has no access to {_list_gids(stats.forbidden)}, so their rows are those of an earlier "
             "sync. Share these objects with the user to have the rows updated."
         )
+    if stats.request_stats.search_failure:
+        sentences.append(
+            f"Asana's search for changes failed ({stats.request_stats.search_failure}). Changes that only search finds "
+            "may be missing until the next sync."
+        )
     if stats.missing_upstream:
         sentences.append(
             f"What is listed by {' and '.join(stats.missing_upstream)} is missing, because that table has no rows for "

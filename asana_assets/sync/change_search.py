@@ -59,13 +59,14 @@ class FoundPages:
     """
 
     _pages: Iterator[Page]
+    _stats: RequestStats
     complete: bool = False
 
     def __iter__(self) -> Iterator[Page]:
         try:
             yield from self._pages
         except (_UntrustedError, TransientError, ContractError) as error:
-            _log_failure(error)
+            _report_failure(error, self._stats)
         else:
             self.complete = True
 
@@ -95,14 +96,15 @@ class ChangeSearch:
     ) -> FoundPages | None:
         """Return the pages of records modified since the last search; some records may occur more than once.
 
-        A search that fails is logged and incomplete, and raises nothing: without it, changes are found by age.
+        A search that fails is logged, set in `stats` and incomplete, and raises nothing: without it, changes are found
+        by age.
 
         Args:
             listing: The search request.
             workspace_gid: The workspace.
             search_from: The start of the last sync, by Asana's clock (`SyncState.search_from`); None if there was none.
             opt_fields: The fields to request, `created_at` and `modified_at` among them.
-            stats: Receives the cost.
+            stats: Receives the cost, and the reason if the search fails.
             stop: Cancels the search once it is set.
 
         Returns:
@@ -128,9 +130,9 @@ class ChangeSearch:
             self._unavailable.add(workspace_gid)
             return None
         except (TransientError, ContractError) as error:
-            _log_failure(error)
+            _report_failure(error, stats)
             return None
-        return FoundPages(chain([first], pages))
+        return FoundPages(chain([first], pages), stats)
 
 
 @dataclass(slots=True)
@@ -249,7 +251,8 @@ def _is_sorted(times: list[dt.datetime | None], since: dt.datetime, count: int) 
     return all(earlier <= later for earlier, later in pairwise(known))
 
 
-def _log_failure(error: AsanaError | _UntrustedError) -> None:
+def _report_failure(error: AsanaError | _UntrustedError, stats: RequestStats) -> None:
+    stats.search_failure = str(error)
     log.warning(
         "Search failed; changes that only search finds are searched for again by the next sync, and picked up by age "
         "at the latest: %s",

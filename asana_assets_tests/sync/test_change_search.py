@@ -94,7 +94,9 @@ def test_a_search_that_fails_is_logged_and_repeated_by_the_next_sync(
     search = ChangeSearch(open_client(asana), interval_seconds=0)
     now = dt.datetime.now(dt.UTC)
     opt_fields = "created_at,modified_at"
-    assert search.changed_since(LISTING, workspace, now, opt_fields=opt_fields, stats=RequestStats()) is None
+    stats = RequestStats()
+    assert search.changed_since(LISTING, workspace, now, opt_fields=opt_fields, stats=stats) is None
+    assert "503" in stats.search_failure
     assert "Search failed" in caplog.text
     fault.cancel()
     pages = search.changed_since(LISTING, workspace, now, opt_fields=opt_fields, stats=RequestStats())
@@ -111,12 +113,14 @@ def test_a_search_that_fails_on_a_later_page_is_incomplete(asana: Sandbox, caplo
         organization.add_task(project, f"Task {number}")
     asana.add_fault("/workspaces/{gid}/tasks/search", 503, skip=1)
     search = ChangeSearch(open_client(asana), interval_seconds=0)
+    stats = RequestStats()
     pages = search.changed_since(
-        LISTING, workspace, dt.datetime.now(dt.UTC), opt_fields="created_at,modified_at", stats=RequestStats()
+        LISTING, workspace, dt.datetime.now(dt.UTC), opt_fields="created_at,modified_at", stats=stats
     )
     assert pages is not None
     assert sum(page.count for page in pages) == 100
     assert not pages.complete
+    assert "503" in stats.search_failure
     assert "Search failed" in caplog.text
 
 

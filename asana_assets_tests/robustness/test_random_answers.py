@@ -15,6 +15,7 @@ goes for text that is not valid Unicode (`_MARKED`), except that the row itself 
 """
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ _SILENT = {
 }
 _NO_SEARCH = {"400", "402", "403", "404", "410", "422", "451"}  # as on plans and for users without search
 _MARKED = {"lone_surrogate", "invalid_utf8"}  # the row itself shows the damage, as U+FFFD
+
+_SECONDS = 60  # after which no further sequence starts
 
 Tables = dict[str, dict[str, dict[str, Any]]]
 
@@ -170,7 +173,8 @@ class Judge:
             excused = {name for name in differences if _upstream(name) & self.unhealed}
             wrong = {name: found for name, found in differences.items() if full_refresh or name not in excused}
             assert not wrong, f"a quiet sync left these wrong: {wrong}; {self.journal}"
-            assert differences or not outcome.checks, f"a quiet sync with failing checks: {self.journal}"
+            invented = any(before[name].keys() - truth[name].keys() for name in ASSETS)  # cannot be fetched as parents
+            assert differences or invented or not outcome.checks, f"a quiet sync with failing checks: {self.journal}"
         return differences
 
 
@@ -247,20 +251,22 @@ def open_warehouse(data_dir: Path) -> Generator[Warehouse]:
         yield warehouse
 
 
-@settings(
-    max_examples=5,
-    deadline=None,
-    print_blob=True,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # add Phase.shrink for a failure: it takes hundreds of syncs
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture,  # each example starts from a copy of what the fixture provides
-        HealthCheck.too_slow,  # an example is several syncs
-        HealthCheck.data_too_large,
-    ],
-)
-@given(steps=STEPS)
-def test_no_sequence_of_bad_answers_loses_rows_or_goes_unnoticed(first_sync: Path, steps: list[Step]) -> None:
-    run_sequence(first_sync, steps)
+def test_no_sequence_of_bad_answers_loses_rows_or_goes_unnoticed(first_sync: Path) -> None:
+    stop_at = time.monotonic() + _SECONDS
+
+    @settings(
+        max_examples=10,
+        deadline=None,
+        print_blob=True,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes hundreds of syncs: add it for a failure
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],  # an example is several syncs
+    )
+    @given(steps=STEPS)
+    def run_in_time(steps: list[Step]) -> None:
+        if time.monotonic() < stop_at:
+            run_sequence(first_sync, steps)
+
+    run_in_time()
 
 
 def run_sequence(first_sync: Path, steps: Sequence[Step]) -> None:

@@ -19,7 +19,7 @@ from asana_assets.asana.model import GID, Listing
 from asana_assets.sync.confirmation import prefers_records
 from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
-from asana_assets.sync.gids import NO_GIDS, count_references, to_gid_list
+from asana_assets.sync.gids import NO_GIDS, count_references, mask_references, to_gid_list, unique_references
 from asana_assets.sync.parents import FetchRequest, Parents, choose_parents, mask_owned_by, record_request
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.sync_state import SyncState
@@ -190,14 +190,15 @@ class FullExtract:
     def _reconcile_unlisted(self, listed: Array) -> Iterator[pa.RecordBatch]:
         """Yield the stored rows that are not in `listed` and must not be deleted, fetched again where possible.
 
-        A row that only parents without a usable response would list is kept as it is. Any other is confirmed to be
-        gone: its record is fetched, or all of its parents are listed once more.
+        A row that only parents without a usable response would list is kept as it is. Any other that still has a parent
+        is confirmed to be gone: its record is fetched, or all of its parents are listed once more.
         """
         stored = self._context.previous.columns((GID.name, *self.endpoint.parent_columns))
         unlisted = stored.filter(pc.invert(pc.is_in(stored[GID.name], value_set=listed)))
         if not unlisted.num_rows:
             return
-        is_missing = mask_owned_by(self.endpoint, unlisted, self._usable_parents())
+        owned_by_gone = pc.and_(mask_owned_by(self.endpoint, unlisted, self._parents), self._references_gone(unlisted))
+        is_missing = pc.or_(mask_owned_by(self.endpoint, unlisted, self._usable_parents()), owned_by_gone)
         missing, kept = unlisted.filter(is_missing), unlisted.filter(pc.invert(is_missing))
         kept = kept.filter(mask_owned_by(self.endpoint, kept, self._unfetched_parents()))
         requests = self._confirmation_requests(missing)
@@ -251,6 +252,16 @@ class FullExtract:
         skipped = pa.array([*self.stats.skipped, *self.stats.truncated], pa.string())
         inconclusive = self._parents.filter(lambda _, rows: pc.is_in(rows["gid"], value_set=skipped))
         return missing.filter(mask_owned_by(self.endpoint, missing, inconclusive))
+
+    def _references_gone(self, rows: pa.Table) -> Array:
+        """Return a mask of the rows of which a parent that every sync lists is gone, e.g. of a deleted project."""
+        result: Array = pa.repeat(pa.scalar(value=False), rows.num_rows)
+        for listing in self.endpoint.listings:
+            if listing.version_columns is None:
+                references = unique_references(rows[listing.parent_ref])
+                is_gone = pc.invert(pc.is_in(references, value_set=self._parents.gids(listing)))
+                result = pc.or_(result, mask_references(rows[listing.parent_ref], references.filter(is_gone)))
+        return result
 
     def _without_skipped(self, parents: Parents) -> Parents:
         return parents.without([*self.stats.skipped, *self.stats.truncated])

@@ -28,6 +28,12 @@ def mask_references(column: Array | Chunked, gids: Array) -> Array:
     return pc.is_in(indices, value_set=hits.cast(pa.int64()))
 
 
+def unique_references(column: Chunked) -> Array:
+    """Return the gids that a column of gids, or of lists of gids, contains, once each and without null."""
+    references = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+    return pc.unique(_combined(references).drop_null())
+
+
 def count_references(gids: Array | Chunked, column: Chunked) -> Array:
     """Return, for each of `gids`, how many values of `column`, each a gid or a list of gids, reference it."""
     references = pc.list_flatten(column) if pa.types.is_list(column.type) else column

@@ -86,7 +86,7 @@ def test_a_listing_of_a_large_workspace_that_always_times_out_fails_its_asset_wi
 ) -> None:
     warehouse = synced(make_warehouse, name, "webhooks")
     before = gids(warehouse, name)
-    warehouse.asana_fields |= {"read_timeout_seconds": 0.3, "max_attempts": 2}
+    warehouse.asana_fields |= {"read_timeout_seconds": 1.0, "max_attempts": 2}
     warehouse.asana.add_fault(path, kind, hang_seconds=2)
     result = sync(warehouse, name, "webhooks")
     assert set(failures(result)) == {name}

@@ -187,6 +187,8 @@ class ChildExtract:
     def partial_checkpoint(self) -> Checkpoint:
         """Return what was fetched but not acknowledged as stored, after an interruption of `checkpoints`."""
         self._build()
+        if not any(tally.successes for tally in self.stats.tallies.values()):
+            self._checkpoint.deleted.clear()  # if no parent is found, a permission may be missing
         return self._checkpoint
 
     def obsolete_parents(self, stored: pa.Table) -> tuple[Array, Array]:
@@ -234,12 +236,12 @@ class ChildExtract:
         if request.is_confirmation or event.outcome not in {Outcome.FETCHED, Outcome.DELETED}:
             return False
         if event.outcome is Outcome.FETCHED:
-            said_childless = request.parent_gid in self._childless
-            stored = self._stored_children.of(request.parent_gid)
-            if said_childless or not stored.difference(listed_gids(pages)):
+            unlisted = self._stored_children.of(request.parent_gid).difference(listed_gids(pages))
+            if not unlisted or request.parent_gid in self._childless:
                 return False
         self._first_pages[request.parent_gid] = pages
-        fetcher.defer(replace(request, is_confirmation=True))
+        add = fetcher.enqueue if self.stats.defer(event) else fetcher.defer
+        add([replace(request, is_confirmation=True)])
         return True
 
     def _record_parent(self, event: FetchEvent, pages: list[Page]) -> list[Page]:

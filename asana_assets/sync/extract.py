@@ -14,7 +14,13 @@ from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import UNMAPPED, Endpoint, Listing
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
-from asana_assets.sync.failure_policy import OutcomeTally, decide_to_fail, decide_to_stop, systematic_failure
+from asana_assets.sync.failure_policy import (
+    OutcomeTally,
+    decide_to_confirm,
+    decide_to_fail,
+    decide_to_stop,
+    systematic_failure,
+)
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS
 from asana_assets.sync.parents import Parents
@@ -126,6 +132,13 @@ class ExtractStats:
         self.not_on_plan = self.not_on_plan or outcome is Outcome.NOT_ON_PLAN
         self.record_skipped(event)
         self.on_progress()
+
+    def defer(self, event: FetchEvent) -> bool:
+        """Count the outcome of a parent's first response; return whether its second request must be sent at once."""
+        tally = self.tallies.setdefault(event.request.listing.path, OutcomeTally())
+        if event.outcome is not None:
+            tally.deferred[event.outcome] += 1
+        return event.outcome is Outcome.DELETED and decide_to_confirm(tally)
 
     def record_skipped(self, event: FetchEvent) -> None:
         """Record a parent whose stored rows are kept, if the outcome is a refusal, a failure or an early end."""

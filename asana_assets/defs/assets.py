@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.errors import AsanaError, ConfigurationError, UnauthorizedError
 from asana_assets.asana.model import GID, Endpoint
-from asana_assets.defs import automation, checks, partitions
+from asana_assets.defs import automation, check_inputs, checks, partitions
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces, column_lineage, column_schema
 from asana_assets.defs.parent_names import find_parent_names, name_parents
@@ -177,7 +177,7 @@ def _confirm_workspaces(
     finally:
         again.close()
         extract.stats.request_stats.add(again.stats.request_stats)
-    if again.stats.truncated:
+    if again.stats.truncated or again.stats.records_skipped:
         return found, missing
     returned = second.filter(pc.invert(pc.is_in(second[GID.name], value_set=found[GID.name].combine_chunks())))
     if returned.num_rows:
@@ -245,8 +245,13 @@ def _materialize(
     for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
         context.log.warning("Asana announced an API change: %s", notice)
     with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
-        inputs = checks.collect_inputs(prefetcher.lake, extract, drop_accepted=config.accept_row_count_drop)
-        checks.save_row_count_drop(prefetcher.lake, extract, inputs)
+        inputs = check_inputs.collect_inputs(
+            prefetcher.lake,
+            extract,
+            drop_accepted=config.accept_row_count_drop,
+            empty_columns_accepted=config.accept_empty_columns,
+        )
+        check_inputs.save_findings(prefetcher.lake, extract, inputs)
         unfetched = {*stats.skipped, *stats.truncated}
         names = find_parent_names(prefetcher.lake, endpoint, workspace_gid, unfetched)
     for result in checks.evaluate_checks(endpoint, workspace_gid, inputs):

@@ -128,6 +128,13 @@ class Lake:
         """Return the number of rows of a workspace (None: of all), from metadata alone."""
         return _operations().count(table, workspace=workspace)
 
+    def count_values(self, table: "Table", *, workspace: str | None = None) -> dict[str, int]:
+        """Return how many values of each column, of a workspace's rows (None: of all), are not null, from metadata.
+
+        Nested fields are counted for each element of their list, under their dotted name.
+        """
+        return _operations().count_values(table, workspace=workspace)
+
     def may_contain_null(self, table: "Table", column: str, *, workspace: str) -> bool:
         """Return whether a workspace's rows may have nulls in a column, from file statistics alone."""
         return _operations().may_contain_null(table, column, workspace=workspace)

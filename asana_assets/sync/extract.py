@@ -1,23 +1,33 @@
 """What full and child extracts have in common: inputs, statistics, and the decision which parents are stale."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from asana_assets.asana.client import Client, RequestStats
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import UNMAPPED, Endpoint, Listing
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
-from asana_assets.sync.failure_policy import OutcomeTally, decide_to_fail, decide_to_stop, systematic_failure
+from asana_assets.sync.failure_policy import (
+    OutcomeTally,
+    decide_to_confirm,
+    decide_to_fail,
+    decide_to_stop,
+    systematic_failure,
+)
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
+from asana_assets.sync.gids import NO_GIDS
 from asana_assets.sync.parents import Parents
 from asana_assets.sync.rows import BuiltRows
 from asana_assets.sync.search_bound import decide_search_from
 from asana_assets.sync.sync_state import SyncState
+from asana_assets.sync.values import count_values
 
 BATCH_ROWS = 2_000
 """Rows to build at once; Arrow's JSON reader takes three times as long when given single pages."""
@@ -33,6 +43,10 @@ class StoredRows(Protocol):
 
     def __len__(self) -> int:
         """Return the number of rows."""
+        ...
+
+    def count_values(self) -> Mapping[str, int]:
+        """Return the number of values of each column that are not null; see `values.count_values`."""
         ...
 
     def columns(self, names: Sequence[str]) -> pa.Table:
@@ -54,6 +68,7 @@ class ExtractStats:
         parents_fetched: Parents whose fetch ended, whatever the outcome.
         resumed: Parents that an earlier run of the same sync fetched.
         rows: Fetched rows; one that was listed twice counts twice.
+        values: Their values by column; see `values.count_values`.
         forbidden: Gids of the parents that are not accessible (403). Their stored rows are kept.
         failed: Parents that cannot be fetched for another reason, by gid with that reason. Their stored rows are kept.
         truncated: Gids of the parents whose listing ended early. None of their stored rows is deleted.
@@ -63,6 +78,7 @@ class ExtractStats:
         unmapped: Rows with a value that did not fit its column.
         records_skipped: Records that were not stored because they have no gid or are not objects.
         texts_repaired: Texts with characters replaced because they were not valid Unicode.
+        search_failure: Why the search for changes did not find all of them; "" if it did, or the plan has no search.
         carried_over: Stored rows that a full extract kept without fetching them.
         tallies: The outcomes by path of the listing.
         request_stats: The cost in requests.
@@ -74,6 +90,7 @@ class ExtractStats:
     parents_fetched: int = 0
     resumed: int = 0
     rows: int = 0
+    values: Counter[str] = field(default_factory=Counter[str])
     forbidden: list[str] = field(default_factory=list[str])
     failed: dict[str, str] = field(default_factory=dict[str, str])
     truncated: list[str] = field(default_factory=list[str])
@@ -83,6 +100,7 @@ class ExtractStats:
     unmapped: int = 0
     records_skipped: int = 0
     texts_repaired: int = 0
+    search_failure: str = ""
     carried_over: int = 0
     tallies: dict[str, OutcomeTally] = field(default_factory=dict[str, OutcomeTally])
     request_stats: RequestStats = field(default_factory=RequestStats)
@@ -94,6 +112,7 @@ class ExtractStats:
         self.records_skipped += built.records_skipped
         self.texts_repaired += built.texts_repaired
         self.rows += batch.num_rows
+        self.values.update(count_values(batch))
         self.unmapped += batch.num_rows - batch[UNMAPPED.name].null_count
         self.on_progress()
 
@@ -113,6 +132,13 @@ class ExtractStats:
         self.not_on_plan = self.not_on_plan or outcome is Outcome.NOT_ON_PLAN
         self.record_skipped(event)
         self.on_progress()
+
+    def defer(self, event: FetchEvent) -> bool:
+        """Count the outcome of a parent's first response; return whether its second request must be sent at once."""
+        tally = self.tallies.setdefault(event.request.listing.path, OutcomeTally())
+        if event.outcome is not None:
+            tally.deferred[event.outcome] += 1
+        return event.outcome is Outcome.DELETED and decide_to_confirm(tally)
 
     def record_skipped(self, event: FetchEvent) -> None:
         """Record a parent whose stored rows are kept, if the outcome is a refusal, a failure or an early end."""
@@ -251,3 +277,12 @@ def stale_parents(parents: Parents, state: SyncState, sync: Sync, changed: Array
         return state.stale(rows, sync=sync, changed=changed)
 
     return parents.filter(mask)
+
+
+def parents_with_rows(context: ExtractContext) -> Array | None:
+    """Return the parents of the stored rows, if a parent's row says whether a listing applies to it."""
+    conditional = tuple(dict.fromkeys(listing.parent_ref for listing in context.endpoint.listings if listing.only_if))
+    if not conditional:
+        return None
+    stored = context.previous.columns(conditional)
+    return pc.unique(pa.concat_arrays([NO_GIDS, *(chunk for name in conditional for chunk in stored[name].chunks)]))

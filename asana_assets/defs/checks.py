@@ -11,7 +11,7 @@ import dagster as dg
 import pyarrow as pa
 
 from asana_assets.asana.field_types import Array
-from asana_assets.asana.model import GID, Endpoint
+from asana_assets.asana.model import GID, ROW_HASH, Endpoint
 from asana_assets.defs.partitions import workspace_partitions
 from asana_assets.defs.resources import IcebergStoredRows, LakeResource
 from asana_assets.sync.child_extract import ChildExtract
@@ -71,7 +71,7 @@ def collect_inputs(lake: LakeResource, extract: FullExtract | ChildExtract, *, d
         drop_accepted=drop_accepted,
         duplicate_keys=count_duplicates(gids),
         orphaned_gids=to_gid_list(orphaned_gids),
-        new_columns=sorted(stored.names.difference(extract.previous.names)),
+        new_columns=sorted(stored.names.difference(extract.previous.names, {ROW_HASH.name})),
     )
 
 

@@ -251,8 +251,8 @@ def may_contain_null(table: Table, column: str, *, workspace: str) -> bool:
     return any(True for _ in table.scan(row_filter=where, case_sensitive=False).plan_files())
 
 
-def live_files(table: Table, workspace: str) -> dict[str, FileScanTask]:
-    """Return the workspace's data files in the table's current snapshot, by path."""
+def live_files(table: Table, workspace: str | None) -> dict[str, FileScanTask]:
+    """Return the data files of a workspace (None: of all) in the table's current snapshot, by path."""
     return {task.file.file_path: task for task in _tasks(_plan(table, workspace, None))}
 
 

@@ -114,11 +114,14 @@ def write_rows(
 def _runs(rows: Iterable[pa.RecordBatch | pa.Table], run_rows: int) -> Iterator[list[pa.Table]]:
     """Yield the batches in lists of about `run_rows` rows, fewer when rows are wide: each lookup has a fixed cost."""
     run: list[pa.Table] = []
+    count = size = 0
     for batch in rows:
         run.append(pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch)
-        if sum(part.num_rows for part in run) >= run_rows or sum(part.nbytes for part in run) >= RUN_BYTES:
+        count += batch.num_rows
+        size += batch.nbytes
+        if count >= run_rows or size >= RUN_BYTES:
             yield run
-            run = []
+            run, count, size = [], 0, 0
     if run:
         yield run
 

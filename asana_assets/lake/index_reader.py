@@ -68,15 +68,17 @@ class IndexReader:
         yield INDEX_SCHEMA.empty_table()
         start = 0
         for batch in read_file(self.table, task, self._projection()):
-            keys = row_keys(batch, self.key)
-            positions = pa.array(range(start, start + len(keys)), pa.int32())
-            is_replaced: AnyArray = pa.repeat(pa.scalar(value=True), len(keys))
+            positions = pa.array(range(start, start + batch.num_rows), pa.int32())
+            start += batch.num_rows
+            rows, is_replaced = batch, pa.array([True] * batch.num_rows)
             if self.parents is not None:
                 is_replaced = pc.is_in(batch[self.parents.column], value_set=self.parents.gids)
-            columns = [keys, self._hashes(batch), pa.repeat(pa.scalar(number, pa.int32()), len(keys)), positions]
-            rows = pa.table([*columns, is_replaced], schema=INDEX_SCHEMA)
-            yield rows if self.parents is None else rows.filter(pc.or_(is_replaced, pc.is_in(keys, value_set=new_keys)))
-            start += len(keys)
+                included = pc.or_(is_replaced, pc.is_in(row_keys(batch, self.key), value_set=new_keys))
+                rows = batch.filter(included)
+                positions, is_replaced = positions.filter(included), is_replaced.filter(included)
+            files = pa.array([number] * rows.num_rows, pa.int32())
+            columns = [row_keys(rows, self.key), self._hashes(rows), files, positions, is_replaced]
+            yield pa.table(columns, schema=INDEX_SCHEMA)
 
     def _projection(self) -> Schema:
         if self.compare_contents and self.has_hashes:

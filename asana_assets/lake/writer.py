@@ -21,8 +21,8 @@ from asana_assets.lake.external_sort import ExternalSorter
 from asana_assets.lake.pyiceberg_internals import DataFileWriter, arrow_schema, refresh_vended_credentials
 from asana_assets.lake.table import SYNCED_AT, WORKSPACE_COLUMN
 
-ROWS_PER_FILE = 100_000
-"""Default maximum of rows per data file."""
+ROWS_PER_FILE = 40_000
+"""Default maximum of rows per data file: the fewest rows that a changed row causes to be rewritten."""
 
 RUN_ROWS = 50_000
 """Default number of rows that are sorted in memory at once."""

@@ -1,6 +1,7 @@
 """The code location as Dagster sees it: the asset graph, the executor, and what loading it needs."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -62,8 +63,10 @@ def test_every_asset_has_a_group_a_description_for_analysts_and_a_column_schema(
     for spec in defs.resolve_all_asset_specs():
         groups.setdefault(spec.group_name or "", set()).add(spec.key.to_user_string())
         assert spec.kinds == {"asana", "iceberg"}
-        assert "**Key**: " in (spec.description or "")
+        [first_line, *_] = (spec.description or "").splitlines()
+        assert re.fullmatch(r"Each row is one [^*`#\[]+\. The key is (workspace_gid and )?gid\.", first_line)
         schema = spec.metadata["dagster/column_schema"]
+        assert all(column.description for column in schema.columns)
         assert {column.name for column in schema.columns} >= {"gid", "workspace_gid", "_synced_at", "_unmapped"}
         assert spec.owners == ["team:data-platform"]
         assert spec.code_version
@@ -75,6 +78,11 @@ def test_the_code_version_changes_with_the_columns() -> None:
     fewer = replace(STORIES, columns=STORIES.columns[1:])
     assert len({code_version(endpoint) for endpoint in (*ENDPOINTS, fewer)}) == len(ENDPOINTS) + 1
     assert code_version(replace(STORIES)) == code_version(STORIES)
+
+
+def test_the_code_version_does_not_change_with_descriptions() -> None:
+    columns = tuple(replace(column, doc="Reworded.") for column in STORIES.columns)
+    assert code_version(replace(STORIES, columns=columns, notes="Reworded.")) == code_version(STORIES)
 
 
 def test_a_column_that_refers_to_a_parent_has_the_parents_lineage() -> None:

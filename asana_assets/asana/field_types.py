@@ -191,17 +191,17 @@ class Column:
         name: Column name.
         field: Asana's name of the field; "" if the value is not Asana's.
         type: Type of the field.
-        doc: Column comment, for analysts.
+        doc: Description for analysts; the column comment in Iceberg.
     """
 
     name: str
     field: str
     type: FieldType
-    doc: str = ""
+    doc: str
 
     @property
     def arrow_field(self) -> "pa.Field[Any]":
-        return pa.field(self.name, self.type.arrow_type, metadata={"doc": self.doc} if self.doc else None)
+        return pa.field(self.name, self.type.arrow_type, metadata={"doc": self.doc})
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,48 +250,48 @@ class Struct:
         return {c.name: c.type.coerce(value.get(c.field), f"{path}.{c.field}", unmapped) for c in self.columns}
 
 
-def text(field: str, doc: str = "") -> Column:
+def text(field: str, doc: str) -> Column:
     return Column(name=field, field=field, type=TEXT, doc=doc)
 
 
-def boolean(field: str, doc: str = "") -> Column:
+def boolean(field: str, doc: str) -> Column:
     return Column(name=field, field=field, type=BOOLEAN, doc=doc)
 
 
-def integer(field: str, doc: str = "") -> Column:
+def integer(field: str, doc: str) -> Column:
     return Column(name=field, field=field, type=INTEGER, doc=doc)
 
 
-def number(field: str, doc: str = "") -> Column:
+def number(field: str, doc: str) -> Column:
     """Return a column of decimals; also for fields that Asana specifies as integers but that hold decimals."""
     return Column(name=field, field=field, type=NUMBER, doc=doc)
 
 
-def instant(field: str, doc: str = "") -> Column:
+def instant(field: str, doc: str) -> Column:
     return Column(name=field, field=field, type=INSTANT, doc=doc)
 
 
-def date(field: str, doc: str = "") -> Column:
+def date(field: str, doc: str) -> Column:
     return Column(name=field, field=field, type=DATE, doc=doc)
 
 
-def reference(field: str, doc: str = "") -> Column:
+def reference(field: str, doc: str) -> Column:
     """Return the column `<field>_gid` for a reference to an object."""
     return Column(name=f"{field}_gid", field=field, type=REFERENCE, doc=doc)
 
 
-def references(field: str, doc: str = "", *, name: str = "") -> Column:
+def references(field: str, doc: str, *, name: str = "") -> Column:
     """Return the column `<singular>_gids` for a list of references; `name` is for irregular singulars."""
     return Column(name=name or f"{field.removesuffix('s')}_gids", field=field, type=ListOf(REFERENCE), doc=doc)
 
 
-def texts(field: str, doc: str = "") -> Column:
+def texts(field: str, doc: str) -> Column:
     return Column(name=field, field=field, type=ListOf(TEXT), doc=doc)
 
 
-def struct(field: str, *columns: Column, doc: str = "", atomic: bool = False) -> Column:
+def struct(field: str, *columns: Column, doc: str, atomic: bool = False) -> Column:
     return Column(name=field, field=field, type=Struct(columns, atomic), doc=doc)
 
 
-def structs(field: str, *columns: Column, doc: str = "") -> Column:
+def structs(field: str, *columns: Column, doc: str) -> Column:
     return Column(name=field, field=field, type=ListOf(Struct(columns)), doc=doc)

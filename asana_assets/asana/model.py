@@ -142,6 +142,12 @@ class Endpoint:
         return dt.timedelta(days=days) if days else None
 
     @property
+    def summary(self) -> str:
+        """What a row is and its key, as plain text, since Dagster's asset graph shows a description's first line."""
+        key = "workspace_gid and gid" if self.upstream else "gid"
+        return f"Each row is {self.grain}. The key is {key}."
+
+    @property
     def freshness(self) -> str:
         """How the rows stay up to date, as Markdown for the table's description."""
         parents: dict[tuple[str, ...] | None, dict[str, None]] = {}
@@ -178,10 +184,11 @@ class Endpoint:
 
     @property
     def schema(self) -> pa.Schema:
-        """The table's schema."""
+        """The table's schema, with column docs and the table's comment as metadata."""
         parent = (PARENT_GID,) if self.is_child else ()
         columns = (GID, WORKSPACE_GID, *parent, *self.columns, SYNCED_AT, UNMAPPED, ROW_HASH)
-        return pa.schema([column.arrow_field for column in columns])
+        comment = " ".join((self.summary, *self.notes.split()))
+        return pa.schema([column.arrow_field for column in columns], metadata={"comment": comment})
 
     @property
     def sort_by(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from asana_assets.cli.notices import Level, Notice
 from asana_assets.cli.summary import SummaryLine
-from asana_assets.defs.failures import NOT_STARTED_KEY, TOKEN_REJECTED
+from asana_assets.defs.failures import NOT_STARTED_KEY, TOKEN_REJECTED, root_cause
 from asana_assets.sync.resume import RESUME_WINDOW
 
 _PLAN_CHECK = "available_on_plan"
@@ -113,7 +113,7 @@ class _Run:
                 self.failed[name] = f"{name} failed"
                 if _is_status(metadata, HTTPStatus.UNAUTHORIZED):
                     self.failed[name] = self.stop_reason = TOKEN_REJECTED
-                message = description or f"{name}{self.scope}: {_root_cause(data.error)}"
+                message = description or f"{name}{self.scope}: {root_cause(data.error)}"
                 self.failure_notices.append(Notice(Level.ERROR, message))
         if fallback and not self.failure_notices:  # the request that was rejected was not one of a step that ran
             self.failure_notices.append(Notice(Level.ERROR, fallback))
@@ -237,10 +237,3 @@ def _describe_deprecation(notice: str) -> str:
         return notice
     affected = ", which affects these requests" if fields.get("affected") == "true" else ""
     return f"{fields['name']}{affected}. See {fields['info']}"
-
-
-def _root_cause(error: SerializableErrorInfo | None) -> str:
-    """Describe an unexpected error by its root cause."""
-    while error and error.cause:
-        error = error.cause
-    return f"{error.cls_name}: {error.message.strip().splitlines()[-1]}" if error else "the step failed"

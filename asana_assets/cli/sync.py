@@ -38,6 +38,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 )
 @selection_options
 @click.option("--accept-row-count-drop", is_flag=True, help="Accept tables that lose more than half of their rows.")
+@click.option("--accept-empty-columns", is_flag=True, help="Accept columns that no longer have values.")
 @click.option("--checkpoint-rows", type=click.IntRange(1), help="Commit a checkpoint after this many rows and parents.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if there are warnings.")
 def sync(

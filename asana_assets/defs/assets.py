@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.errors import AsanaError, ConfigurationError, UnauthorizedError
 from asana_assets.asana.model import GID, Endpoint
-from asana_assets.defs import automation, checks, partitions
+from asana_assets.defs import automation, check_inputs, checks, partitions
 from asana_assets.defs.column_metadata import column_lineage, column_schema
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces
@@ -34,19 +34,19 @@ _KINDS = {"asana", "iceberg"}
 
 
 def asset_description(endpoint: Endpoint) -> str:
-    """Return what the endpoint's table holds, for analysts, as Markdown."""
-    key = "`gid`" if endpoint is WORKSPACES else "`workspace_gid`, `gid`"
+    """Return what the endpoint's table holds, for analysts, as Markdown whose first line is plain text."""
     notes = f"\n\n{endpoint.notes}" if endpoint.notes else ""
     return (
-        f"One row is {endpoint.grain}.\n\n**Key**: {key}.\n\n**Freshness**: {endpoint.freshness}{notes}\n\n"
+        f"{endpoint.summary}\n\nFreshness: {endpoint.freshness}{notes}\n\n"
         f"[Asana's reference](https://developers.asana.com/reference/{endpoint.reference})"
     )
 
 
 def code_version(endpoint: Endpoint) -> str:
-    """Return a hash of the endpoint's requests and columns, which changes whenever either does."""
+    """Return a hash of the endpoint's requests and columns, which changes whenever either does; docs do not count."""
     requests = [(listing.path, *listing.params.items()) for listing in endpoint.listings]
-    return hashlib.sha256(f"{requests} {endpoint.opt_fields} {endpoint.schema}".encode()).hexdigest()[:12]
+    columns = endpoint.schema.to_string(show_field_metadata=False, show_schema_metadata=False)
+    return hashlib.sha256(f"{requests} {endpoint.opt_fields} {columns}".encode()).hexdigest()[:12]
 
 
 def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
@@ -208,8 +208,13 @@ def _materialize(
     for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
         context.log.warning("Asana announced an API change: %s", notice)
     with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
-        inputs = checks.collect_inputs(prefetcher.lake, extract, drop_accepted=config.accept_row_count_drop)
-        checks.save_row_count_drop(prefetcher.lake, extract, inputs)
+        inputs = check_inputs.collect_inputs(
+            prefetcher.lake,
+            extract,
+            drop_accepted=config.accept_row_count_drop,
+            empty_columns_accepted=config.accept_empty_columns,
+        )
+        check_inputs.save_findings(prefetcher.lake, extract, inputs)
     for result in checks.evaluate_checks(endpoint, workspace_gid, inputs):
         if not result.passed:
             context.log.warning("%s: %s", endpoint.name, result.description)

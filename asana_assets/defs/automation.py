@@ -8,6 +8,7 @@ from collections.abc import Callable
 import dagster as dg
 
 from asana_assets.defs.change_sensor import watch_changes
+from asana_assets.defs.failures import failure_causes
 from asana_assets.defs.jobs import (
     PARTITION_TAG,
     refresh_workspaces,
@@ -51,7 +52,7 @@ frequent = build_schedule(
 
 
 def build_run_failure_sensor(notify: Callable[[str], object]) -> dg.SensorDefinition:
-    """Build an opt-in sensor that calls `notify` with a short message about every failed run."""
+    """Build an opt-in sensor that calls `notify` with a short message about every failed run and its causes."""
 
     @dg.run_failure_sensor(
         name="run_failure_alert",
@@ -60,9 +61,8 @@ def build_run_failure_sensor(notify: Callable[[str], object]) -> dg.SensorDefini
     )
     def run_failure_alert(context: dg.RunFailureSensorContext) -> None:
         workspace = context.dagster_run.tags.get(PARTITION_TAG)
-        steps = [event.step_failure_data for event in context.get_step_failure_events()]
-        reasons = [str(step.user_failure_data.description) for step in steps if step.user_failure_data]
-        reason = " ".join(reasons) or context.failure_event.message or "No step reported a reason."
+        causes = failure_causes(context.get_step_failure_events())
+        reason = " ".join(causes) or context.failure_event.message or "No step reported a reason."
         job = f"{context.dagster_run.job_name}{f' of workspace {workspace}' if workspace else ''}"
         notify(f"Run {context.dagster_run.run_id} ({job}) failed. {reason}")
 

@@ -1,105 +1,18 @@
-"""The asset checks, which are the same for every asset and say whether a materialization is complete.
-
-They are decided from the extract's stats and a few stored columns; nothing is fetched from Asana for them.
-"""
+"""The asset checks, which are the same for every asset and say whether a materialization is complete."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
-import pyarrow as pa
 
-from asana_assets.asana.field_types import Array
-from asana_assets.asana.model import GID, ROW_HASH, Endpoint
+from asana_assets.asana.model import Endpoint
+from asana_assets.defs.check_inputs import MIN_ROWS_FOR_DROP, CheckInputs
 from asana_assets.defs.partitions import workspace_partitions
-from asana_assets.defs.resources import IcebergStoredRows, LakeResource
-from asana_assets.sync.child_extract import ChildExtract
-from asana_assets.sync.extract import ExtractStats
-from asana_assets.sync.full_extract import FullExtract
-from asana_assets.sync.gids import compact_gids, count_duplicates, to_gid_list
+from asana_assets.sync.empty_columns import WARNING_PERIOD, count_by_column
 
 _MAX_LISTED_GIDS = 20  # in a check result; the rest are counted
 _MAX_LISTED_REASONS = 3  # in a check result
-_MIN_ROWS_FOR_DROP = 100  # smaller tables may lose any number of rows
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckInputs:
-    """What the checks of one materialization are decided from.
-
-    Attributes:
-        workspace_gid: The workspace; "" for the list of workspaces.
-        stats: The extract's stats.
-        rows: Rows stored for the workspace after this materialization.
-        rows_before: Rows stored for the workspace when the row count last passed its check or was accepted.
-        drop_accepted: Whether the run's config has `accept_row_count_drop`.
-        duplicate_keys: Stored rows whose gid is null or repeats that of another row of the workspace.
-        orphaned_gids: Missing parents, for assets fetched parent by parent; otherwise, rows whose parent is missing.
-        new_columns: Columns that this materialization added to the table.
-    """
-
-    workspace_gid: str = ""
-    stats: ExtractStats
-    rows: int
-    rows_before: int
-    drop_accepted: bool
-    duplicate_keys: int
-    orphaned_gids: Sequence[str]
-    new_columns: Sequence[str]
-
-    @property
-    def row_count_dropped(self) -> bool:
-        """Whether the table lost more than half of its rows and the loss was not accepted."""
-        return self.rows_before >= _MIN_ROWS_FOR_DROP and self.rows < self.rows_before / 2 and not self.drop_accepted
-
-
-def collect_inputs(lake: LakeResource, extract: FullExtract | ChildExtract, *, drop_accepted: bool) -> CheckInputs:
-    """Return the inputs to the checks of an extract whose rows are committed.
-
-    Raises:
-        LakeError: The stored tables cannot be read.
-    """
-    stored = lake.stored_rows(extract.endpoint, extract.workspace_gid)
-    gids, orphaned_gids = _scan_gids(extract, stored)
-    dropped_from = lake.dropped_from(extract.endpoint.name, extract.workspace_gid)
-    return CheckInputs(
-        workspace_gid=extract.workspace_gid,
-        stats=extract.stats,
-        rows=sum(map(len, gids)),
-        rows_before=len(extract.previous) if dropped_from is None else dropped_from,
-        drop_accepted=drop_accepted,
-        duplicate_keys=count_duplicates(gids),
-        orphaned_gids=to_gid_list(orphaned_gids),
-        new_columns=sorted(stored.names.difference(extract.previous.names, {ROW_HASH.name})),
-    )
-
-
-def save_row_count_drop(lake: LakeResource, extract: FullExtract | ChildExtract, inputs: CheckInputs) -> None:
-    """Save the row count before a drop, for comparison in later syncs; delete it once they pass or accept the drop.
-
-    Raises:
-        LakeError: The sync state cannot be written.
-    """
-    name, workspace_gid = extract.endpoint.name, extract.workspace_gid
-    dropped_from = lake.dropped_from(name, workspace_gid)
-    if inputs.row_count_dropped and dropped_from is None:
-        lake.set_dropped_from(name, workspace_gid, inputs.rows_before)
-    elif dropped_from is not None and not inputs.row_count_dropped:
-        lake.set_dropped_from(name, workspace_gid, None)
-
-
-def _scan_gids(extract: FullExtract | ChildExtract, stored: IcebergStoredRows) -> tuple[list[Array], Array]:
-    """Return the stored gids, compact and in chunks, and the orphaned gids."""
-    if isinstance(extract, ChildExtract):
-        rows = stored.columns(extract.columns)
-        return [compact_gids(chunk) for chunk in rows[GID.name].chunks], extract.orphaned_gids(rows)
-    gids: list[Array] = []
-    orphaned_gids: list[Array] = [pa.array([], pa.string())]
-    for batch in stored.batches(extract.columns):  # lists of parent gids are large: not all rows at once
-        gids.append(compact_gids(batch[GID.name]))
-        orphaned_gids.append(extract.orphaned_gids(batch))
-    return gids, pa.concat_arrays(orphaned_gids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +87,12 @@ def _unfetched_parents_message(inputs: CheckInputs) -> str:
             f"The token's user has no access to {_list_gids(stats.forbidden)}, so their rows are those of an earlier "
             "sync. Share these objects with the user to have the rows updated."
         )
+    if stats.search_failure:
+        sentences.append(
+            f"The search for changes failed ({stats.search_failure}). What only search finds, such as changes of "
+            "subtasks, may be outdated; the next sync searches again, and everything is fetched again by age at the "
+            "latest."
+        )
     if stats.missing_upstream:
         sentences.append(
             f"What is listed by {' and '.join(stats.missing_upstream)} is missing, because that table has no rows for "
@@ -223,6 +142,24 @@ def _row_count_drop_message(inputs: CheckInputs) -> str:
     )
 
 
+def _empty_columns_message(inputs: CheckInputs) -> str:
+    if not inputs.reported_columns:
+        return ""
+    values = count_by_column(inputs.stats.values)
+    columns = [
+        f"{column.name} ({column.rows_emptied:,} rows had a value until {column.found_at:%Y-%m-%d}; values in the "
+        f"{inputs.stats.rows:,} rows fetched now: {values.get(column.name, 0):,})"
+        for column in inputs.reported_columns
+    ]
+    return (
+        f"Asana no longer returns values for columns that had some: {', '.join(columns)}. The stored rows follow "
+        "Asana. Check whether the token's user lost a permission, whether custom fields became private, and whether "
+        "Asana's API changed; once that is resolved, run a full refresh (asana-assets sync --full-refresh). If the "
+        "values are rightly gone, materialize again with accept_empty_columns (asana-assets sync "
+        f"--accept-empty-columns); otherwise this warning ends after {WARNING_PERIOD.days} days."
+    )
+
+
 def _new_columns_message(inputs: CheckInputs) -> str:
     if not inputs.new_columns:
         return ""
@@ -258,7 +195,7 @@ CHECKS = (
     ),
     Check(
         name="all_parents_fetched",
-        description="Every parent was fetched completely.",
+        description="Every parent was fetched completely, and the search for changed ones did not fail.",
         evaluate=_unfetched_parents_message,
         severity=_unfetched_parents_severity,
     ),
@@ -275,11 +212,16 @@ CHECKS = (
     ),
     Check(
         name="row_count_not_dropped",
-        description=f"A table of at least {_MIN_ROWS_FOR_DROP} rows has not lost more than half of them. If it has, "
+        description=f"A table of at least {MIN_ROWS_FOR_DROP} rows has not lost more than half of them. If it has, "
         "downstream assets are not materialized.",
         evaluate=_row_count_drop_message,
         severity=_ERROR,
         blocking=True,
+    ),
+    Check(
+        name="columns_still_filled",
+        description="No column that had values went empty in all or nearly all fetched rows.",
+        evaluate=_empty_columns_message,
     ),
     Check(name="schema_unchanged", description="No columns were added.", evaluate=_new_columns_message),
 )

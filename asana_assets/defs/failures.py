@@ -1,9 +1,10 @@
 """Converts known errors to `dagster.Failure`: a sentence, a remedy and metadata instead of a traceback."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
 
 from asana_assets.asana import errors
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
@@ -93,6 +94,31 @@ def describe(subject: str, error: errors.AsanaError | LakeError) -> str:
 
 def _sentences(subject: str, message: str, remedy: str) -> str:
     return f"{subject}: {message.rstrip('.')}.{f' {remedy}' if remedy else ''}"
+
+
+def failure_causes(events: Sequence[dg.DagsterEvent]) -> list[str]:
+    """Return the reasons that failed steps reported, without those of assets that were not started because of them."""
+    reasons: dict[str, None] = {}
+    consequences: list[str] = []
+    for event in events:
+        step = event.step_failure_data
+        failure = step.user_failure_data
+        if failure and failure.description and NOT_STARTED_KEY in (failure.metadata or {}):
+            consequences.append(failure.description)
+        else:
+            reasons[(failure and failure.description) or root_cause(step.error)] = None
+    return list(reasons) or consequences[:1]
+
+
+def root_cause(error: SerializableErrorInfo | None) -> str:
+    """Describe an unexpected error by its root cause."""
+    while error and error.cause:
+        error = error.cause
+    if error is None:
+        return "the step failed"
+    message = error.message.strip().splitlines()[-1]
+    name = str(error.cls_name)  # the first line of the message starts with it, and perhaps with its module
+    return message if message.partition(":")[0].endswith(name) else f"{name}: {message}"
 
 
 @contextmanager

@@ -74,6 +74,9 @@ class SyncConfig(dg.Config):
         description="Accept that the table has lost more than half of its rows, or all of them because the workspace's "
         "plan no longer includes the endpoint.",
     )
+    accept_empty_columns: bool = Field(
+        default=False, description="Accept that columns which had values no longer have any."
+    )
     checkpoint_rows: int = Field(
         default=50_000,
         description="For assets fetched parent by parent: commit a checkpoint whenever this many rows and parents "

@@ -27,6 +27,7 @@ from asana_assets.defs.secrets import read_token
 from asana_assets.lake.lake import Lake
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
+from asana_assets.sync.empty_column_rows import EmptyColumn
 from asana_assets.sync.sync_state import SyncState
 from asana_assets.sync.sync_state_store import SYNC_STATE_TABLE, SyncStateStore
 
@@ -241,6 +242,14 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
             if table is not None:
                 self.iceberg.drop_lost_files(table, workspace=workspace_gid or None)
 
+    def empty_columns(self, endpoint_name: str, workspace_gid: str) -> list[EmptyColumn]:
+        """Return the columns that went empty, including accepted ones."""
+        return self.sync_states.empty_columns(endpoint_name, workspace_gid)
+
+    def set_empty_columns(self, endpoint_name: str, workspace_gid: str, columns: Sequence[EmptyColumn]) -> None:
+        """Replace the columns that went empty by these."""
+        self.sync_states.set_empty_columns(endpoint_name, workspace_gid, columns)
+
     def expire_old_snapshots(self, table: "Table") -> None:
         """Expire snapshots older than 7 days, if this is enabled and the table has more than 100."""
         self.iceberg.expire_old_snapshots(table)
@@ -273,6 +282,9 @@ class IcebergStoredRows:
 
     def __len__(self) -> int:
         return 0 if self.table is None else self.lake.count(self.table, workspace=self.workspace_gid or None)
+
+    def count_values(self) -> dict[str, int]:
+        return {} if self.table is None else self.lake.count_values(self.table, workspace=self.workspace_gid or None)
 
     def columns(self, names: Sequence[str]) -> pa.Table:
         if self.table is None:

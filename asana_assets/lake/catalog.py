@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
+import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.utils.config import Config
 from sqlalchemy import URL
@@ -46,6 +47,14 @@ def open_catalog(*, data_dir: Path, name_case: NameCase = "lower") -> Catalog:
 def apply_name_case(catalog: Catalog, name: str) -> str:
     """Return `name` in the catalog's case."""
     return name.upper() if catalog.properties.get(_NAME_CASE) == "upper" else name
+
+
+def schema_in_catalog_case(catalog: Catalog, schema: pa.Schema) -> pa.Schema:
+    """Return `schema` with column names in the catalog's case.
+
+    Nested field names keep theirs: Snowflake, which needs upper-case names, treats nested ones as case-sensitive.
+    """
+    return pa.schema([field.with_name(apply_name_case(catalog, field.name)) for field in schema])
 
 
 def _open(data_dir: Path) -> Catalog:

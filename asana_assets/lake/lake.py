@@ -59,6 +59,7 @@ class Lake:
         self._name_case: NameCase = name_case
         self._expire_snapshots = expire_snapshots
         self._catalog: Catalog | None = None
+        self._commented: set[str] = set()  # tables whose comments were compared
 
     @property
     def catalog(self) -> "Catalog":
@@ -84,10 +85,17 @@ class Lake:
     def ensure_table(self, name: str, schema: pa.Schema) -> "Table":
         """Load a table, created or evolved in place to have at least the columns of `schema`.
 
+        A field's `doc` metadata is the column's comment, the schema's `comment` metadata the table's. Comments that
+        differ are updated once per lake, because a catalog may not store all of them.
+
         Raises:
             SchemaError: A column's type cannot be changed to the given one.
         """
-        return _operations().ensure_table(self.catalog, self.namespace, name, schema)
+        table = _operations().ensure_table(self.catalog, self.namespace, name, schema)
+        if name not in self._commented:
+            self._commented.add(name)
+            _operations().update_comments(table, schema)
+        return table
 
     def drop_table(self, table: "Table") -> None:
         """Drop a table that was created as a probe; tables of endpoints are never dropped."""
@@ -120,6 +128,13 @@ class Lake:
     def count(self, table: "Table", *, workspace: str | None = None) -> int:
         """Return the number of rows of a workspace (None: of all), from metadata alone."""
         return _operations().count(table, workspace=workspace)
+
+    def count_values(self, table: "Table", *, workspace: str | None = None) -> dict[str, int]:
+        """Return how many values of each column, of a workspace's rows (None: of all), are not null, from metadata.
+
+        Nested fields are counted for each element of their list, under their dotted name.
+        """
+        return _operations().count_values(table, workspace=workspace)
 
     def may_contain_null(self, table: "Table", column: str, *, workspace: str) -> bool:
         """Return whether a workspace's rows may have nulls in a column, from file statistics alone."""

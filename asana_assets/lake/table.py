@@ -31,7 +31,8 @@ from pyiceberg.table import DataScan, FileScanTask, Table
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import ListType, MapType, StructType
 
-from asana_assets.lake.catalog import apply_name_case
+from asana_assets.lake.catalog import apply_name_case, schema_in_catalog_case
+from asana_assets.lake.comments import comment_properties
 from asana_assets.lake.error_translation import translate_error, translate_errors, translates_errors
 from asana_assets.lake.errors import CatalogRefusedError, LakeError, SchemaError
 from asana_assets.lake.pyiceberg_internals import (
@@ -89,7 +90,7 @@ def ensure_table(catalog: Catalog, namespace: str, name: str, schema: pa.Schema)
     """Load the table, created or evolved in place to have at least the columns of `schema`.
 
     Missing columns and nested fields are added (null in old rows); nothing is ever dropped. Several processes may call
-    this for the same table at once. A field's `doc` metadata becomes the column's doc.
+    this for the same table at once. Comments of an existing table are updated by `comments.update_comments`.
 
     Raises:
         SchemaError: `schema` has no `workspace_gid`, the table is not partitioned by it, or a column's type cannot be
@@ -101,17 +102,10 @@ def ensure_table(catalog: Catalog, namespace: str, name: str, schema: pa.Schema)
     if table is None:
         table = _create(catalog, namespace, name, schema)  # another process may create it first, with other columns
     _check_table(table)
-    if set(_columns(schema)) <= set(_columns(arrow_schema(table.schema(), field_ids=False))):
+    stored = _types(arrow_schema(table.schema(), field_ids=False))
+    if all(stored.get(name) == column_type for name, column_type in _types(schema).items()):
         return table
-    return _evolve(table, _in_catalog_case(catalog, schema))
-
-
-def _in_catalog_case(catalog: Catalog, schema: pa.Schema) -> pa.Schema:
-    """Return `schema` with column names in the catalog's case.
-
-    Nested field names keep theirs: Snowflake, which needs upper-case names, treats nested ones as case-sensitive.
-    """
-    return pa.schema([field.with_name(apply_name_case(catalog, field.name)) for field in schema])
+    return _evolve(table, schema_in_catalog_case(catalog, schema))
 
 
 def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> Table:
@@ -130,7 +124,7 @@ def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> T
             ) from None
         if not catalog.namespace_exists(namespace):
             raise
-    iceberg = iceberg_schema(_in_catalog_case(catalog, schema))
+    iceberg = iceberg_schema(schema_in_catalog_case(catalog, schema))
     partition = PartitionField(iceberg.find_field(workspace).field_id, 1000, IdentityTransform(), workspace)
     # Gids are longer than the default bounds of 16 characters, and bounds truncated to that prune almost nothing.
     full_bounds = {
@@ -143,14 +137,14 @@ def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> T
             (namespace, name),
             schema=iceberg,
             partition_spec=PartitionSpec(partition),
-            properties={**_PROPERTIES, **full_bounds},
+            properties={**_PROPERTIES, **full_bounds, **comment_properties(catalog, schema)},
         )
     except TableAlreadyExistsError:
         return catalog.load_table((namespace, name))
 
 
-def _columns(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
-    return [(field.name, field.type) for field in schema]
+def _types(schema: pa.Schema) -> dict[str, pa.DataType]:
+    return {field.name: field.type for field in schema}  # types are equal, but not their hashes, if only docs differ
 
 
 def _evolve(table: Table, schema: pa.Schema) -> Table:

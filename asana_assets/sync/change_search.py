@@ -12,7 +12,7 @@ Asana's search index lags behind changes by about a minute, longer during incide
 import datetime as dt
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 
@@ -55,19 +55,26 @@ class FoundPages:
     """The pages of a search; can be iterated once.
 
     Attributes:
-        complete: Whether the search found everything; False until its end.
+        complete: Whether the search found everything that repeating it could find; False until its end.
+        failure: Why the search did not find everything; "" if it did.
     """
 
     _pages: Iterator[Page]
+    _skipped: Sequence[str] = ()  # what else the search did not find; grows while it is iterated
     complete: bool = False
+    failure: str = ""
 
     def __iter__(self) -> Iterator[Page]:
         try:
             yield from self._pages
-        except (_UntrustedError, TransientError, ContractError) as error:
+        except (UnauthorizedError, RedirectError):
+            raise
+        except (_UntrustedError, PermanentError, TransientError, ContractError) as error:
+            self.failure = str(error)
             _log_failure(error)
         else:
-            self.complete = True
+            self.complete = not self.failure
+            self.failure = self.failure or "; ".join(dict.fromkeys(self._skipped))
 
 
 @dataclass(slots=True)
@@ -81,7 +88,7 @@ class ChangeSearch:
 
     client: Client
     interval_seconds: float = 1.0
-    _unavailable: set[str] = field(default_factory=set[str])
+    _unavailable: dict[str, str] = field(default_factory=dict[str, str])  # with the reason; "" if it is the plan
 
     def changed_since(
         self,
@@ -106,15 +113,17 @@ class ChangeSearch:
             stop: Cancels the search once it is set.
 
         Returns:
-            None if there was no last sync, search is not available, or its first request failed.
+            None if there was no last sync, or the workspace's plan does not include search.
 
         Raises:
             UnauthorizedError: The token was rejected.
             RedirectError: Asana was not reached.
             CancelledError: `stop` was set.
         """
-        if search_from is None or workspace_gid in self._unavailable:
+        if search_from is None:
             return None
+        if workspace_gid in self._unavailable:
+            return _failed_search(self._unavailable[workspace_gid])
         stop = stop or threading.Event()
         search = _Search(self.client, self.interval_seconds, listing, workspace_gid, opt_fields, stats, stop)
         pages = search.pages(search_from - OVERLAP)
@@ -125,12 +134,16 @@ class ChangeSearch:
         except PermanentError as error:
             if not isinstance(error, PlanLimitError):
                 log.warning("Search was rejected; changes that only search finds are picked up by age: %s", error)
-            self._unavailable.add(workspace_gid)
-            return None
+            self._unavailable[workspace_gid] = "" if isinstance(error, PlanLimitError) else str(error)
+            return _failed_search(self._unavailable[workspace_gid])
         except (TransientError, ContractError) as error:
             _log_failure(error)
-            return None
-        return FoundPages(chain([first], pages))
+            return _failed_search(str(error))
+        return FoundPages(chain([first], pages), search.skipped)
+
+
+def _failed_search(failure: str) -> FoundPages | None:
+    return FoundPages(iter(()), failure=failure) if failure else None
 
 
 @dataclass(slots=True)
@@ -147,6 +160,7 @@ class _Search:
     requests: int = 0
     window_requests: int = 0
     found: set[str] = field(default_factory=set[str])  # by windows
+    skipped: list[str] = field(default_factory=list[str])
 
     def pages(self, since: dt.datetime) -> Iterator[Page]:
         """Yield pages of the records modified since then.
@@ -183,10 +197,9 @@ class _Search:
     def _pages_of_instant(self, key: str, ranges: _Ranges, instant: dt.datetime) -> Iterator[Page]:
         """Yield pages of the records of one instant, which do not fit one page, in the order of creation."""
         if key == CREATED_AT:
-            log.warning(
-                "More records were created, and modified, within one millisecond than search returns; "
-                "it skips the others"
-            )
+            message = "more records were created, and modified, within one millisecond than search returns"
+            log.warning("Search skips some changes: %s", message)
+            self.skipped.append(message)
             return
         instant_only = {**ranges, key: (instant, instant + _MILLISECOND), CREATED_AT: (_EARLIEST, None)}
         yield from self._sorted_pages(CREATED_AT, instant_only)

@@ -231,6 +231,7 @@ class ChildExtract:
         )
         hits = decode_hits(pages or ())
         self._search_missed_changes = not pages.complete if pages else self._context.search_from is not None
+        self.stats.search_failure = pages.failure if pages else ""
         return changed_parents(self._listing, changed_hits(hits, stored), stored)
 
     def _defer_confirmation(self, fetcher: Fetcher, event: FetchEvent, pages: list[Page]) -> bool:

@@ -1,6 +1,7 @@
 """What full and child extracts have in common: inputs, statistics, and the decision which parents are stale."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -18,6 +19,7 @@ from asana_assets.sync.parents import Parents
 from asana_assets.sync.rows import BuiltRows
 from asana_assets.sync.search_bound import decide_search_from
 from asana_assets.sync.sync_state import SyncState
+from asana_assets.sync.values import count_values
 
 BATCH_ROWS = 2_000
 """Rows to build at once; Arrow's JSON reader takes three times as long when given single pages."""
@@ -33,6 +35,10 @@ class StoredRows(Protocol):
 
     def __len__(self) -> int:
         """Return the number of rows."""
+        ...
+
+    def count_values(self) -> Mapping[str, int]:
+        """Return the number of values of each column that are not null; see `values.count_values`."""
         ...
 
     def columns(self, names: Sequence[str]) -> pa.Table:
@@ -54,6 +60,7 @@ class ExtractStats:
         parents_fetched: Parents whose fetch ended, whatever the outcome.
         resumed: Parents that an earlier run of the same sync fetched.
         rows: Fetched rows; one that was listed twice counts twice.
+        values: Their values by column; see `values.count_values`.
         forbidden: Gids of the parents that are not accessible (403). Their stored rows are kept.
         failed: Parents that cannot be fetched for another reason, by gid with that reason. Their stored rows are kept.
         truncated: Gids of the parents whose listing ended early. None of their stored rows is deleted.
@@ -63,6 +70,7 @@ class ExtractStats:
         unmapped: Rows with a value that did not fit its column.
         records_skipped: Records that were not stored because they have no gid or are not objects.
         texts_repaired: Texts with characters replaced because they were not valid Unicode.
+        search_failure: Why the search for changes did not find all of them; "" if it did, or the plan has no search.
         carried_over: Stored rows that a full extract kept without fetching them.
         tallies: The outcomes by path of the listing.
         request_stats: The cost in requests.
@@ -74,6 +82,7 @@ class ExtractStats:
     parents_fetched: int = 0
     resumed: int = 0
     rows: int = 0
+    values: Counter[str] = field(default_factory=Counter[str])
     forbidden: list[str] = field(default_factory=list[str])
     failed: dict[str, str] = field(default_factory=dict[str, str])
     truncated: list[str] = field(default_factory=list[str])
@@ -83,6 +92,7 @@ class ExtractStats:
     unmapped: int = 0
     records_skipped: int = 0
     texts_repaired: int = 0
+    search_failure: str = ""
     carried_over: int = 0
     tallies: dict[str, OutcomeTally] = field(default_factory=dict[str, OutcomeTally])
     request_stats: RequestStats = field(default_factory=RequestStats)
@@ -94,6 +104,7 @@ class ExtractStats:
         self.records_skipped += built.records_skipped
         self.texts_repaired += built.texts_repaired
         self.rows += batch.num_rows
+        self.values.update(count_values(batch))
         self.unmapped += batch.num_rows - batch[UNMAPPED.name].null_count
         self.on_progress()
 

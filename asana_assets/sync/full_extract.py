@@ -187,6 +187,7 @@ class FullExtract:
         for page in pages or ():
             yield self._build([FetchedPage(page, "")])
         self._search_missed_changes = not pages.complete if pages else self._context.search_from is not None
+        self.stats.search_failure = pages.failure if pages else ""
 
     def _reconcile_unlisted(self, listed: Array) -> Iterator[pa.RecordBatch]:
         """Yield the stored rows that are not in `listed` and must not be deleted, fetched again where possible.

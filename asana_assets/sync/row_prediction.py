@@ -179,7 +179,7 @@ class RowPrediction:
             opt_fields=self.probe.opt_fields(endpoint, *SEARCH_FIELDS),
             stats=stats,
         )
-        if results is None:
+        if results is None or results.failure:
             if search_from is None:
                 return SearchResult(rows=rows)
             self.accuracy.search_unavailable.append(endpoint.name)

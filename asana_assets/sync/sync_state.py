@@ -27,6 +27,8 @@ class RowKind(StrEnum):
         COMPLETED_SYNC: The last sync that stored everything of an endpoint.
         INTERRUPTED_SYNC: The sync of the workspace that is running, or that was killed and can be resumed.
         ROW_COUNT_DROP: A drop of an endpoint's row count that is not acknowledged yet.
+        EMPTY_COLUMN: A column of an endpoint that went empty.
+        ACCEPTED_EMPTY_COLUMN: The same, once it was accepted.
     """
 
     PARENT_VERSION = "parent_version"
@@ -34,9 +36,12 @@ class RowKind(StrEnum):
     COMPLETED_SYNC = "completed_sync"
     INTERRUPTED_SYNC = "interrupted_sync"
     ROW_COUNT_DROP = "row_count_drop"
+    EMPTY_COLUMN = "empty_column"
+    ACCEPTED_EMPTY_COLUMN = "accepted_empty_column"
 
 
-_INSTANT = pa.timestamp("us", tz="UTC")
+INSTANT = pa.timestamp("us", tz="UTC")
+"""The type of instants."""
 
 
 def _column(name: str, kind: pa.DataType, doc: str) -> "pa.Field[Any]":
@@ -53,15 +58,25 @@ SYNC_STATE_SCHEMA = pa.schema(
         _column("version", pa.string(), "The parent's version at that fetch; only for parent_version."),
         _column("sync_id", pa.string(), "The sync's id; only for completed_sync and interrupted_sync."),
         _column(
-            "search_from", _INSTANT, "Where the next search for changes starts, by Asana's clock; for completed_sync."
+            "search_from", INSTANT, "Where the next search for changes starts, by Asana's clock; for completed_sync."
         ),
-        _column("row_count", pa.int64(), "The number of rows before the drop; only for row_count_drop."),
+        _column(
+            "row_count",
+            pa.int64(),
+            "The number of rows before the drop, or that had a value; for row_count_drop and empty columns.",
+        ),
+        _column("rows_fetched", pa.int64(), "The rows that were fetched when a column went empty."),
+        _column("column_name", pa.string(), "The column that went empty, dotted if nested."),
         _column(
             "_synced_at",
-            _INSTANT,
-            "When the parent's children were requested, when the sync started, or when the drop was found (UTC).",
+            INSTANT,
+            "When the parent's children were requested, the sync started, or the drop or empty column was found (UTC).",
         ),
-    ]
+    ],
+    metadata={
+        "comment": "State of the syncs, by which the next one decides what to fetch; not data of Asana. "
+        "The key is workspace_gid and gid."
+    },
 )
 """The columns of the table `sync_state`."""
 
@@ -72,18 +87,11 @@ _ENTRY_SCHEMA = pa.schema([one for one in SYNC_STATE_SCHEMA if one.name not in {
 DROP_PREFIX = f"{RowKind.ROW_COUNT_DROP}/"
 """Start of the keys of row-count drops; the endpoint follows, so that one scan loads those of all endpoints."""
 
+EMPTY_COLUMN_PREFIX = f"{RowKind.EMPTY_COLUMN}/"
+"""Start of the keys of empty columns, accepted or not; the endpoint and the column follow."""
+
 INTERRUPTED_KEY = str(RowKind.INTERRUPTED_SYNC)
 """The key of a workspace's interrupted sync."""
-
-# The table's first layout had no kinds but these endpoints, see `convert_first_layout`.
-_FIRST_LAYOUT_INTERRUPTED = "sync"
-_FIRST_LAYOUT_DROP = "doubt"
-
-FIRST_LAYOUT_INTERRUPTED_PREFIX = f"{_FIRST_LAYOUT_INTERRUPTED}/"
-"""Start of the key of an interrupted sync in the table's first layout."""
-
-FIRST_LAYOUT_DROP_PREFIX = f"{_FIRST_LAYOUT_DROP}/"
-"""Start of the keys of row-count drops in the table's first layout."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +114,14 @@ class SyncState:
     def rows(parent_gids: Array, versions: Array, fetched_at: "dt.datetime | Array") -> pa.Table:
         """Return the rows to save for fetched parents; `fetched_at` is one instant for all, or one per parent."""
         count = len(parent_gids)
-        instants = fetched_at if isinstance(fetched_at, pa.Array) else pa.repeat(pa.scalar(fetched_at, _INSTANT), count)
+        instants = fetched_at if isinstance(fetched_at, pa.Array) else pa.repeat(pa.scalar(fetched_at, INSTANT), count)
         columns = {"parent_gid": parent_gids, "version": versions, "_synced_at": instants}
-        return _entries(RowKind.PARENT_VERSION, count, columns)
+        return build_entries(RowKind.PARENT_VERSION, count, columns)
 
     @staticmethod
     def failed_rows(parent_gids: Array) -> pa.Table:
         """Return the rows to save for parents whose fetch failed."""
-        return _entries(RowKind.FAILED_PARENT, len(parent_gids), {"parent_gid": parent_gids})
+        return build_entries(RowKind.FAILED_PARENT, len(parent_gids), {"parent_gid": parent_gids})
 
     @staticmethod
     def completed_marker(sync: Sync, search_from: dt.datetime | None = None) -> pa.Table:
@@ -164,7 +172,7 @@ class SyncState:
         return self.rows(*(rows[name].combine_chunks() for name in ("parent_gid", "version", "_synced_at")))
 
     def _fetched_since(self, instant: dt.datetime) -> pa.Table:
-        return self.parents.filter(pc.greater_equal(self.parents["_synced_at"], pa.scalar(instant, _INSTANT)))
+        return self.parents.filter(pc.greater_equal(self.parents["_synced_at"], pa.scalar(instant, INSTANT)))
 
 
 def no_entries() -> pa.Table:
@@ -179,20 +187,21 @@ def interrupted_marker(sync: Sync) -> pa.Table:
 
 def row_count_drop(row_count: int, found_at: dt.datetime) -> pa.Table:
     """Return the row to save for a drop from `row_count` rows."""
-    columns = {"row_count": pa.array([row_count], pa.int64()), "_synced_at": pa.array([found_at], _INSTANT)}
-    return _entries(RowKind.ROW_COUNT_DROP, 1, columns)
+    columns = {"row_count": pa.array([row_count], pa.int64()), "_synced_at": pa.array([found_at], INSTANT)}
+    return build_entries(RowKind.ROW_COUNT_DROP, 1, columns)
 
 
 def _sync_entry(kind: RowKind, sync: Sync, search_from: dt.datetime | None = None) -> pa.Table:
     columns = {
         "sync_id": pa.array([sync.id]),
-        "search_from": pa.array([search_from], _INSTANT),
-        "_synced_at": pa.array([sync.started_at], _INSTANT),
+        "search_from": pa.array([search_from], INSTANT),
+        "_synced_at": pa.array([sync.started_at], INSTANT),
     }
-    return _entries(kind, 1, columns)
+    return build_entries(kind, 1, columns)
 
 
-def _entries(kind: RowKind, count: int, columns: Mapping[str, Array]) -> pa.Table:
+def build_entries(kind: RowKind, count: int, columns: Mapping[str, Array]) -> pa.Table:
+    """Return rows to save of one kind; columns that are not given are null."""
     columns = {"kind": pa.repeat(pa.scalar(kind.value), count), **columns}
     arrays = [columns.get(column.name, pa.nulls(count, column.type)) for column in _ENTRY_SCHEMA]
     return pa.table(arrays, schema=_ENTRY_SCHEMA)
@@ -202,7 +211,9 @@ def encode(entries: pa.Table, endpoint_name: str | None) -> pa.Table:
     """Add the endpoint and the key to rows to save."""
     endpoints = pa.repeat(pa.scalar(endpoint_name, pa.string()), entries.num_rows)
     rows = entries.append_column("endpoint", endpoints)
-    return rows.append_column("gid", _keys(rows["kind"], rows["endpoint"], rows["parent_gid"]))
+    return rows.append_column(
+        "gid", row_keys(rows["kind"], rows["endpoint"], pc.coalesce(rows["parent_gid"], rows["column_name"]))
+    )
 
 
 def parent_keys(endpoint_name: str, parent_gids: Array) -> Array:
@@ -241,59 +252,21 @@ def decode_drops(rows: pa.Table) -> dict[str, int]:
     return {str(row["endpoint"]): int(row["row_count"]) for row in drops.to_pylist()}
 
 
-def split_by_layout(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Return the rows of the current and those of the first layout, both with all columns."""
-    columns = [
-        rows[column.name] if column.name in rows.column_names else pa.nulls(rows.num_rows, column.type)
-        for column in SYNC_STATE_SCHEMA
-    ]
-    complete = pa.table(columns, schema=SYNC_STATE_SCHEMA)
-    is_first = pc.is_null(complete["kind"])
-    return complete.filter(pc.invert(is_first)), complete.filter(is_first)
+def row_keys(kind: Array | Chunked, endpoint: Array | Chunked, name: Array | Chunked) -> Array | Chunked:
+    """Return each row's key; `name` is the gid of the parent, or the name of the column.
 
-
-def convert_first_layout(rows: pa.Table, workspace_gid: str) -> pa.Table:
-    """Convert rows of the table's first layout, which have no kind, to the current one.
-
-    The endpoint `sync` marked an interrupted sync, and `doubt` a row-count drop whose endpoint was in `parent_gid` and
-    whose row count was in `version`. A parent that is the workspace marked a completed sync. The id of a sync was in
-    `version`.
+    It is endpoint/parent, endpoint/completed_sync, row_count_drop/endpoint, empty_column/endpoint/column or
+    interrupted_sync.
     """
-    endpoint, parent, version = rows["endpoint"], rows["parent_gid"], rows["version"]
-    null = pa.scalar(None, pa.string())
-    kind = pc.if_else(pc.equal(parent, pa.scalar(workspace_gid)), RowKind.COMPLETED_SYNC, RowKind.PARENT_VERSION)
-    kind = pc.if_else(pc.equal(endpoint, pa.scalar(_FIRST_LAYOUT_DROP)), RowKind.ROW_COUNT_DROP, kind)
-    kind = pc.if_else(pc.equal(endpoint, pa.scalar(_FIRST_LAYOUT_INTERRUPTED)), RowKind.INTERRUPTED_SYNC, kind)
-    is_parent, is_drop, is_interrupted = (
-        pc.equal(kind, pa.scalar(one.value))
-        for one in (RowKind.PARENT_VERSION, RowKind.ROW_COUNT_DROP, RowKind.INTERRUPTED_SYNC)
-    )
-    endpoint = pc.if_else(is_drop, parent, pc.if_else(is_interrupted, null, endpoint))
-    parent = pc.if_else(is_parent, parent, null)
-    columns = {
-        "gid": _keys(kind, endpoint, parent),
-        "workspace_gid": rows["workspace_gid"],
-        "kind": kind,
-        "endpoint": endpoint,
-        "parent_gid": parent,
-        "version": pc.if_else(is_parent, version, null),
-        "sync_id": pc.if_else(pc.or_(is_parent, is_drop), null, version),
-        "search_from": pa.nulls(rows.num_rows, _INSTANT),
-        "row_count": pc.if_else(is_drop, version, null).cast(pa.int64()),
-        "_synced_at": rows["_synced_at"],
-    }
-    return pa.table(columns, schema=SYNC_STATE_SCHEMA)
-
-
-def _keys(kind: Array | Chunked, endpoint: Array | Chunked, parent: Array | Chunked) -> Array | Chunked:
-    """Return each row's key: endpoint/parent, endpoint/completed_sync, row_count_drop/endpoint or interrupted_sync."""
     is_completed, is_drop = (
         pc.equal(kind, pa.scalar(one.value)) for one in (RowKind.COMPLETED_SYNC, RowKind.ROW_COUNT_DROP)
     )
     is_parent = pc.is_in(kind, value_set=pa.array([RowKind.PARENT_VERSION.value, RowKind.FAILED_PARENT.value]))
     keys = pc.if_else(is_completed, _join(endpoint, kind), pc.if_else(is_drop, _join(kind, endpoint), kind))
-    return pc.if_else(is_parent, _join(endpoint, parent), keys)
+    is_column = pc.is_in(kind, value_set=pa.array([RowKind.EMPTY_COLUMN.value, RowKind.ACCEPTED_EMPTY_COLUMN.value]))
+    keys = pc.if_else(is_column, _join(pa.scalar(RowKind.EMPTY_COLUMN.value), endpoint, name), keys)
+    return pc.if_else(is_parent, _join(endpoint, name), keys)
 
 
-def _join(first: Array | Chunked, second: Array | Chunked) -> Array:
-    return pc.binary_join_element_wise(first, second, pa.scalar("/"))  # pyright: ignore[reportCallIssue, reportArgumentType] - the stubs miss scalars
+def _join(*parts: Array | Chunked | pa.StringScalar) -> Array:
+    return pc.binary_join_element_wise(*parts, pa.scalar("/"))  # pyright: ignore[reportCallIssue, reportArgumentType] - the stubs miss scalars

@@ -13,15 +13,20 @@ import pyarrow.compute as pc
 
 from asana_assets.asana.field_types import Array
 from asana_assets.sync.change_detection import Sync
-from asana_assets.sync.sync_state import (
-    DROP_PREFIX,
+from asana_assets.sync.empty_column_rows import EmptyColumn, decode_empty_columns, encode_empty_columns
+from asana_assets.sync.first_layout import (
     FIRST_LAYOUT_DROP_PREFIX,
     FIRST_LAYOUT_INTERRUPTED_PREFIX,
+    convert_first_layout,
+    split_by_layout,
+)
+from asana_assets.sync.sync_state import (
+    DROP_PREFIX,
+    EMPTY_COLUMN_PREFIX,
     INTERRUPTED_KEY,
     SYNC_STATE_SCHEMA,
     RowKind,
     SyncState,
-    convert_first_layout,
     decode_drops,
     decode_state,
     decode_sync,
@@ -30,7 +35,6 @@ from asana_assets.sync.sync_state import (
     no_entries,
     parent_keys,
     row_count_drop,
-    split_by_layout,
 )
 
 SYNC_STATE_TABLE = "sync_state"
@@ -87,7 +91,7 @@ class SyncStateStore(Generic[TableT]):
 
     def __init__(self, lake: StateLake[TableT]) -> None:
         self._lake = lake
-        self._drops: dict[str, dict[str, int]] = {}  # row counts by workspace and endpoint
+        self._findings: dict[str, pa.Table] = {}  # rows of what checks found, by workspace
         self._migrated_workspaces: set[str] = set()
 
     def load(self, endpoint_name: str, workspace_gid: str) -> SyncState:
@@ -109,16 +113,35 @@ class SyncStateStore(Generic[TableT]):
         self._replace(workspace_gid, encode(entries, None), delete=pa.array([INTERRUPTED_KEY]))
 
     def dropped_from(self, endpoint_name: str, workspace_gid: str) -> int | None:
-        """Return the row count before an unacknowledged drop, None without one; loads once per workspace."""
-        if workspace_gid not in self._drops:
-            self._drops[workspace_gid] = decode_drops(self._scan(workspace_gid, DROP_PREFIX, FIRST_LAYOUT_DROP_PREFIX))
-        return self._drops[workspace_gid].get(endpoint_name)
+        """Return the row count before an unacknowledged drop, None without one."""
+        return decode_drops(self._load_findings(workspace_gid)).get(endpoint_name)
 
     def set_dropped_from(self, endpoint_name: str, workspace_gid: str, row_count: int | None) -> None:
         """Save the row count before a drop; None acknowledges the drop."""
         entries = no_entries() if row_count is None else row_count_drop(row_count, dt.datetime.now(dt.UTC))
         self._replace(workspace_gid, encode(entries, endpoint_name), delete=pa.array([f"{DROP_PREFIX}{endpoint_name}"]))
-        self._drops.pop(workspace_gid, None)
+        self._findings.pop(workspace_gid, None)
+
+    def empty_columns(self, endpoint_name: str, workspace_gid: str) -> list[EmptyColumn]:
+        """Return the columns that went empty and have no values again."""
+        return decode_empty_columns(self._load_findings(workspace_gid)).get(endpoint_name, [])
+
+    def set_empty_columns(self, endpoint_name: str, workspace_gid: str, columns: Sequence[EmptyColumn]) -> None:
+        """Replace the columns that went empty by these; saves only if they differ."""
+        known = self.empty_columns(endpoint_name, workspace_gid)
+        if {column.name: column for column in known} == {column.name: column for column in columns}:
+            return
+        keys = [f"{EMPTY_COLUMN_PREFIX}{endpoint_name}/{column.name}" for column in known]
+        rows = encode(encode_empty_columns(columns), endpoint_name)
+        self._replace(workspace_gid, rows, delete=pa.array(keys, pa.string()))
+        self._findings.pop(workspace_gid, None)
+
+    def _load_findings(self, workspace_gid: str) -> pa.Table:
+        """Load the row-count drops and empty columns of all endpoints, once per workspace."""
+        if workspace_gid not in self._findings:
+            prefixes = (DROP_PREFIX, EMPTY_COLUMN_PREFIX, FIRST_LAYOUT_DROP_PREFIX)
+            self._findings[workspace_gid] = self._scan(workspace_gid, *prefixes)
+        return self._findings[workspace_gid]
 
     def _scan(self, workspace_gid: str, *key_prefixes: str) -> pa.Table:
         """Return the rows whose key starts with one of the prefixes, in the current layout."""

@@ -126,7 +126,7 @@ def test_an_asset_shows_its_description_columns_plots_and_checks(
     tasks = warehouse(dev).table("tasks")
 
     page.goto("/assets/tasks")
-    expect(page.get_by_text("One row is one task of a visible project")).to_be_visible()
+    expect(page.get_by_text("Each row is one task of a visible project")).to_be_visible()
     expect(page.get_by_text("Row count", exact=True).locator("..")).to_contain_text(str(tasks.num_rows))
     columns = page.get_by_role("table").first.locator("tr td:first-child")
     wait_until_equal(page, lambda: set(tasks.schema.names).difference(columns.all_inner_texts()), set())

@@ -18,7 +18,9 @@ from asana_assets.defs.automation import (
     watch_changes,
     watch_workspaces,
 )
-from asana_assets_tests.support.sync_harness import MakeWarehouse
+from asana_assets.defs.failures import NOT_STARTED_KEY, failure_causes
+from asana_assets_tests.support.mutations import paid
+from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
 
 
 def requested_partitions(schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance) -> list[str | None]:
@@ -108,10 +110,8 @@ def test_the_sensors_request_runs_as_of_the_current_time(make_warehouse: MakeWar
 # --- failure notifications and declarative automation
 
 
-def test_the_failure_sensor_notifies_of_a_failed_run_with_asanas_message(make_warehouse: MakeWarehouse) -> None:
-    warehouse = make_warehouse()
-    warehouse.asana.revoke_token()
-    result = warehouse.run("refresh_workspaces")
+def notification_of(warehouse: Warehouse, result: dg.ExecuteInProcessResult) -> str:
+    """Return what the failure sensor sends for a failed run."""
     notifications: list[str] = []
     sensor = build_run_failure_sensor(notifications.append)
     context = dg.build_run_status_sensor_context(
@@ -122,8 +122,62 @@ def test_the_failure_sensor_notifies_of_a_failed_run_with_asanas_message(make_wa
     ).for_run_failure()
     sensor(context)
     [notification] = notifications
+    return notification
+
+
+def test_the_failure_sensor_notifies_of_a_failed_run_with_asanas_message(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    warehouse.asana.revoke_token()
+    result = warehouse.run("refresh_workspaces")
+    notification = notification_of(warehouse, result)
     assert f"Run {result.run_id} (refresh_workspaces) failed. workspaces: " in notification
     assert "returned 401: Not Authorized" in notification
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rejected", ["/projects", "/users"])
+def test_the_failure_sensor_names_the_cause_and_not_what_was_not_started_because_of_it(
+    make_warehouse: MakeWarehouse, rejected: str
+) -> None:
+    """The rejected request is that of the step that runs first, or one that was prefetched meanwhile."""
+    warehouse = make_warehouse()
+    assert warehouse.run("refresh_workspaces").success
+    warehouse.settings["ASANA_REQUESTS_PER_SECOND"] = "2"  # the response arrives before the next request slot
+    warehouse.asana.add_fault(rejected, 401)
+    result = warehouse.run("sync_workspace", paid(warehouse), ["users", "projects", "tags"])
+    assert len(failures(result)) > 1
+    notification = notification_of(warehouse, result)
+    assert notification.count("returned 401") == 1
+    assert f"{rejected.removeprefix('/')} of workspace {paid(warehouse)}: GET {rejected} returned 401" in notification
+    assert "not started" not in notification
+
+
+def test_the_failure_sensor_names_one_asset_that_was_not_started_if_no_step_reported_the_cause() -> None:
+    reasons = ["users of workspace 1 was not started: a", "tags of workspace 1 was not started: a"]
+    steps = [step_failure(dg.Failure(reason, metadata={NOT_STARTED_KEY: "a"})) for reason in reasons]
+    assert failure_causes(steps) == reasons[:1]
+
+
+def test_the_failure_sensor_names_unexpected_errors_beside_known_ones() -> None:
+    errors = (dg.Failure("tags: no."), ValueError("Unexpected"), dg.Failure("tags: no."), OSError("Two\nlines"))
+    assert failure_causes(list(map(step_failure, errors))) == ["tags: no.", "ValueError: Unexpected", "OSError: lines"]
+
+
+def step_failure(error: Exception) -> dg.DagsterEvent:
+    """Return the event of a step that raised the error."""
+
+    @dg.op
+    def fail() -> None:
+        raise error
+
+    @dg.job
+    def failing() -> None:
+        fail()
+
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    result = failing.execute_in_process(quiet, raise_on_error=False)
+    [event] = result.filter_events(lambda event: event.is_step_failure)
+    return event
 
 
 def test_declarative_automation_is_off_by_default() -> None:

@@ -1,5 +1,7 @@
 """Asset checks: each one fails for its own reason and no other."""
 
+import datetime as dt
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -8,11 +10,15 @@ import pyarrow as pa
 import pytest
 
 from asana_assets.asana.endpoints import ENDPOINTS, PROJECTS, STORIES
-from asana_assets.defs.checks import CHECKS, CheckInputs, evaluate_checks
+from asana_assets.defs.check_inputs import CheckInputs
+from asana_assets.defs.checks import CHECKS, evaluate_checks
+from asana_assets.sync.empty_column_rows import EmptyColumn
 from asana_assets.sync.full_extract import ExtractStats
 from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, failed_checks, failures
 
+NOW = dt.datetime(2026, 5, 9, tzinfo=dt.UTC)
+EMPTY_COLUMN = EmptyColumn(name="due_on", rows_emptied=1_200, rows_fetched=1_500, found_at=NOW - dt.timedelta(days=2))
 PASSING = CheckInputs(
     stats=ExtractStats(),
     rows=1_000,
@@ -21,6 +27,8 @@ PASSING = CheckInputs(
     duplicate_keys=0,
     orphaned_gids=[],
     new_columns=[],
+    empty_columns=[],
+    collected_at=NOW,
 )
 
 
@@ -37,6 +45,8 @@ def test_every_check_passes_without_findings_and_for_a_drop_that_is_small_or_acc
     assert failing(replace(PASSING, rows=500)) == {}
     assert failing(replace(PASSING, rows=1, rows_before=99)) == {}
     assert failing(replace(PASSING, rows=1, drop_accepted=True)) == {}
+    assert failing(replace(PASSING, empty_columns=[replace(EMPTY_COLUMN, accepted=True)])) == {}
+    assert failing(replace(PASSING, empty_columns=[EMPTY_COLUMN], collected_at=NOW + dt.timedelta(days=5))) == {}
 
 
 @pytest.mark.parametrize(
@@ -63,6 +73,18 @@ def test_every_check_passes_without_findings_and_for_a_drop_that_is_small_or_acc
         ("no_unmapped_values", {"stats": ExtractStats(texts_repaired=2)}, "2 texts were not valid Unicode", "WARN"),
         ("no_unmapped_values", {"stats": ExtractStats(unmapped=3, rows=9)}, "in 3 of 9 fetched rows.", "WARN"),
         ("row_count_not_dropped", {"rows": 499}, "499 rows, down from 1,000.", "ERROR"),
+        (
+            "all_parents_fetched",
+            {"stats": ExtractStats(search_failure="GET /y returned 403")},
+            "The search for changes failed (GET /y returned 403).",
+            "WARN",
+        ),
+        (
+            "columns_still_filled",
+            {"empty_columns": [EMPTY_COLUMN], "stats": ExtractStats(rows=30, values=Counter({"due_on": 1}))},
+            "due_on (1,200 rows had a value until 2026-05-07; values in the 30 rows fetched now: 1)",
+            "WARN",
+        ),
         ("schema_unchanged", {"new_columns": ["mood"]}, "new columns: mood.", "WARN"),
     ],
 )

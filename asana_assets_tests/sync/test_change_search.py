@@ -67,7 +67,7 @@ def test_a_rejected_search_is_logged_and_not_available(
     asana: Sandbox, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     asana.add_fault("/workspaces/{gid}/tasks/search", status, message="No.")
-    assert search_gids(asana, asana.organization.edge_cases["paid_organization"], dt.datetime.now(dt.UTC)) is None
+    assert search_gids(asana, asana.organization.edge_cases["paid_organization"], dt.datetime.now(dt.UTC)) == []
     assert "picked up by age" in caplog.text
 
 
@@ -81,8 +81,10 @@ def test_a_search_that_is_refused_in_one_workspace_does_not_concern_another(asan
     now = dt.datetime.now(dt.UTC)
     opt_fields = "created_at,modified_at"
     for _ in range(2):
-        assert search.changed_since(LISTING, refused, now, opt_fields=opt_fields, stats=RequestStats()) is None
-        assert search.changed_since(LISTING, other, now, opt_fields=opt_fields, stats=RequestStats()) is not None
+        for workspace, is_refused in ((refused, True), (other, False)):
+            pages = search.changed_since(LISTING, workspace, now, opt_fields=opt_fields, stats=RequestStats())
+            assert pages is not None
+            assert (str(status) in pages.failure, pages.complete) == (is_refused, False)
     assert [entry.path.split("/")[2] for entry in asana.log] == [refused, other, other]
 
 
@@ -94,22 +96,28 @@ def test_a_search_that_fails_is_logged_and_repeated_by_the_next_sync(
     search = ChangeSearch(open_client(asana), interval_seconds=0)
     now = dt.datetime.now(dt.UTC)
     opt_fields = "created_at,modified_at"
-    assert search.changed_since(LISTING, workspace, now, opt_fields=opt_fields, stats=RequestStats()) is None
+    failed = search.changed_since(LISTING, workspace, now, opt_fields=opt_fields, stats=RequestStats())
+    assert failed is not None
+    assert (list(failed), failed.complete) == ([], False)
+    assert "503" in failed.failure
     assert "Search failed" in caplog.text
     fault.cancel()
     pages = search.changed_since(LISTING, workspace, now, opt_fields=opt_fields, stats=RequestStats())
     assert pages is not None
     assert list(pages)
-    assert pages.complete
+    assert (pages.complete, pages.failure) == (True, "")
 
 
-def test_a_search_that_fails_on_a_later_page_is_incomplete(asana: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("status", [400, 403, 503])
+def test_a_search_that_fails_on_a_later_page_is_incomplete(
+    asana: Sandbox, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
     organization = asana.organization
     workspace = organization.edge_cases["paid_organization"]
     project = organization.add_project(workspace, "Many")
     for number in range(120):
         organization.add_task(project, f"Task {number}")
-    asana.add_fault("/workspaces/{gid}/tasks/search", 503, skip=1)
+    asana.add_fault("/workspaces/{gid}/tasks/search", status, skip=1)
     search = ChangeSearch(open_client(asana), interval_seconds=0)
     pages = search.changed_since(
         LISTING, workspace, dt.datetime.now(dt.UTC), opt_fields="created_at,modified_at", stats=RequestStats()
@@ -117,6 +125,7 @@ def test_a_search_that_fails_on_a_later_page_is_incomplete(asana: Sandbox, caplo
     assert pages is not None
     assert sum(page.count for page in pages) == 100
     assert not pages.complete
+    assert str(status) in pages.failure
     assert "Search failed" in caplog.text
 
 

@@ -20,10 +20,11 @@ from asana_assets.asana.field_types import (
     NUMBER,
     REFERENCE,
     TEXT,
-    Column,
     FieldType,
     ListOf,
     Struct,
+    reference,
+    structs,
 )
 from asana_assets.asana.model import Endpoint
 from asana_assets.sync.rows import FetchedPage, RowBuilder
@@ -199,5 +200,5 @@ def test_a_record_without_a_gid_is_skipped_and_counted(record: object) -> None:
 
 
 def test_a_list_of_structs_has_the_arrow_type_that_the_table_stores() -> None:
-    column = Column(name="x", field="x", type=ListOf(Struct((Column(name="y_gid", field="y", type=REFERENCE),))))
+    column = structs("x", reference("y", "A reference."), doc="A list.")
     assert column.arrow_field.type == pa.list_(pa.field("element", pa.struct([pa.field("y_gid", pa.string())])))

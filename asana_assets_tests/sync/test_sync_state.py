@@ -175,6 +175,8 @@ def test_the_first_save_rewrites_all_rows_of_its_workspace_in_its_own_commit(lak
         "sync_id": None,
         "search_from": None,
         "row_count": 1200,
+        "rows_fetched": None,
+        "column_name": None,
         "_synced_at": START,
     }
     assert {row["kind"] for row in stored(lake, OTHER).values()} == {None}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from asana_assets.asana.client import RequestStats
 from asana_assets.asana.model import Listing
-from asana_assets.sync.change_search import OVERLAP, ChangeSearch
+from asana_assets.sync.change_search import OVERLAP, ChangeSearch, FoundPages
 from asana_assets.sync.search_records import decode_records
 from asana_assets_tests.support.client_harness import client_at
 from asana_assets_tests.support.search_server import MILLISECOND, Arrange, Record, SearchServer, build_records
@@ -26,12 +26,18 @@ def shuffled(records: list[Record]) -> list[Record]:
 
 def search(server: SearchServer) -> tuple[list[str], bool]:
     """Return the gids that a search since `SINCE` finds, and whether it is complete."""
+    found, pages = run_search(server)
+    return found, pages.complete
+
+
+def run_search(server: SearchServer) -> tuple[list[str], FoundPages]:
+    """Return the gids that a search since `SINCE` finds, and its pages."""
     with server.running(), client_at(server.url) as client:
         pages = ChangeSearch(client, interval_seconds=0).changed_since(
             LISTING, "7", SINCE + OVERLAP, opt_fields="", stats=RequestStats()
         )
         assert pages is not None
-        return [record.gid for page in pages for record in decode_records(page)], pages.complete
+        return [record.gid for page in pages for record in decode_records(page)], pages
 
 
 def evenly(count: int) -> list[dt.datetime]:
@@ -85,11 +91,13 @@ def test_records_of_one_instant_in_any_order_are_distinguished_by_their_creation
     assert len(server.requests) <= 150
 
 
-def test_records_that_cannot_be_distinguished_by_time_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_records_that_cannot_be_distinguished_by_time_are_reported(caplog: pytest.LogCaptureFixture) -> None:
     server = SearchServer(records=build_records([NOW - HOUR] * 130), arrange=shuffled)
-    found, _ = search(server)
+    found, pages = run_search(server)
     assert len(set(found)) >= 100
     assert "within one millisecond" in caplog.text
+    assert "within one millisecond" in pages.failure
+    assert pages.complete  # another search would not find them either
     assert len(server.requests) <= 200
 
 
@@ -117,9 +125,10 @@ def test_a_server_that_ignores_the_bounds_costs_a_bounded_number_of_requests(
 ) -> None:
     records = build_records([SINCE - 24 * HOUR + index * HOUR / 100 for index in range(4000)])
     server = SearchServer(records=records, ignored=frozenset(ignored), arrange=shuffled)
-    _, complete = search(server)
+    _, pages = run_search(server)
     assert len(server.requests) <= 300
-    if not complete:
+    if not pages.complete:
+        assert "search of workspace 7" in pages.failure
         assert "Search failed; changes that only search finds are searched for again by the next sync" in caplog.text
 
 

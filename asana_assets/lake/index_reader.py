@@ -16,7 +16,8 @@ from pyiceberg.types import StringType
 from asana_assets.lake.pyiceberg_internals import AnyArray, read_file
 from asana_assets.lake.row_hash import ROW_HASH, row_hashes
 from asana_assets.lake.row_index import INDEX_SCHEMA
-from asana_assets.lake.table import SCAN_THREADS
+
+_THREADS = 4  # files read concurrently; each thread keeps 20 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class IndexReader:
         """
         files = [(number, task) for number, task in enumerate(tasks) if self._may_contain(task.file, new_keys)]
         # Whole rows are read one file at a time, so that memory stays bounded.
-        with ThreadPoolExecutor(1 if self.compare_contents else SCAN_THREADS) as pool:
+        with ThreadPoolExecutor(1 if self.compare_contents else _THREADS) as pool:
             parts = pool.map(lambda file: pa.concat_tables(self._read_file(file[0], file[1], new_keys)), files)
             return pa.concat_tables([INDEX_SCHEMA.empty_table(), *parts])
 

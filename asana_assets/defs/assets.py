@@ -159,7 +159,7 @@ def _confirm_workspaces(
     finally:
         again.close()
         extract.stats.request_stats.add(again.stats.request_stats)
-    if again.stats.truncated:
+    if again.stats.truncated or again.stats.records_skipped:
         return found, missing
     returned = second.filter(pc.invert(pc.is_in(second[GID.name], value_set=found[GID.name].combine_chunks())))
     if returned.num_rows:

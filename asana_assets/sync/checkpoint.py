@@ -1,6 +1,7 @@
 """A checkpoint of a child extract: what is stored in one commit of rows, followed by one of sync state."""
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -18,8 +19,8 @@ class Checkpoint:
     Attributes:
         fetched: The gid of each fetched parent, its version, and when it was requested (UTC): the sync state to save.
         deleted: Gids of the parents that no longer exist.
-        failed: Gids of the parents that could not be fetched; their rows are left as they are.
-        batches: The rows of the fetched parents.
+        failed: Gids of the parents that could not be fetched completely; none of their stored rows is deleted.
+        batches: The rows of the fetched parents, and those that are known of the others.
         rows: The number of rows.
         completes: The sync that this checkpoint completes; None unless it is the last one.
         outdated: The sync state to save for parents that were not fetched, but whose version is of an older form.
@@ -34,6 +35,11 @@ class Checkpoint:
     completes: Sync | None = None
     outdated: pa.Table = field(default_factory=no_entries)
     search_from: dt.datetime | None = None
+
+    def mark_failed(self, parents: Collection[str]) -> None:
+        """Treat fetched parents as failed, because some of their records could not be stored."""
+        self.failed += [gid for gid, _, _ in self.fetched if gid in parents]
+        self.fetched = [one for one in self.fetched if one[0] not in parents]
 
     def sync_state(self) -> pa.Table:
         """Return the sync state to save once the rows are stored."""

@@ -19,7 +19,7 @@ from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, PARENT_GID, Listing
 from asana_assets.sync.checkpoint import Checkpoint
 from asana_assets.sync.confirmation import StoredChildren, listed_gids
-from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
+from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, parents_with_rows, stale_parents
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, to_gid_list
 from asana_assets.sync.parent_rows import needed_columns, reduce_rows
@@ -66,7 +66,7 @@ class ChildExtract:
         self._checkpoint_seconds = checkpoint_seconds
         self._builder = RowBuilder(context.endpoint)
         [(self._listing, self._roots)] = choose_parents(
-            context.endpoint, context.workspace_gid, context.upstream, self._parents_with_rows(context)
+            context.endpoint, context.workspace_gid, context.upstream, parents_with_rows(context)
         ).groups
         self._childless = {
             gid
@@ -117,9 +117,11 @@ class ChildExtract:
         fresh = pc.invert(pc.is_in(roots["gid"], value_set=stale.gids(self._listing)))
         self._outdated = context.state.outdated(roots.filter(fresh))
         self.stats.parents, self.stats.parents_stale = len(parents), len(stale)
+        # Rows that are fetched may show that a further row of a recursive listing is stale.
+        to_confirm = roots["gid"].combine_chunks() if self.endpoint.recursive_listing else stale.gids(self._listing)
         if len(stale):
             stored_batches = context.previous.batches((GID.name, PARENT_GID.name))
-            self._stored_children = StoredChildren.select(stored_batches, stale.gids(self._listing))
+            self._stored_children = StoredChildren.select(stored_batches, to_confirm)
         self.stats.resumed = context.state.count_fetched_since(context.sync.started_at)
         self.data_version = self._hash(roots)
         fetcher = context.open_fetcher(self.stats, on_all_sent)
@@ -186,6 +188,8 @@ class ChildExtract:
     def partial_checkpoint(self) -> Checkpoint:
         """Return what was fetched but not acknowledged as stored, after an interruption of `checkpoints`."""
         self._build()
+        if not any(tally.successes for tally in self.stats.tallies.values()):
+            self._checkpoint.deleted.clear()  # if no parent is found, a permission may be missing
         return self._checkpoint
 
     def obsolete_parents(self, stored: pa.Table) -> tuple[Array, Array]:
@@ -212,13 +216,6 @@ class ChildExtract:
         only_if = self.endpoint.recursive_listing and self._listing.only_if
         return tuple(name for name in (GID.name, PARENT_GID.name, only_if) if name)
 
-    @staticmethod
-    def _parents_with_rows(context: ExtractContext) -> Array | None:
-        """Return the parents of the stored rows, if a parent's row says whether it has any."""
-        if not any(listing.only_if for listing in context.endpoint.listings):
-            return None
-        return pc.unique(context.previous.columns((PARENT_GID.name,))[PARENT_GID.name].combine_chunks())
-
     def _find_changed(self, search: Listing, stored: pa.Table) -> Array:
         """Return the parents of the children that a search finds changed."""
         pages = self._context.search.changed_since(
@@ -240,12 +237,12 @@ class ChildExtract:
         if request.is_confirmation or event.outcome not in {Outcome.FETCHED, Outcome.DELETED}:
             return False
         if event.outcome is Outcome.FETCHED:
-            said_childless = request.parent_gid in self._childless
-            stored = self._stored_children.of(request.parent_gid)
-            if said_childless or not stored.difference(listed_gids(pages)):
+            unlisted = self._stored_children.of(request.parent_gid).difference(listed_gids(pages))
+            if not unlisted or request.parent_gid in self._childless:
                 return False
         self._first_pages[request.parent_gid] = pages
-        fetcher.defer(replace(request, is_confirmation=True))
+        add = fetcher.enqueue if self.stats.defer(event) else fetcher.defer
+        add([replace(request, is_confirmation=True)])
         return True
 
     def _record_parent(self, event: FetchEvent, pages: list[Page]) -> list[Page]:
@@ -253,7 +250,8 @@ class ChildExtract:
         gid, outcome = event.request.parent_gid, event.outcome
         pages = [*self._first_pages.pop(gid, []), *pages]
         self.stats.record_outcome(event)
-        fetched = outcome is Outcome.FETCHED or (outcome is Outcome.NOT_ON_PLAN and not self._stored_children.of(gid))
+        # If there are rows, the plan included the endpoint: this parent is fetched again in case it still does.
+        fetched = outcome is Outcome.FETCHED or (outcome is Outcome.NOT_ON_PLAN and not len(self.previous))
         if fetched:
             requested_at = pages[0].requested_at if pages else self._context.sync.started_at
             self._checkpoint.fetched.append((gid, event.request.version, requested_at))
@@ -275,6 +273,7 @@ class ChildExtract:
         self._pages = []
         self._checkpoint.batches.append(built.batch)
         self._checkpoint.rows += built.batch.num_rows
+        self._checkpoint.mark_failed(built.incomplete_parents)
         self.stats.add_rows(built)
         return built.batch
 

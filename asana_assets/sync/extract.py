@@ -7,14 +7,22 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from asana_assets.asana.client import Client, RequestStats
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import UNMAPPED, Endpoint, Listing
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
-from asana_assets.sync.failure_policy import OutcomeTally, decide_to_fail, decide_to_stop, systematic_failure
+from asana_assets.sync.failure_policy import (
+    OutcomeTally,
+    decide_to_confirm,
+    decide_to_fail,
+    decide_to_stop,
+    systematic_failure,
+)
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
+from asana_assets.sync.gids import NO_GIDS
 from asana_assets.sync.parents import Parents
 from asana_assets.sync.rows import BuiltRows
 from asana_assets.sync.search_bound import decide_search_from
@@ -124,6 +132,13 @@ class ExtractStats:
         self.not_on_plan = self.not_on_plan or outcome is Outcome.NOT_ON_PLAN
         self.record_skipped(event)
         self.on_progress()
+
+    def defer(self, event: FetchEvent) -> bool:
+        """Count the outcome of a parent's first response; return whether its second request must be sent at once."""
+        tally = self.tallies.setdefault(event.request.listing.path, OutcomeTally())
+        if event.outcome is not None:
+            tally.deferred[event.outcome] += 1
+        return event.outcome is Outcome.DELETED and decide_to_confirm(tally)
 
     def record_skipped(self, event: FetchEvent) -> None:
         """Record a parent whose stored rows are kept, if the outcome is a refusal, a failure or an early end."""
@@ -262,3 +277,12 @@ def stale_parents(parents: Parents, state: SyncState, sync: Sync, changed: Array
         return state.stale(rows, sync=sync, changed=changed)
 
     return parents.filter(mask)
+
+
+def parents_with_rows(context: ExtractContext) -> Array | None:
+    """Return the parents of the stored rows, if a parent's row says whether a listing applies to it."""
+    conditional = tuple(dict.fromkeys(listing.parent_ref for listing in context.endpoint.listings if listing.only_if))
+    if not conditional:
+        return None
+    stored = context.previous.columns(conditional)
+    return pc.unique(pa.concat_arrays([NO_GIDS, *(chunk for name in conditional for chunk in stored[name].chunks)]))

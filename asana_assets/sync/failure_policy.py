@@ -32,11 +32,13 @@ class OutcomeTally:
 
     Attributes:
         outcomes: The number of parents by outcome.
+        deferred: The first outcomes of the parents that are requested a second time.
         consecutive_failures: Failures since the last success.
         last_error: The error of the last parent that was refused or failed.
     """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter[Outcome])
+    deferred: Counter[Outcome] = field(default_factory=Counter[Outcome])
     consecutive_failures: int = 0
     last_error: AsanaError | None = None
 
@@ -52,6 +54,17 @@ class OutcomeTally:
         return sum(self.outcomes[outcome] for outcome in _SUCCESSES)
 
     @property
+    def refusals(self) -> int:
+        """The number of parents that were refused (403) or not found, even if only by their first response."""
+        not_found = max(self.outcomes[Outcome.DELETED], self.deferred[Outcome.DELETED])
+        return self.outcomes[Outcome.FORBIDDEN] + not_found
+
+    @property
+    def only_refusals(self) -> bool:
+        """Whether no response was usable, not even the first one of a parent."""
+        return not self.successes and not self.deferred[Outcome.FETCHED]
+
+    @property
     def skipped(self) -> int:
         """The number of parents that were refused or failed."""
         return self.outcomes[Outcome.FORBIDDEN] + self.outcomes[Outcome.FAILED]
@@ -62,9 +75,17 @@ def decide_to_stop(tally: OutcomeTally, *, requests_left: bool) -> bool:
 
     Without requests left, consecutive failures prove nothing: retries make broken parents end last.
     """
-    refusals = tally.outcomes[Outcome.FORBIDDEN] + tally.outcomes[Outcome.DELETED]
-    all_refused = not tally.successes and refusals >= MAX_UNIFORM_REFUSALS
+    confirmed = tally.outcomes[Outcome.FORBIDDEN] + tally.outcomes[Outcome.DELETED]
+    all_refused = confirmed > 0 and tally.only_refusals and tally.refusals >= MAX_UNIFORM_REFUSALS
     return all_refused or (requests_left and tally.consecutive_failures >= MAX_CONSECUTIVE_FAILURES)
+
+
+def decide_to_confirm(tally: OutcomeTally) -> bool:
+    """Return whether to send a second request at once: so many parents were not found that no other may exist either.
+
+    Second requests are sent after all others. If every parent is refused, that would be one request for each.
+    """
+    return tally.only_refusals and tally.refusals == MAX_UNIFORM_REFUSALS
 
 
 def decide_to_fail(tally: OutcomeTally, *, unchanged: int) -> bool:
@@ -84,8 +105,8 @@ def decide_to_fail(tally: OutcomeTally, *, unchanged: int) -> bool:
 def systematic_failure(tally: OutcomeTally) -> SystematicFailureError:
     """Build the error for a listing that has failed as a whole."""
     error = SystematicFailureError(
-        f"{tally.last_error}; {tally.skipped:,} of {sum(tally.outcomes.values()):,} parents that were tried were "
-        "refused or failed"
+        f"{tally.last_error}; {tally.skipped + tally.outcomes[Outcome.DELETED]:,} of "
+        f"{sum(tally.outcomes.values()):,} parents that were tried were refused or failed"
     )
     error.__cause__ = tally.last_error
     return error

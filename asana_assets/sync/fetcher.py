@@ -128,9 +128,9 @@ class Fetcher:
         """Add requests; to be called by the thread that consumes `events`, which then also yields theirs."""
         self._queued.extend(requests)
 
-    def defer(self, request: FetchRequest) -> None:
-        """Add a request to be sent after all others; to be called like `enqueue`."""
-        self._deferred.append(request)
+    def defer(self, requests: Iterable[FetchRequest]) -> None:
+        """Add requests to be sent after all others; to be called like `enqueue`."""
+        self._deferred.extend(requests)
 
     @property
     def all_sent(self) -> bool:

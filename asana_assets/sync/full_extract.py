@@ -17,10 +17,17 @@ import pyarrow.compute as pc
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, Listing
 from asana_assets.sync.confirmation import prefers_records
-from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
+from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, parents_with_rows, stale_parents
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, count_references, to_gid_list
-from asana_assets.sync.parents import FetchRequest, Parents, choose_parents, mask_owned_by, record_request
+from asana_assets.sync.parents import (
+    FetchRequest,
+    Parents,
+    choose_parents,
+    mask_owned_by,
+    mask_with_unknown_parents,
+    record_request,
+)
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.sync_state import SyncState
 
@@ -45,7 +52,7 @@ class FullExtract:
         self._context = context
         self._builder = RowBuilder(context.endpoint)
         self._parents = choose_parents(
-            context.endpoint, context.workspace_gid, context.upstream, self._parents_with_rows(context)
+            context.endpoint, context.workspace_gid, context.upstream, parents_with_rows(context)
         )
         self._stale = stale_parents(self._parents, context.state, context.sync)
         self.stats.parents = len(self._parents)
@@ -58,6 +65,7 @@ class FullExtract:
         self._pages_by_listing: Counter[tuple[str, str]] = Counter()
         self._confirmations: dict[tuple[bool, str], FetchEvent] = {}  # by whether of a record, and gid
         self._fetcher: Fetcher | None = None
+        self._incomplete: set[str] = set()  # parents with a record that was skipped
         self._search_missed_changes = False
 
     @property
@@ -91,6 +99,7 @@ class FullExtract:
         """
         has_previous = len(self._context.previous) > 0
         listed: list[Array] = [NO_GIDS]
+        disowned: list[Array] = [NO_GIDS]
         fetcher = self._fetcher or self._start_fetcher(self._requests())
         with closing(self._batches(fetcher)) as batches:
             for batch in batches:
@@ -100,10 +109,12 @@ class FullExtract:
         self.stats.raise_if_failed()
         if self.endpoint.search and len(self._stale) < len(self._parents):
             for batch in self._changed_rows(self.endpoint.search):
-                listed.append(batch[GID.name])
-                yield batch.filter(mask_owned_by(self.endpoint, batch, self._parents))
+                is_owned = mask_owned_by(self.endpoint, batch, self._parents)
+                listed.append(batch[GID.name].filter(is_owned))
+                disowned.append(batch[GID.name].filter(pc.invert(is_owned)))
+                yield batch.filter(is_owned)
         if has_previous:
-            yield from self._reconcile_unlisted(pa.concat_arrays(listed))
+            yield from self._reconcile_unlisted(pa.concat_arrays(listed), pa.concat_arrays(disowned))
 
     def sync_state(self) -> pa.Table:
         """Return the sync state to save once the rows are stored."""
@@ -173,6 +184,7 @@ class FullExtract:
     def _build(self, pages: Sequence[FetchedPage]) -> pa.RecordBatch:
         built = self._builder.build(pages, self.workspace_gid)
         self.stats.add_rows(built)
+        self._incomplete |= built.incomplete_parents
         return built.batch
 
     def _changed_rows(self, search: Listing) -> Iterator[pa.RecordBatch]:
@@ -189,17 +201,23 @@ class FullExtract:
         self._search_missed_changes = not pages.complete if pages else self._context.search_from is not None
         self.stats.search_failure = pages.failure if pages else ""
 
-    def _reconcile_unlisted(self, listed: Array) -> Iterator[pa.RecordBatch]:
+    def _reconcile_unlisted(self, listed: Array, disowned: Array) -> Iterator[pa.RecordBatch]:
         """Yield the stored rows that are not in `listed` and must not be deleted, fetched again where possible.
 
-        A row that only parents without a usable response would list is kept as it is. Any other is confirmed to be
-        gone: its record is fetched, or all of its parents are listed once more.
+        A row that only parents without a usable response would list is kept as it is, unless it is in `disowned`, as a
+        search shows it without any of its parents. Any other is confirmed to be gone: its record is fetched, or all of
+        its parents are listed once more.
         """
         stored = self._context.previous.columns((GID.name, *self.endpoint.parent_columns))
         unlisted = stored.filter(pc.invert(pc.is_in(stored[GID.name], value_set=listed)))
         if not unlisted.num_rows:
             return
         is_missing = mask_owned_by(self.endpoint, unlisted, self._usable_parents())
+        # A parent that is gone listed the row as well: another one, which was not stale, may not list it any more.
+        has_lost_parent = mask_with_unknown_parents(self.endpoint, unlisted, self._parents)
+        is_owned = mask_owned_by(self.endpoint, unlisted, self._without_skipped(self._parents))
+        has_left = pc.or_(has_lost_parent, pc.is_in(unlisted[GID.name], value_set=disowned))
+        is_missing = pc.or_(is_missing, pc.and_(has_left, is_owned))
         missing, kept = unlisted.filter(is_missing), unlisted.filter(pc.invert(is_missing))
         kept = kept.filter(mask_owned_by(self.endpoint, kept, self._unfetched_parents()))
         requests = self._confirmation_requests(missing)
@@ -250,19 +268,24 @@ class FullExtract:
             return missing.filter(pc.is_in(missing[GID.name], value_set=pa.array(failed_records, pa.string())))
         if self._keeps_former_plan:
             return missing
-        skipped = pa.array([*self.stats.skipped, *self.stats.truncated], pa.string())
+        skipped = pa.array(self._inconclusive, pa.string())
         inconclusive = self._parents.filter(lambda _, rows: pc.is_in(rows["gid"], value_set=skipped))
         return missing.filter(mask_owned_by(self.endpoint, missing, inconclusive))
 
     def _without_skipped(self, parents: Parents) -> Parents:
-        return parents.without([*self.stats.skipped, *self.stats.truncated])
+        return parents.without(self._inconclusive)
+
+    @property
+    def _inconclusive(self) -> list[str]:
+        """The parents whose response does not show that a row is missing."""
+        return [*self.stats.skipped, *self.stats.truncated, *self._incomplete]
 
     def _usable_parents(self) -> Parents:
         """The fetched parents whose listing shows that a row is missing."""
         return self._without_skipped(self._stale)
 
     def _unfetched_parents(self) -> Parents:
-        """The parents without a complete listing: not stale, refused, failed or truncated."""
+        """The parents without a complete listing: not stale, refused, failed, truncated or with skipped records."""
         return self._parents.filter(
             lambda listing, rows: pc.invert(pc.is_in(rows["gid"], value_set=self._fetched_gids(listing)))
         )
@@ -274,12 +297,3 @@ class FullExtract:
     def _fetched_gids(self, listing: Listing) -> Array:
         """Return the parents whose listing was fetched completely."""
         return NO_GIDS if self._keeps_former_plan else self._usable_parents().gids(listing)
-
-    @staticmethod
-    def _parents_with_rows(context: ExtractContext) -> Array | None:
-        """Return the parents of the stored rows, if a parent's row says whether the listing applies to it."""
-        conditional = [listing.parent_ref for listing in context.endpoint.listings if listing.only_if]
-        if not conditional:
-            return None
-        stored = context.previous.columns(tuple(dict.fromkeys(conditional)))
-        return pc.unique(pa.concat_arrays([NO_GIDS, *(chunk for name in conditional for chunk in stored[name].chunks)]))

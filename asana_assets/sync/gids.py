@@ -28,6 +28,13 @@ def mask_references(column: Array | Chunked, gids: Array) -> Array:
     return pc.is_in(indices, value_set=hits.cast(pa.int64()))
 
 
+def unknown_references(column: Array | Chunked, gids: Array) -> Array:
+    """Return what the values, each a gid or a list of gids, reference other than `gids`."""
+    values = _combined(column)
+    references = pc.unique(pc.list_flatten(values) if pa.types.is_list(values.type) else values).drop_null()
+    return references.filter(pc.invert(pc.is_in(references, value_set=gids)))
+
+
 def count_references(gids: Array | Chunked, column: Chunked) -> Array:
     """Return, for each of `gids`, how many values of `column`, each a gid or a list of gids, reference it."""
     references = pc.list_flatten(column) if pa.types.is_list(column.type) else column

@@ -14,7 +14,7 @@ from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.errors import AsanaError
 from asana_assets.asana.field_types import Array, Chunked
 from asana_assets.asana.model import PARENT_GID, WORKSPACE_GID, Endpoint, Listing
-from asana_assets.sync.gids import NO_GIDS, mask_references, to_gid_list
+from asana_assets.sync.gids import NO_GIDS, mask_references, to_gid_list, unknown_references
 from asana_assets.sync.versions import versions
 
 _SLICE_ROWS = 1_000  # gids converted to Python strings at a time; a million of them would take 100 MB
@@ -195,6 +195,15 @@ def mask_owned_by(endpoint: Endpoint, rows: pa.Table | pa.RecordBatch, parents: 
     for listing in endpoint.listings:
         owned = pc.or_(owned, mask_references(rows[listing.parent_ref], parents.gids(listing)))
     return owned
+
+
+def mask_with_unknown_parents(endpoint: Endpoint, rows: pa.Table | pa.RecordBatch, parents: Parents) -> Array:
+    """Return a boolean mask of the endpoint's rows that reference any parent that is not one of `parents`."""
+    found: Array = pa.repeat(pa.scalar(value=False), rows.num_rows)
+    for listing in endpoint.listings:
+        unknown = unknown_references(rows[listing.parent_ref], parents.gids(listing))
+        found = pc.or_(found, mask_references(rows[listing.parent_ref], unknown))
+    return found
 
 
 def _path_and_query(listing: Listing) -> tuple[str, ...]:

@@ -35,16 +35,21 @@ class BuiltRows:
     Attributes:
         batch: The rows, in the table's schema.
         records_skipped: Records without a gid, and those that are not objects.
+        incomplete_parents: Gids of the parents to which these records belong.
         texts_repaired: Texts whose invalid Unicode was replaced.
     """
 
     batch: pa.RecordBatch
     records_skipped: int
+    incomplete_parents: frozenset[str]
     texts_repaired: int
 
 
 class _Records(msgspec.Struct):
     data: list[Any]  # any JSON
+
+
+_RECORDS_DECODER = msgspec.json.Decoder(_Records, float_hook=float)  # without it, 1e999 is an error
 
 
 class RowBuilder:
@@ -86,6 +91,9 @@ class RowBuilder:
         return BuiltRows(
             batch=pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema),
             records_skipped=sum(page.count for page in pages) - records.num_rows,
+            incomplete_parents=frozenset(
+                item.parent_gid for item, count in zip(fetched, counts, strict=True) if count < item.page.count
+            ),
             texts_repaired=sum(page.repairs for page in pages),
         )
 
@@ -130,7 +138,7 @@ class RowBuilder:
 
 def raw_records(page: Page) -> list[Any]:
     """Return the records on a page as decoded JSON, whatever they are."""
-    return msgspec.json.decode(page.body, type=_Records).data
+    return _RECORDS_DECODER.decode(page.body).data
 
 
 def _to_batch(records: Array) -> pa.RecordBatch:

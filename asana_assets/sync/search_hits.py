@@ -47,9 +47,13 @@ def changed_parents(listing: Listing, changed: pa.Table, stored: pa.Table) -> Ar
         stored: The stored rows of the listing's endpoint, with `parent_gid` and what selects parents but versions.
     """
     parents = changed[PARENT_GID.name].combine_chunks().drop_null()
-    # A first child does not modify its parent. If the parent is a row of this endpoint, it is fetched again with its
-    # siblings: only then does its row show that it has children, and it is fetched as a parent, too.
+    # A new child does not modify its parent. If the parent is a row of this endpoint, it is fetched again with its
+    # siblings: only then does its row show how many children it has, and after the first one, it is fetched as a
+    # parent, too.
     rows = stored.filter(pc.is_in(stored[GID.name], value_set=parents))
     known_parents = eligible_parents(replace(listing, version_columns=None), rows)["gid"].combine_chunks()
-    childless = rows.filter(pc.invert(pc.is_in(rows[GID.name], value_set=known_parents)))
-    return pa.concat_arrays([parents, childless[PARENT_GID.name].combine_chunks()])
+    childless = pc.invert(pc.is_in(rows[GID.name], value_set=known_parents))
+    is_new = pc.invert(pc.is_in(changed[GID.name], value_set=stored[GID.name].combine_chunks()))
+    has_new_child = pc.is_in(rows[GID.name], value_set=changed[PARENT_GID.name].filter(is_new).combine_chunks())
+    outdated = rows.filter(cast("Array", pc.or_(childless, has_new_child)))
+    return pa.concat_arrays([parents, outdated[PARENT_GID.name].combine_chunks()])

@@ -1,5 +1,7 @@
 """What `asana-assets sync` says about everything that was not clean, and its exit code; over real HTTP."""
 
+from typing import Any
+
 import pytest
 from click.testing import Result
 
@@ -7,6 +9,7 @@ from asana_assets_tests.support.plan_command import command_environment, invoke,
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 from asana_assets_tests.support.terminal import COLUMNS, run_in_terminal
 
+LEVELS = ("Error", "Warning", "Note")
 NO_PERMISSION = (
     "The token's user lacks the permission for it or, if it is an OAuth token, the token lacks the scope {scope}. Ask "
     "an admin of the workspace for access, use another token, or do not materialize this asset."
@@ -53,6 +56,37 @@ def test_values_that_were_not_mapped_are_a_warning(make_warehouse: MakeWarehouse
     assert result.stderr.startswith(
         f"Warning: tags of workspace {paid(warehouse)} (no_unmapped_values): Values did not fit their columns in 1 of "
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("asset", "path", "fault", "report"),
+    [
+        ("sections", "/projects/{project}/sections", {"kind": 400}, "Error: sections (all_parents_fetched)"),
+        ("tasks", "/tasks?project={project}", {"kind": 422}, "Error: tasks (all_parents_fetched)"),
+        ("tasks", "/tasks?project={project}", {"kind": 403}, "Warning: tasks (all_parents_fetched)"),
+        ("users", "/users", {"kind": 403}, "Error: users (all_parents_fetched)"),
+        ("tags", "/tags", {"kind": "replaced_record", "position": 0}, "Error: tags (all_records_stored)"),
+        ("projects", "/projects", {"kind": "missing_field", "field": "gid", "position": 0}, "Error: projects ("),
+        ("tags", "/tags", {"kind": "lone_surrogate", "field": "name", "position": 0}, "Warning: tags (no_unm"),
+        ("users", "/users", {"kind": "replaced_field", "field": "name", "value": {}}, "Warning: users (no_unmapped_"),
+        ("project_templates", "/project_templates", {"kind": 402}, "Warning: project_templates (available_on_plan)"),
+        ("tags", "/tags", {"kind": 410}, "Error: tags: GET /tags returned 410"),
+    ],
+)
+def test_nothing_that_was_not_clean_is_silent(
+    make_warehouse: MakeWarehouse, asset: str, path: str, fault: dict[str, Any], report: str
+) -> None:
+    warehouse = make_warehouse()
+    assets = dict.fromkeys(["users", "projects", asset])
+    assert sync(warehouse, *assets).exit_code == 0
+    project = warehouse.asana.organization.edge_cases["main_project"]
+    warehouse.asana.add_fault(path.replace("{project}", project), **fault)
+    result = sync(warehouse, *assets)
+    lines = [line for line in (result.stderr + result.stdout).splitlines() if line.split(":")[0] in LEVELS]
+    of_workspace = [line.replace(f" of workspace {paid(warehouse)}", "") for line in lines if "API change" not in line]
+    assert [line for line in of_workspace if line.startswith(report)], lines
+    assert result.exit_code == report.startswith("Error")
 
 
 def test_a_plan_limit_is_a_note_even_if_strict(make_warehouse: MakeWarehouse) -> None:

@@ -92,6 +92,14 @@ def test_a_confirmation_that_fails_deletes_nothing_and_is_logged(make_warehouse:
     assert stored(warehouse) == sorted(gids)
 
 
+def test_a_workspace_whose_record_cannot_be_identified_is_kept(make_warehouse: MakeWarehouse) -> None:
+    warehouse, gids = refreshed(make_warehouse)
+    warehouse.asana.add_fault("/workspaces", "replaced_record", position=0)
+    assert warehouse.run("refresh_workspaces").success
+    assert registered(warehouse) == gids
+    assert stored(warehouse) == sorted(gids)
+
+
 def test_401_during_the_confirmation_fails_the_run_and_deletes_nothing(make_warehouse: MakeWarehouse) -> None:
     warehouse, gids = refreshed(make_warehouse)
     warehouse.asana.add_fault("/workspaces", 200, times=1, body=EMPTY)

@@ -79,6 +79,21 @@ def test_a_parents_listing_that_is_empty_or_not_found_once_deletes_nothing(
     assert gids(warehouse, name) == before
 
 
+def test_a_nested_parent_that_turns_out_to_be_stale_loses_no_children_by_one_response(
+    make_warehouse: MakeWarehouse,
+) -> None:
+    warehouse = synced(make_warehouse, *FULL, "subtasks")
+    organization = warehouse.asana.organization
+    before = gids(warehouse, "subtasks")
+    level_2, level_3 = organization.edge_cases["level_2"], organization.edge_cases["level_3"]
+    organization.rename_task(level_2, "Renamed")  # its listing is fetched once its own row is
+    warehouse.asana.add_fault(f"/tasks/{level_2}/subtasks", "empty_listing", times=1)
+    result = warehouse.run("sync_workspace", paid(warehouse), [*FULL, "subtasks"])
+    assert result.success, failures(result)
+    assert gids(warehouse, "subtasks") == before
+    assert level_3 in before
+
+
 @pytest.mark.parametrize("field", ["num_subtasks", "memberships", "custom_fields"])
 @pytest.mark.parametrize("kind", ["missing_field", "replaced_field"])
 def test_a_field_that_is_missing_once_deletes_no_children(make_warehouse: MakeWarehouse, kind: Any, field: str) -> None:
@@ -118,6 +133,19 @@ def test_a_402_once_is_not_believed(make_warehouse: MakeWarehouse) -> None:
     result = warehouse.run("sync_workspace", paid(warehouse), ["tags"])
     assert failed_checks(result) == {}
     assert metadata(result, "tags")["plan_unavailable"] is False
+
+
+def test_the_children_of_a_parent_that_is_402_once_are_fetched_by_the_next_sync(make_warehouse: MakeWarehouse) -> None:
+    warehouse = synced(make_warehouse, *FULL, "subtasks", "attachments")
+    parents = {row["parent_gid"] for row in warehouse.rows("attachments")}
+    task = next(row["gid"] for row in warehouse.rows("tasks", paid(warehouse)) if row["gid"] not in parents)
+    attachment = warehouse.asana.organization.add_attachment(task, "plan.pdf")
+    warehouse.asana.add_fault(f"/attachments?parent={task}", 402, times=1)
+    result = warehouse.run("sync_workspace", paid(warehouse), ["tasks", "attachments"])
+    assert ("attachments", "available_on_plan") in failed_checks(result)
+    result = warehouse.run("sync_workspace", paid(warehouse), ["attachments"])
+    assert failed_checks(result) == {}
+    assert attachment in gids(warehouse, "attachments")
 
 
 def requests_of(warehouse: Warehouse, *assets: str) -> int:
@@ -169,6 +197,35 @@ def test_deleted_tasks_are_deleted_though_their_assignees_are_listed_another_day
     listings = {row["assignee_gid"] for row in deleted} | {"the project"}
     assert requests_of(warehouse, *FULL) <= quiet + min(count, len(listings))
     assert not {row["gid"] for row in deleted}.intersection(gids(warehouse, "tasks"))
+
+
+@pytest.mark.parametrize("gone", ["deleted", "private"])
+def test_the_tasks_of_a_project_that_is_gone_are_deleted_though_their_assignees_are_listed_another_day(
+    make_warehouse: MakeWarehouse, gone: str
+) -> None:
+    warehouse = synced(make_warehouse, *FULL, scale="demo")
+    [task] = assigned_tasks(warehouse, 1)
+    organization = warehouse.asana.organization
+    organization.assign_task(task["gid"], next(gid for gid in gids(warehouse, "users") if gid != organization.me.gid))
+    requests_of(warehouse, *FULL)
+    [project] = task["project_gids"]
+    (organization.delete_project if gone == "deleted" else organization.make_project_private)(project)
+    requests_of(warehouse, *FULL)
+    expected = {str(one["gid"]) for one in warehouse.asana.truth("tasks", paid(warehouse))}
+    assert set(gids(warehouse, "tasks")) == expected
+    assert task["gid"] not in expected
+
+
+def test_a_task_that_one_search_shows_without_its_assignee_is_kept(make_warehouse: MakeWarehouse) -> None:
+    warehouse = synced(make_warehouse, *FULL)
+    task = warehouse.asana.organization.edge_cases["task_without_project"]
+    warehouse.asana.organization.rename_task(task, "Renamed")
+    warehouse.asana.add_fault("/workspaces/{gid}/tasks/search", "replaced_field", field="assignee", times=1)
+    requests_of(warehouse, *FULL)
+    assert {row["gid"]: row["name"] for row in warehouse.rows("tasks")}.get(task) == "Renamed"
+    warehouse.asana.organization.assign_task(task, None)
+    requests_of(warehouse, *FULL)
+    assert task not in gids(warehouse, "tasks")
 
 
 @pytest.mark.parametrize("count", [1, 5])

@@ -75,8 +75,9 @@ def test_a_project_whose_tasks_cannot_be_listed_stops_no_other_project(make_ware
         ("replaced_record", {"position": 0, "value": "text"}),
         ("missing_field", {"field": "gid", "position": 0}),
         ("replaced_field", {"field": "gid", "position": 0, "value": 12}),
+        ("raw_field", {"field": "gid", "position": 0, "raw": b"1e999"}),
     ],
-    ids=["null", "a string", "no gid", "a number as gid"],
+    ids=["null", "a string", "no gid", "a number as gid", "a number that no double holds"],
 )
 @pytest.mark.parametrize("name", ["tags", "stories"])
 def test_a_record_that_cannot_be_identified_is_counted_and_the_others_are_stored(
@@ -91,6 +92,26 @@ def test_a_record_that_cannot_be_identified_is_counted_and_the_others_are_stored
     assert metadata(result, name)["records_skipped"] == 1
     assert "1 records without a gid" in failed_checks(result)[name, "all_records_stored"]
     assert len(gids(warehouse, name)) == len(warehouse.asana.truth(name, paid(warehouse))) - 1
+
+
+@pytest.mark.parametrize("name", ["tags", "sections", "stories"])
+def test_a_stored_row_whose_record_cannot_be_identified_is_kept_and_fetched_by_the_next_sync(
+    make_warehouse: MakeWarehouse, name: str
+) -> None:
+    warehouse = synced(make_warehouse, *FULL, "sections", "tags", "subtasks", "stories")
+    organization = warehouse.asana.organization
+    paths = {"tags": "/tags", "sections": "/projects/{gid}/sections", "stories": "/tasks/{gid}/stories"}
+    before = set(gids(warehouse, name))
+    organization.add_comment(warehouse.rows("stories", paid(warehouse))[0]["parent_gid"], "A comment")
+    faults = [warehouse.asana.add_fault(paths[name], "replaced_record", position=position) for position in (0, -1)]
+    result = warehouse.run("sync_workspace", paid(warehouse), ["tasks", name])
+    assert (name, "all_records_stored") in failed_checks(result)
+    assert before <= set(gids(warehouse, name))
+    for fault in faults:
+        fault.cancel()
+    result = warehouse.run("sync_workspace", paid(warehouse), [name])
+    assert failed_checks(result) == {}
+    assert gids(warehouse, name) == sorted(str(one["gid"]) for one in warehouse.asana.truth(name, paid(warehouse)))
 
 
 @pytest.mark.parametrize("kind", ["lone_surrogate", "invalid_utf8"])

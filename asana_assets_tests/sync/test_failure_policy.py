@@ -7,6 +7,7 @@ from asana_assets.sync.failure_policy import (
     MAX_CONSECUTIVE_FAILURES,
     MAX_UNIFORM_REFUSALS,
     OutcomeTally,
+    decide_to_confirm,
     decide_to_fail,
     decide_to_stop,
     systematic_failure,
@@ -35,6 +36,20 @@ def test_refusals_after_a_success_do_not_stop_the_listing(outcome: Outcome) -> N
     assert not decide_to_stop(tally((Outcome.FETCHED, 1), (outcome, 1_000)), requests_left=True)
 
 
+def test_parents_not_found_stop_the_listing_once_one_of_them_is_confirmed() -> None:
+    unconfirmed = OutcomeTally()
+    unconfirmed.deferred[Outcome.DELETED] = MAX_UNIFORM_REFUSALS - 1
+    assert not decide_to_confirm(unconfirmed)
+    unconfirmed.deferred[Outcome.DELETED] += 1
+    assert decide_to_confirm(unconfirmed)
+    assert not decide_to_stop(unconfirmed, requests_left=True)
+    unconfirmed.add(Outcome.DELETED, ERROR)
+    assert decide_to_stop(unconfirmed, requests_left=True)
+    unconfirmed.deferred[Outcome.FETCHED] += 1
+    assert not decide_to_confirm(unconfirmed)
+    assert not decide_to_stop(unconfirmed, requests_left=True)
+
+
 def test_consecutive_failures_stop_the_listing_only_while_requests_are_left() -> None:
     failing = tally((Outcome.FETCHED, 50), (Outcome.FAILED, MAX_CONSECUTIVE_FAILURES))
     assert decide_to_stop(failing, requests_left=True)
@@ -61,3 +76,4 @@ def test_a_systematic_failure_quotes_its_cause_and_counts_the_parents() -> None:
     error = systematic_failure(tally((Outcome.FAILED, 4), (Outcome.FETCHED, 1)))
     assert str(error) == "GET /x failed; 4 of 5 parents that were tried were refused or failed"
     assert error.__cause__ is ERROR
+    assert "; 2 of 3 parents" in str(systematic_failure(tally((Outcome.DELETED, 2), (Outcome.FETCHED, 1))))

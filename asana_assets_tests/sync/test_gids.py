@@ -11,6 +11,7 @@ from asana_assets.sync.gids import (
     count_references,
     drop_duplicates,
     mask_references,
+    unknown_references,
     upsert,
     values_by_gid,
 )
@@ -69,6 +70,7 @@ def test_references_are_counted_as_in_plain_python(gids: list[str], values: list
     lists = pa.chunked_array([pa.array(values, pa.list_(pa.string()))])
     assert count_references(wanted, lists).to_pylist() == expected
     assert count_references(wanted, pa.chunked_array([pa.array(flat, pa.string())])).to_pylist() == expected
+    assert unknown_references(lists, wanted).to_pylist() == [gid for gid in dict.fromkeys(flat) if gid not in gids]
 
 
 def test_a_value_is_found_by_gid_and_a_missing_or_null_one_is_the_default() -> None:

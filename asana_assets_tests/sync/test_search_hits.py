@@ -71,7 +71,12 @@ def test_the_parent_of_a_changed_child_is_changed() -> None:
     assert changed_parents(LISTING, hits, stored()).to_pylist() == ["9"]
 
 
-def test_a_row_with_its_first_child_is_fetched_again_with_its_siblings() -> None:
+@pytest.mark.parametrize("count", [0, 4])
+def test_a_row_with_a_new_child_is_fetched_again_with_its_siblings(count: int) -> None:
     hits = decode_hits([page(("3", "2", LATER))])
-    assert changed_parents(LISTING, hits, stored(("2", "1", 0))).to_pylist() == ["2", "1"]
-    assert changed_parents(LISTING, hits, stored(("2", "1", 4))).to_pylist() == ["2"]
+    assert changed_parents(LISTING, hits, stored(("2", "1", count))).to_pylist() == ["2", "1"]
+
+
+def test_a_row_whose_child_has_changed_is_not_fetched_again() -> None:
+    hits = decode_hits([page(("3", "2", LATER))])
+    assert changed_parents(LISTING, hits, stored(("2", "1", 4), ("3", "2", 0))).to_pylist() == ["2"]

@@ -11,6 +11,7 @@ STATUSES = "robustness.test_final_statuses"
 PRESSURE = "robustness.test_pressure"
 OBJECTS = "robustness.test_broken_objects"
 ABSENCE = "robustness.test_absence"
+COLUMNS = "defs.test_empty_columns"
 FAILURES = "defs.test_failures"
 REPORT = "cli.test_sync_report"
 
@@ -93,10 +94,21 @@ COVERED_BY: dict[str, list[str]] = {
     ],
     "a record that is null, not an object or without a gid": [
         f"{OBJECTS}:test_a_record_that_cannot_be_identified_is_counted_and_the_others_are_stored",
+        f"{OBJECTS}:test_a_stored_row_whose_record_cannot_be_identified_is_kept_and_fetched_by_the_next_sync",
     ],
     "a value that does not fit its column": [
         f"{FAILURES}:test_a_value_that_does_not_fit_its_column_is_kept_in_unmapped_and_counted",
         f"{PRESSURE}:test_a_value_that_does_not_fit_its_column_is_kept_for_any_endpoint",
+    ],
+    "a field that nearly all records had before is missing, null or empty in nearly all of them": [
+        f"{COLUMNS}:test_a_column_of_all_fetched_rows_that_goes_empty_is_named_until_its_values_return",
+        f"{COLUMNS}:test_a_column_of_any_type_that_goes_empty_is_named_alone",
+        f"{COLUMNS}:test_an_empty_list_of_custom_fields_in_every_record_is_noticed_like_a_missing_one",
+        f"{COLUMNS}:test_an_accepted_column_is_not_reported_until_it_loses_values_again",
+    ],
+    "a search for changes fails, is refused, or returns results that prove that it misses some": [
+        "defs.test_failed_search:test_a_failed_search_is_a_warning_of_each_asset_that_it_concerns_until_it_succeeds",
+        "defs.test_failed_search:test_a_plan_without_search_is_no_warning",
     ],
     "a partition of 100 rows or more loses over half of its rows": [
         "defs.test_checks:test_a_row_count_drop_blocks_downstream_assets_until_it_is_accepted",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from asana_assets.asana.field_types import INSTANT, TEXT, Column
+from asana_assets.asana.field_types import INSTANT, INTEGER, TEXT, Column
 
 GID = Column(name="gid", field="gid", type=TEXT, doc="Asana's identifier of the object; digits, stored as text.")
 RESOURCE_TYPE = Column(
@@ -16,12 +16,23 @@ WORKSPACE_GID = Column(
     name="workspace_gid", field="", type=TEXT, doc="Workspace or organization of the row; the partition column."
 )
 PARENT_GID = Column(name="parent_gid", field="", type=TEXT, doc="The object to which this one belongs.")
-SYNCED_AT = Column(name="_synced_at", field="", type=INSTANT, doc="When this row was requested from Asana (UTC).")
+SYNCED_AT = Column(
+    name="_synced_at",
+    field="",
+    type=INSTANT,
+    doc="When this version of the row was requested from Asana (UTC); kept while the row does not change.",
+)
 UNMAPPED = Column(
     name="_unmapped",
     field="",
     type=TEXT,
     doc="Values that did not fit their columns, as a JSON object keyed by path; null if all fit.",
+)
+ROW_HASH = Column(
+    name="_row_hash",
+    field="",
+    type=INTEGER,
+    doc="Internal: a hash of the row's content, by which syncs detect changes; null in rows of earlier releases.",
 )
 
 
@@ -175,7 +186,7 @@ class Endpoint:
     def schema(self) -> pa.Schema:
         """The table's schema, with column docs and the table's comment as metadata."""
         parent = (PARENT_GID,) if self.is_child else ()
-        columns = (GID, WORKSPACE_GID, *parent, *self.columns, SYNCED_AT, UNMAPPED)
+        columns = (GID, WORKSPACE_GID, *parent, *self.columns, SYNCED_AT, UNMAPPED, ROW_HASH)
         comment = " ".join((self.summary, *self.notes.split()))
         return pa.schema([column.arrow_field for column in columns], metadata={"comment": comment})
 

@@ -16,8 +16,9 @@ from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.errors import AsanaError, ConfigurationError, UnauthorizedError
 from asana_assets.asana.model import GID, Endpoint
 from asana_assets.defs import automation, check_inputs, checks, partitions
+from asana_assets.defs.column_metadata import column_lineage, column_schema
 from asana_assets.defs.failures import dagster_failures
-from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces, column_lineage, column_schema
+from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces
 from asana_assets.defs.parent_names import find_parent_names, name_parents
 from asana_assets.defs.prefetch import Extract, Prefetcher, SyncConfig, step_priority
 from asana_assets.defs.progress import ProgressLogger, ProgressReporter

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from asana_assets.asana.field_types import Array
-from asana_assets.asana.model import GID
+from asana_assets.asana.model import GID, ROW_HASH
 from asana_assets.defs.resources import IcebergStoredRows, LakeResource
 from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.empty_column_rows import EmptyColumn
@@ -89,7 +89,7 @@ def collect_inputs(
         drop_accepted=drop_accepted,
         duplicate_keys=count_duplicates(gids),
         orphaned_gids=to_gid_list(orphaned_gids),
-        new_columns=sorted(stored.names.difference(extract.previous.names)),
+        new_columns=sorted(stored.names.difference(extract.previous.names, {ROW_HASH.name})),
         empty_columns=empty_columns,
         collected_at=now,
     )

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.field_types import Array
-from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID, Endpoint
+from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID
+from asana_assets.defs.column_metadata import column_lineage, column_schema
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sync.checkpoint import Checkpoint
@@ -27,6 +28,8 @@ from asana_assets.sync.gids import to_gid_list
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
+
+    from asana_assets.lake.lake import WriteResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +67,18 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid), closing(extract):
             table = self.lake.iceberg.ensure_table(endpoint.name, endpoint.schema)
             removed: list[str] = []
+            written = _Written()
             match obj:
                 case FullExtract():
-                    self._write_full(table, obj, context.run_id)
+                    self._write_full(table, obj, context.run_id, written)
                 case ChildExtract():
-                    self._write_checkpoints(table, obj, context.run_id)
+                    self._write_checkpoints(table, obj, context.run_id, written)
                 case SelectedWorkspaces():
-                    removed = self._write_workspaces(table, obj, context.run_id)
+                    removed = self._write_workspaces(table, obj, context.run_id, written)
             self.lake.expire_old_snapshots(table)
             rows = self.lake.iceberg.count(table, workspace=workspace_gid or None)
             total = self.lake.iceberg.count(table)
-        more_metadata = self.after_commit(endpoint.name)
+        more_metadata = self.after_commit(context, table)
         snapshot = table.current_snapshot()
         context.add_output_metadata(
             {
@@ -85,6 +89,9 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                 "dagster/table_name": ".".join(table.name()),
                 "dagster/uri": table.location(),
                 "rows": rows,
+                "rows_added": written.added,
+                "rows_changed": written.changed,
+                "rows_removed": written.removed,
                 **_stats_metadata(extract.stats),
                 **more_metadata,
                 **({"snapshot_id": str(snapshot.snapshot_id)} if snapshot else {}),
@@ -93,11 +100,11 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             }
         )
 
-    def after_commit(self, table: str) -> Mapping[str, Any]:  # noqa: ARG002 - overrides use it
+    def after_commit(self, context: dg.OutputContext, table: "Table") -> Mapping[str, Any]:  # noqa: ARG002 - overrides use them
         """Run after the last commit of a materialization; return metadata to add to it. Does nothing by default.
 
-        It is not called if the materialization failed, so that an external reader which is refreshed here keeps the
-        last complete version.
+        It is also called if nothing was committed, but not if the materialization failed, so that an external reader
+        which is refreshed here keeps the last complete version.
 
         Raises:
             Failure: The external reader was not refreshed. The commit stands, and the next materialization refreshes
@@ -105,21 +112,26 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         """
         return {}
 
-    def _write_full(self, table: "Table", extract: FullExtract, run_id: str) -> None:
+    def _write_full(self, table: "Table", extract: FullExtract, run_id: str, written: "_Written") -> None:
         """Replace the workspace's rows with the fetched ones."""
         with closing(iter(extract)) as batches:  # stops fetching if writing fails
-            self.lake.iceberg.replace_partition(
-                table,
-                extract.workspace_gid,
-                batches,
-                sort_by=extract.endpoint.sort_by,
-                properties=_snapshot_properties(run_id),
+            written.add(
+                self.lake.iceberg.replace_partition(
+                    table,
+                    extract.workspace_gid,
+                    batches,
+                    sort_by=extract.endpoint.sort_by,
+                    properties=_snapshot_properties(run_id),
+                    compare_contents=extract.full_refresh,
+                )
             )
         self.lake.save_state(
             extract.endpoint.name, extract.workspace_gid, extract.sync_state(), extract.obsolete_parents()
         )
 
-    def _write_workspaces(self, table: "Table", selected: SelectedWorkspaces, run_id: str) -> list[str]:
+    def _write_workspaces(
+        self, table: "Table", selected: SelectedWorkspaces, run_id: str, written: "_Written"
+    ) -> list[str]:
         """Replace the row of each selected workspace; delete all other rows except those that are kept.
 
         Returns:
@@ -129,40 +141,48 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         stored = to_gid_list(self.lake.stored_rows(endpoint, "").columns((WORKSPACE_GID.name,))[WORKSPACE_GID.name])
         selected_gids = to_gid_list(rows[GID.name])
         for gid in (gid for gid in dict.fromkeys(chain(selected_gids, stored)) if gid not in selected.kept):
-            self.lake.iceberg.replace_partition(
-                table,
-                gid,
-                rows.filter(pc.equal(rows[WORKSPACE_GID.name], pa.scalar(gid))).to_batches(),
-                sort_by=endpoint.sort_by,
-                properties=_snapshot_properties(run_id),
-                last_writer_wins=True,
+            written.add(
+                self.lake.iceberg.replace_partition(
+                    table,
+                    gid,
+                    rows.filter(pc.equal(rows[WORKSPACE_GID.name], pa.scalar(gid))).to_batches(),
+                    sort_by=endpoint.sort_by,
+                    properties=_snapshot_properties(run_id),
+                    compare_contents=selected.extract.full_refresh,
+                    last_writer_wins=True,
+                )
             )
         return sorted(set(stored).difference(selected_gids, selected.kept))
 
-    def _write_checkpoints(self, table: "Table", extract: ChildExtract, run_id: str) -> None:
+    def _write_checkpoints(self, table: "Table", extract: ChildExtract, run_id: str, written: "_Written") -> None:
         """Commit checkpoints as they are yielded; if the extract fails, commit the partial one before re-raising."""
         try:
             with closing(extract.checkpoints()) as checkpoints:
                 for checkpoint in checkpoints:
-                    self._commit_checkpoint(table, extract, checkpoint, run_id)
+                    self._commit_checkpoint(table, extract, checkpoint, run_id, written)
         except BaseException:  # includes termination of the run: what was fetched is kept
-            self._commit_checkpoint(table, extract, extract.partial_checkpoint(), run_id)
+            self._commit_checkpoint(table, extract, extract.partial_checkpoint(), run_id, written)
             raise
 
-    def _commit_checkpoint(self, table: "Table", extract: ChildExtract, checkpoint: Checkpoint, run_id: str) -> None:
+    def _commit_checkpoint(
+        self, table: "Table", extract: ChildExtract, checkpoint: Checkpoint, run_id: str, written: "_Written"
+    ) -> None:
         """Commit a checkpoint's rows, then its sync state."""
         endpoint, workspace_gid = extract.endpoint, extract.workspace_gid
 
         def replace_children(parents: Array, batches: list[pa.RecordBatch]) -> None:
             if len(parents) or batches:
-                self.lake.iceberg.replace_parents(
-                    table,
-                    workspace_gid,
-                    parent_column=PARENT_GID.name,
-                    parents=parents,
-                    rows=batches,
-                    sort_by=endpoint.sort_by,
-                    properties=_snapshot_properties(run_id),
+                written.add(
+                    self.lake.iceberg.replace_parents(
+                        table,
+                        workspace_gid,
+                        parent_column=PARENT_GID.name,
+                        parents=parents,
+                        rows=batches,
+                        sort_by=endpoint.sort_by,
+                        properties=_snapshot_properties(run_id),
+                        compare_contents=extract.full_refresh,
+                    )
                 )
 
         replace_children(checkpoint.parents, checkpoint.batches)
@@ -186,6 +206,20 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         with dagster_failures(endpoint=name, workspace_gid=workspace_gid):
             columns = (context.definition_metadata or {}).get("columns")
             return load_rows(self.lake, name, workspace_gid, columns, by_workspace=context.has_asset_partitions)
+
+
+@dataclass(slots=True)
+class _Written:
+    """The rows that the commits of one materialization added, changed and removed."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+
+    def add(self, result: "WriteResult") -> None:
+        self.added += result.added
+        self.changed += result.changed
+        self.removed += result.removed
 
 
 def _snapshot_properties(run_id: str) -> dict[str, str]:
@@ -229,36 +263,6 @@ def require_synced(lake: LakeResource, name: str, workspace_gid: str) -> None:
     """
     if lake.load_state(name, workspace_gid).last_sync_id is None:
         raise dg.Failure(f"{name} of workspace {workspace_gid} was never synced: materialize {name} first.")
-
-
-def column_schema(endpoint: Endpoint) -> dg.TableSchema:
-    """Return the table's columns with types and descriptions, for Dagster's UI."""
-    columns = [
-        dg.TableColumn(field.name, _type_name(field.type), (field.metadata or {}).get(b"doc", b"").decode() or None)
-        for field in endpoint.schema
-    ]
-    return dg.TableSchema(columns)
-
-
-def _type_name(arrow_type: pa.DataType) -> str:
-    """Return the type's name in Iceberg; a struct's fields are left out, as they would fill the page."""
-    if pa.types.is_list(arrow_type):
-        return f"list<{_type_name(arrow_type.value_type)}>"
-    if pa.types.is_struct(arrow_type):
-        return "struct"
-    return {"bool": "boolean", "date32[day]": "date", "int64": "long", "timestamp[us, tz=UTC]": "timestamptz"}.get(
-        str(arrow_type), str(arrow_type)
-    )
-
-
-def column_lineage(endpoint: Endpoint) -> dg.TableColumnLineage:
-    """Return which columns reference gids of upstream tables."""
-    dependencies: dict[str, list[dg.TableColumnDep]] = {}
-    for listing in endpoint.listings:
-        if listing.parent is not None:
-            dependency = dg.TableColumnDep(asset_key=listing.parent.name, column_name=listing.parent_column)
-            dependencies.setdefault(listing.parent_ref, []).append(dependency)
-    return dg.TableColumnLineage(dependencies)
 
 
 def _stats_metadata(stats: ExtractStats) -> dict[str, Any]:

@@ -60,7 +60,9 @@ class SyncConfig(dg.Config):
     """Run config of one asset."""
 
     full_refresh: bool = Field(
-        default=False, description="Fetch the children of every parent again, whether or not it has changed."
+        default=False,
+        description="Fetch the children of every parent again, whether or not it has changed, and compare what is "
+        "fetched with the stored rows themselves.",
     )
     refresh_after_days: float | None = Field(
         default=None,
@@ -136,6 +138,8 @@ class _ExtractBuilder:
         """
         config = self._config(endpoint)
         workspace_gid = self.workspace_gid if endpoint.upstream else ""
+        if config.full_refresh:
+            self.lake.drop_lost_files(endpoint, workspace_gid)
         context = ExtractContext(
             endpoint=endpoint,
             workspace_gid=workspace_gid,

@@ -29,7 +29,7 @@ from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.empty_column_rows import EmptyColumn
 from asana_assets.sync.sync_state import SyncState
-from asana_assets.sync.sync_state_store import SyncStateStore
+from asana_assets.sync.sync_state_store import SYNC_STATE_TABLE, SyncStateStore
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -232,6 +232,15 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
     def set_dropped_from(self, endpoint_name: str, workspace_gid: str, row_count: int | None) -> None:
         """Save the row count before a drop; None acknowledges the drop."""
         self.sync_states.set_dropped_from(endpoint_name, workspace_gid, row_count)
+
+    def drop_lost_files(self, endpoint: Endpoint, workspace_gid: str) -> None:
+        """Remove data files that are missing from the store, so that what is left of the tables can be read.
+
+        Without its sync state, an endpoint is fetched as a whole.
+        """
+        for table in map(self.table, (endpoint.name, SYNC_STATE_TABLE)):
+            if table is not None:
+                self.iceberg.drop_lost_files(table, workspace=workspace_gid or None)
 
     def empty_columns(self, endpoint_name: str, workspace_gid: str) -> list[EmptyColumn]:
         """Return the columns that went empty, including accepted ones."""

@@ -4,7 +4,7 @@ The connection to Snowflake is `asana_assets.snowflake.refresh`.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,14 +14,31 @@ from asana_assets.defs.resources import LakeResource
 from asana_assets.lake.errors import LakeError
 from asana_assets.snowflake.refresh import SnowflakeError, SnowflakeIcebergTables
 
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
 
 class SnowflakeRefreshingIOManager(IcebergIOManager):
-    """IO manager that refreshes the Snowflake table after the last commit of a materialization."""
+    """IO manager that refreshes the Snowflake table after the last commit of a materialization.
+
+    The table is not refreshed if the asset's last materialization, of whatever workspace, refreshed it to the same
+    version of the Iceberg table. A materialization whose refresh failed is none.
+    """
 
     snowflake: dg.ResourceDependency[SnowflakeIcebergTables]
 
-    def after_commit(self, table: str) -> Mapping[str, Any]:
-        return self.snowflake.refresh(table)
+    def after_commit(self, context: dg.OutputContext, table: "Table") -> Mapping[str, Any]:
+        name = context.asset_key.path[-1]
+        current = {
+            "snowflake_table": self.snowflake.tables.qualified_name(name),
+            "snowflake_metadata_location": table.metadata_location,
+        }
+        instance = self.get_resource_context().instance
+        event = instance and instance.get_latest_materialization_event(context.asset_key)
+        last = event.asset_materialization.metadata if event and event.asset_materialization else {}
+        if all(key in last and last[key].value == value for key, value in current.items()):
+            return current
+        return {**self.snowflake.refresh(name), **current}
 
 
 def build_row_count_checks(endpoints: Iterable[Endpoint]) -> list[dg.AssetChecksDefinition]:

@@ -3,6 +3,7 @@
     LakeError
     ├── CatalogUnavailableError   check the setting that the message names
     │   └── CatalogRefusedError   the request was rejected and had no effect; same remedy
+    ├── LostFileError             a data file is missing: run a full refresh, which fetches its rows again
     ├── SchemaError               the columns do not fit the table: change the code, or the table by hand
     ├── ConflictError             two runs wrote one workspace at once: run again; nothing is lost or duplicated
     └── CommitUnknownError        the catalog did not report whether it applied a commit: check, then run again
@@ -21,6 +22,10 @@ class CatalogUnavailableError(LakeError):
 
 class CatalogRefusedError(CatalogUnavailableError):
     """The catalog or its storage rejected the request; nothing was changed."""
+
+
+class LostFileError(LakeError):
+    """A data file of the current snapshot is missing from the store; the message names it and the table."""
 
 
 class SchemaError(LakeError):

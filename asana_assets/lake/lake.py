@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from asana_assets.lake.catalog import NameCase
+    from asana_assets.lake.difference import WriteResult
     from asana_assets.lake.pyiceberg_internals import AnyArray
     from asana_assets.lake.table import Prefix
 
@@ -147,9 +148,13 @@ class Lake:
         *,
         sort_by: Sequence[str],
         properties: Mapping[str, str] | None = None,
+        compare_contents: bool = False,
         last_writer_wins: bool = False,
-    ) -> int | None:
-        """Replace all rows of a workspace with those of `batches`, in one snapshot and in bounded memory.
+    ) -> "WriteResult":
+        """Replace all rows of a workspace with those of `batches`, in bounded memory, and commit one snapshot.
+
+        In a table with the column `_row_hash`, stored rows that have the same content as a new row are left as they
+        are. Without any difference nothing is written and nothing is committed.
 
         Args:
             table: Refreshed in place.
@@ -157,24 +162,22 @@ class Lake:
             batches: The new rows. Nothing is committed if iterating over them raises.
             sort_by: Columns to sort by.
             properties: Added to the snapshot's summary.
+            compare_contents: Whether stored rows are read and compared by their contents instead of by `_row_hash`,
+                which finds rows that another program changed.
             last_writer_wins: Write again after a conflict with another writer of the workspace; `batches` must then
                 be iterable repeatedly.
 
-        Returns:
-            The id of the new snapshot; if there was nothing to do, of the current one, None without any.
-
         Raises:
             SchemaError: A row does not fit the table.
+            LostFileError: A data file that is read is missing.
             ConflictError: Another writer changed this workspace in the meantime.
             CommitUnknownError: The catalog's response was lost.
         """
 
-        def write() -> int | None:
-            operations = _operations()
-            with operations.PartitionWriter(table, workspace=workspace, sort_by=sort_by) as writer:
-                for batch in batches:
-                    writer.write(batch)
-                return operations.replace_partition(table, workspace, writer.finish(), properties=properties)
+        def write() -> "WriteResult":
+            return _operations().write_rows(
+                table, workspace, batches, sort_by=sort_by, properties=properties, compare_contents=compare_contents
+            )
 
         return _retry_on_conflict(write) if last_writer_wins else write()
 
@@ -188,9 +191,12 @@ class Lake:
         rows: Iterable[pa.RecordBatch | pa.Table],
         sort_by: Sequence[str],
         properties: Mapping[str, str] | None = None,
+        compare_contents: bool = False,
         last_writer_wins: bool = False,
-    ) -> int | None:
+    ) -> "WriteResult":
         """Replace the rows of `parents`, and those with the gid of a new row, with `rows`; keep all others.
+
+        Equal rows are left as they are, as by `replace_partition`.
 
         Args:
             table: Refreshed in place, before `rows` are iterated.
@@ -200,30 +206,34 @@ class Lake:
             rows: The new rows.
             sort_by: Columns to sort by.
             properties: Added to the snapshot's summary.
+            compare_contents: As for `replace_partition`.
             last_writer_wins: Write again after a conflict with another writer of the workspace; `rows` must then be
                 iterable repeatedly.
 
-        Returns:
-            As for `replace_partition`.
-
         Raises:
             SchemaError: A row does not fit the table.
+            LostFileError: A data file that is read is missing.
             ConflictError: Another writer changed this workspace in the meantime.
             CommitUnknownError: The catalog's response was lost.
         """
 
-        def write() -> int | None:
-            return _operations().replace_parents(
+        def write() -> "WriteResult":
+            operations = _operations()
+            return operations.write_rows(
                 table,
                 workspace,
-                parent_column=parent_column,
-                parents=parents,
-                rows=rows,
+                rows,
+                parents=operations.Parents(parent_column, parents),
                 sort_by=sort_by,
                 properties=properties,
+                compare_contents=compare_contents,
             )
 
         return _retry_on_conflict(write) if last_writer_wins else write()
+
+    def drop_lost_files(self, table: "Table", *, workspace: str | None = None) -> int:
+        """Remove data files of a workspace (None: of all) that are missing from the store; return their number."""
+        return _operations().drop_lost_files(table, workspace)
 
     def expire_old_snapshots(self, table: "Table", *, keep: timedelta = _KEEP_SNAPSHOTS) -> None:
         """Expire snapshots older than `keep` if this lake may and the table has more than 100 of them."""

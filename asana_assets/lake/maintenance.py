@@ -1,4 +1,4 @@
-"""Snapshot expiration and deletion of the files that only expired snapshots reference.
+"""Snapshot expiration, deletion of the files that only expired snapshots reference, and removal of lost files.
 
 PyIceberg expires snapshots but deletes no file. Whether a table is expired here at all is the caller's decision: some
 catalogs (Snowflake's) do it themselves.
@@ -6,6 +6,7 @@ catalogs (Snowflake's) do it themselves.
 
 import logging
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +15,9 @@ from pyiceberg.manifest import ManifestFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
+from asana_assets.lake.commit import swap_files
 from asana_assets.lake.error_translation import translates_errors
+from asana_assets.lake.table import SCAN_THREADS, live_files
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 5
@@ -64,6 +67,25 @@ def expire_snapshots(table: Table, *, keep: timedelta) -> ExpireResult:
         ".".join(table.name()),
     )
     return ExpireResult(snapshots=0, files=0)
+
+
+@translates_errors
+def drop_lost_files(table: Table, workspace: str | None) -> int:
+    """Remove the data files of a workspace (None: of all) that are missing from the store from the table.
+
+    Until then the table cannot be read. Returns the number of files.
+    """
+    table.refresh()
+    files = [task.file for task in live_files(table, workspace).values()]
+    with ThreadPoolExecutor(SCAN_THREADS) as pool:
+        exists = pool.map(lambda file: table.io.new_input(file.file_path).exists(), files)
+        lost = [file for file, found in zip(files, exists, strict=True) if not found]
+    for gid in {str(file.partition[0]) for file in lost}:
+        removed = [file for file in lost if file.partition[0] == gid]
+        rows = sum(file.record_count for file in removed)
+        swap_files(table, gid, live_files(table, gid), removed=removed, added=())
+        _log.warning("Table %s lost %d rows of workspace %s with files", ".".join(table.name()), rows, gid)
+    return len(lost)
 
 
 def _referenced_files(table: Table, snapshots: Iterable[Snapshot]) -> _ReferencedFiles:

@@ -2,24 +2,24 @@
 
 from asana_assets.lake.catalog import open_catalog
 from asana_assets.lake.comments import update_comments
-from asana_assets.lake.commit import replace_parents, replace_partition
-from asana_assets.lake.maintenance import expire_snapshots
+from asana_assets.lake.difference import write_rows
+from asana_assets.lake.index_reader import Parents
+from asana_assets.lake.maintenance import drop_lost_files, expire_snapshots
 from asana_assets.lake.statistics import count_values
 from asana_assets.lake.table import count, ensure_table, load_table, may_contain_null, scan, scan_batches
-from asana_assets.lake.writer import PartitionWriter
 
 __all__ = [
-    "PartitionWriter",
+    "Parents",
     "count",
     "count_values",
+    "drop_lost_files",
     "ensure_table",
     "expire_snapshots",
     "load_table",
     "may_contain_null",
     "open_catalog",
-    "replace_parents",
-    "replace_partition",
     "scan",
     "scan_batches",
     "update_comments",
+    "write_rows",
 ]

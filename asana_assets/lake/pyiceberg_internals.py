@@ -6,7 +6,7 @@ hence the version pin; the tests of the lake show whether a new minor version st
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,6 +32,8 @@ from pyiceberg.table.update.snapshot import (
 )
 from pyiceberg.typedef import Record
 from pyiceberg.utils.properties import property_as_bool, property_as_int
+
+from asana_assets.lake.errors import LostFileError
 
 if TYPE_CHECKING:  # these classes are generic in the stubs but not at run time
     AnyArray: TypeAlias = pa.Array[Any]
@@ -94,9 +96,22 @@ def _without_large_types(field: "pa.Field[pa.DataType]") -> "pa.Field[pa.DataTyp
 def read_file(table: Table, task: FileScanTask, projection: Schema) -> Iterator[pa.RecordBatch]:
     """Yield one data file's rows in batches, with the projection's columns; absent columns are null.
 
-    PyIceberg's own reader holds the whole file in memory and turns a null list of structs into an empty one. It is
-    used only for files with row-level deletes, which only another engine can have written.
+    PyIceberg's own reader holds the whole file in memory and turns a null list of structs into an empty one. It is used
+    only for files with row-level deletes, which only another engine can have written.
+
+    Raises:
+        LostFileError: The file does not exist.
     """
+    try:
+        yield from _read_file(table, task, projection)
+    except FileNotFoundError:
+        raise LostFileError(
+            f"Table {'.'.join(table.name())} has lost the data file {task.file.file_path}. "
+            "Run asana-assets sync --full-refresh to fetch its rows again."
+        ) from None
+
+
+def _read_file(table: Table, task: FileScanTask, projection: Schema) -> Iterator[pa.RecordBatch]:
     target = arrow_schema(projection, field_ids=False)
     if task.delete_files:
         arrow = ArrowScan(table.metadata, table.io, projection, AlwaysTrue())
@@ -155,13 +170,6 @@ def refresh_vended_credentials(table: Table) -> None:
     """Renew credentials that the catalog vended with the table, perhaps hours ago; keep the table's metadata as is."""
     if table.config:
         table.io = table.catalog.load_table(table.name()).io
-
-
-def delete_files(table: Table, files: Iterable[DataFile]) -> None:
-    """Delete uncommitted files, best effort: never raises, so that an error being handled is not masked."""
-    for file in files:
-        with suppress(Exception):
-            table.io.delete(file.file_path)
 
 
 class DataFileWriter:

@@ -3,7 +3,8 @@
 The files belong to no snapshot until `commit` adds them to one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 from types import TracebackType
@@ -17,16 +18,18 @@ from pyiceberg.table import Table
 from asana_assets.lake.error_translation import translate_errors
 from asana_assets.lake.errors import SchemaError
 from asana_assets.lake.external_sort import ExternalSorter
-from asana_assets.lake.pyiceberg_internals import DataFileWriter, arrow_schema, delete_files, refresh_vended_credentials
+from asana_assets.lake.pyiceberg_internals import DataFileWriter, arrow_schema, refresh_vended_credentials
 from asana_assets.lake.table import SYNCED_AT, WORKSPACE_COLUMN
 
-ROWS_PER_FILE = 100_000
-"""Default maximum of rows per data file."""
+ROWS_PER_FILE = 40_000
+"""Default maximum of rows per data file: the fewest rows that a changed row causes to be rewritten."""
 
 RUN_ROWS = 50_000
 """Default number of rows that are sorted in memory at once."""
 
-_RUN_BYTES = 64 * 1024 * 1024  # a run of wide rows ends here instead of at its number of rows
+RUN_BYTES = 64 * 1024 * 1024
+"""Default size at which a run of wide rows ends instead of at its number of rows."""
+
 _ARRIVAL = "__arrival"  # a row's position among those written: identifies the row and makes every sort order total
 
 
@@ -93,6 +96,11 @@ class PartitionWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no row was written."""
+        return self._buffered_rows == self._rows_written == 0
+
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
         """Buffer rows; small batches are combined, large ones split.
 
@@ -102,10 +110,10 @@ class PartitionWriter:
         self._check_columns(rows.schema)
         table = pa.table(rows) if isinstance(rows, pa.RecordBatch) else rows
         bytes_per_row = max(1, table.nbytes // max(1, table.num_rows))
-        step = max(1, min(self._run_rows, _RUN_BYTES // bytes_per_row))
+        step = max(1, min(self._run_rows, RUN_BYTES // bytes_per_row))
         for start in range(0, table.num_rows, step):
             piece = table.slice(start, step)
-            if self._buffered_rows + piece.num_rows > self._run_rows or self._buffered_bytes >= _RUN_BYTES:
+            if self._buffered_rows + piece.num_rows > self._run_rows or self._buffered_bytes >= RUN_BYTES:
                 self._flush()
             self._buffer.append(piece)
             self._buffered_rows += piece.num_rows
@@ -231,3 +239,10 @@ class PartitionWriter:
         if self._open is not None:
             self._files.append(self._open.close())
             self._open = None
+
+
+def delete_files(table: Table, files: Iterable[DataFile]) -> None:
+    """Delete uncommitted files, best effort: never raises, so that an error being handled is not masked."""
+    for file in files:
+        with suppress(Exception):
+            table.io.delete(file.file_path)

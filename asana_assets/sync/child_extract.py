@@ -58,6 +58,7 @@ class ChildExtract:
         self.endpoint = context.endpoint
         self.workspace_gid = context.workspace_gid
         self.previous = context.previous
+        self.full_refresh = context.sync.full_refresh
         self.stats = ExtractStats()
         self.data_version = ""
         self._context = context

@@ -17,7 +17,7 @@ import pyarrow.json as pj
 
 from asana_assets.asana.client import Page
 from asana_assets.asana.field_types import Array, Struct, Unmapped
-from asana_assets.asana.model import GID, PARENT_GID, SYNCED_AT, UNMAPPED, WORKSPACE_GID, Endpoint
+from asana_assets.asana.model import GID, PARENT_GID, ROW_HASH, SYNCED_AT, UNMAPPED, WORKSPACE_GID, Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ class RowBuilder:
             columns[PARENT_GID.name] = _per_record([item.parent_gid for item in fetched], counts, pa.string())
         columns[SYNCED_AT.name] = _per_record([page.requested_at for page in pages], counts, SYNCED_AT.type.arrow_type)
         columns[UNMAPPED.name] = pa.array(unmapped, pa.string()) if unmapped else pa.nulls(len(gids), pa.string())
+        columns[ROW_HASH.name] = pa.nulls(len(gids), pa.int64())  # computed when the rows are stored
         schema = self._endpoint.schema
         return BuiltRows(
             batch=pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema),

@@ -91,7 +91,7 @@ def test_column_names_are_unique_with_common_columns_at_both_ends(endpoint: Endp
     names = endpoint.schema.names
     assert len(set(names)) == len(names)
     assert names[:2] == ["gid", "workspace_gid"]
-    assert names[-2:] == ["_synced_at", "_unmapped"]
+    assert names[-3:] == ["_synced_at", "_unmapped", "_row_hash"]
 
 
 @every_endpoint

@@ -150,6 +150,9 @@ def test_a_value_that_does_not_fit_its_column_is_kept_in_unmapped_and_counted(ma
     assert failed_checks(result)["tags", "no_unmapped_values"].startswith("Values did not fit their columns in 1 of ")
     [row] = [row for row in warehouse.rows("tags") if row["gid"] == tag]
     assert (row["created_at"], row["_unmapped"]) == (None, '{"created_at":"soon"}')
+    unchanged = warehouse.run("sync_workspace", paid(warehouse), ["tags"])
+    assert metadata(unchanged, "tags")["rows_changed"] == 0
+    assert ("tags", "no_unmapped_values") in failed_checks(unchanged)
 
 
 def test_a_task_that_its_listing_skipped_is_fetched_by_gid_and_kept(make_warehouse: MakeWarehouse) -> None:

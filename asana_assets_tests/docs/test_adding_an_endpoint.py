@@ -23,7 +23,7 @@ def test_the_example_becomes_an_asset_with_opt_fields_schema_and_lineage() -> No
         "enum_options.name,enum_options.color,enum_options.enabled,created_by"
     )
     assert endpoint.schema.names[:3] == ["gid", "workspace_gid", "resource_type"]
-    assert endpoint.schema.names[-4:] == ["enum_options", "created_by_gid", "_synced_at", "_unmapped"]
+    assert endpoint.schema.names[-5:] == ["enum_options", "created_by_gid", "_synced_at", "_unmapped", "_row_hash"]
     assert pa.types.is_struct(endpoint.schema.field("enum_options").type.value_type)
     assert not endpoint.is_child
 

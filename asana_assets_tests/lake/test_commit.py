@@ -8,12 +8,21 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import Or
 from pyiceberg.manifest import ManifestFile, PartitionFieldSummary
 
-from asana_assets.lake.commit import replace_partition
 from asana_assets.lake.errors import CommitUnknownError, ConflictError, LakeError
 from asana_assets.lake.pyiceberg_internals import StagedTransaction, SwapFiles, where_equal
 from asana_assets.lake.table import live_files, scan
 from asana_assets.lake.writer import PartitionWriter
-from asana_assets_tests.support.lake_tables import Row, batch, data_files, gids, replace, row, run_before_commit, tasks
+from asana_assets_tests.support.lake_tables import (
+    Row,
+    batch,
+    data_files,
+    gids,
+    replace,
+    replace_files,
+    row,
+    run_before_commit,
+    tasks,
+)
 
 
 def test_a_replacement_is_one_snapshot_with_its_properties(catalog: Catalog) -> None:
@@ -21,7 +30,7 @@ def test_a_replacement_is_one_snapshot_with_its_properties(catalog: Catalog) -> 
     replace(table, "w", [row(1), row(2)])
     with PartitionWriter(table, workspace="w", sort_by=["gid"]) as writer:
         writer.write(batch([row(2), row(3)]))
-        snapshot_id = replace_partition(table, "w", writer.finish(), properties={"run": "r1"})
+        snapshot_id = replace_files(table, "w", writer.finish(), properties={"run": "r1"})
     assert gids(table, "w") == ["2", "3"]
     assert len(table.snapshots()) == 2
     current = table.current_snapshot()
@@ -45,16 +54,16 @@ def test_a_replacement_keeps_the_files_of_other_workspaces(catalog: Catalog) -> 
 def test_replacing_with_no_files_empties_the_partition_in_one_snapshot(catalog: Catalog) -> None:
     table = tasks(catalog)
     replace(table, "w", [row(1)])
-    replace_partition(table, "w", [])
+    replace_files(table, "w", [])
     assert gids(table, "w") == []
     assert len(table.snapshots()) == 2
 
 
 def test_emptying_an_empty_partition_commits_nothing(catalog: Catalog) -> None:
     table = tasks(catalog)
-    assert replace_partition(table, "w", []) is None
+    assert replace_files(table, "w", []) is None
     first = replace(table, "v", [row(1)])
-    assert replace_partition(table, "w", []) == first
+    assert replace_files(table, "w", []) == first
     assert len(table.snapshots()) == 1
 
 
@@ -156,9 +165,9 @@ def test_a_failure_before_the_commit_deletes_the_new_files(
     with PartitionWriter(table, workspace="w", sort_by=["gid"]) as writer:
         writer.write(batch([row(1)]))
         files = writer.finish()
-    monkeypatch.setattr(catalog, "load_table", refuse)
+    monkeypatch.setattr(SwapFiles, "commit", refuse)
     with pytest.raises(LakeError, match="unavailable"):
-        replace_partition(table, "w", files)
+        replace_files(table, "w", files)
     assert data_files(data_dir) == set()
 
 

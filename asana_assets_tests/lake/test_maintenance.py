@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog
 
-from asana_assets.lake.commit import replace_parents
+from asana_assets.lake.difference import write_rows
+from asana_assets.lake.index_reader import Parents
 from asana_assets.lake.maintenance import ExpireResult, expire_snapshots
 from asana_assets.lake.table import live_files, scan
 from asana_assets_tests.support.lake_tables import batch, data_files, gids, replace, row, tasks
@@ -42,12 +43,11 @@ def test_a_file_that_a_rewritten_manifest_still_references_is_kept(catalog: Cata
     table = tasks(catalog)
     rows = [row(parent, parent=parent) for parent in (1, 2)]
     replace(table, "w", rows, sort_by=["parent_gid", "gid"], rows_per_file=1)
-    replace_parents(
+    write_rows(
         table,
         "w",
-        parent_column="parent_gid",
-        parents=pa.array(["1"]),
-        rows=[batch([row(9, parent=1)])],
+        [batch([row(9, parent=1)])],
+        parents=Parents("parent_gid", pa.array(["1"])),
         sort_by=["parent_gid", "gid"],
     )
     expire_snapshots(table, keep=_KEEP_NOTHING)

@@ -9,8 +9,9 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from asana_assets.lake.catalog import open_catalog
-from asana_assets.lake.commit import replace_parents
+from asana_assets.lake.difference import write_rows
 from asana_assets.lake.errors import SchemaError
+from asana_assets.lake.index_reader import Parents
 from asana_assets.lake.table import count, ensure_table, load_table, scan
 from asana_assets_tests.support.lake_tables import SCHEMA, batch, gids, replace, row, tasks
 
@@ -41,12 +42,11 @@ def test_rows_are_written_replaced_and_scanned_by_lower_case_names(upper: Catalo
     table = tasks(upper)
     replace(table, "w", [row(1, parent="a"), row(2, parent="b"), row(3, parent="b")])
     replace(table, "v", [row(4)])
-    replace_parents(
+    write_rows(
         table,
         "w",
-        parent_column="parent_gid",
-        parents=pa.array(["b"]),
-        rows=[batch([row(5, parent="b")])],
+        [batch([row(5, parent="b")])],
+        parents=Parents("parent_gid", pa.array(["b"])),
         sort_by=("gid",),
     )
     assert gids(table, "w") == ["1", "5"]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from asana_assets.lake.commit import replace_parents
+from asana_assets.lake.difference import write_rows
 from asana_assets.lake.errors import ConflictError
+from asana_assets.lake.index_reader import Parents
 from asana_assets.lake.table import ensure_table, live_files, scan
 from asana_assets_tests.support.lake_tables import (
     SCHEMA,
@@ -28,15 +29,14 @@ from asana_assets_tests.support.lake_tables import (
 
 
 def _replace_parents(table: Table, parents: list[int], rows: list[Row], *, rows_per_file: int = 10) -> int | None:
-    return replace_parents(
+    return write_rows(
         table,
         "w",
-        parent_column="parent_gid",
-        parents=pa.array([str(parent) for parent in parents], pa.string()),
-        rows=[batch(rows)] if rows else [],
+        [batch(rows)] if rows else [],
+        parents=Parents("parent_gid", pa.array([str(parent) for parent in parents], pa.string())),
         sort_by=["parent_gid", "gid"],
         rows_per_file=rows_per_file,
-    )
+    ).snapshot_id
 
 
 def _by_parent(table: Table) -> set[tuple[str, str]]:

@@ -2,11 +2,10 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog
 
-from asana_assets.lake.commit import replace_partition
 from asana_assets.lake.errors import SchemaError
 from asana_assets.lake.table import count, ensure_table, load_table, scan, scan_batches
 from asana_assets.lake.writer import PartitionWriter
-from asana_assets_tests.support.lake_tables import SCHEMA, batch, gids, replace, row, tasks
+from asana_assets_tests.support.lake_tables import SCHEMA, batch, gids, replace, replace_files, row, tasks
 
 
 def test_a_table_is_v2_partitioned_by_workspace_and_documented(catalog: Catalog) -> None:
@@ -48,7 +47,7 @@ def test_new_columns_and_nested_fields_are_added_in_place_and_are_null_in_old_ro
         fields = [{"text": "hi", "gid": "f2", "number_value": 2.0}]
         writer.write(pa.table({"gid": ["2"], "color": ["red"], "custom_fields": [fields]}))
         writer.write(batch([row(3)]))
-        replace_partition(new, "v", writer.finish())
+        replace_files(new, "v", writer.finish())
     rows = [(r["gid"], r["color"], r["custom_fields"][0]["text"]) for r in scan(new, workspace="v").to_pylist()]
     assert rows == [
         ("2", "red", "hi"),

@@ -14,12 +14,22 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.types import StringType
 
-from asana_assets.lake.commit import replace_partition
 from asana_assets.lake.errors import LakeError, SchemaError
 from asana_assets.lake.pyiceberg_internals import read_file
 from asana_assets.lake.table import scan
 from asana_assets.lake.writer import PartitionWriter
-from asana_assets_tests.support.lake_tables import SCHEMA, Row, batch, data_files, gids, numbers, replace, row, tasks
+from asana_assets_tests.support.lake_tables import (
+    SCHEMA,
+    Row,
+    batch,
+    data_files,
+    gids,
+    numbers,
+    replace,
+    replace_files,
+    row,
+    tasks,
+)
 
 
 def _write(table: Table, rows: list[Row], *, sort_by: list[str], size: int, run_rows: int) -> pa.Table:
@@ -55,7 +65,7 @@ def test_rows_are_sorted_over_all_files_and_the_files_bounds_do_not_overlap(cata
     assert [_bounds(table, file, "gid") for file in files] == [
         (expected[start], expected[start + 99]) for start in range(0, 1000, 100)
     ]
-    replace_partition(table, "w", files)
+    replace_files(table, "w", files)
     rows = scan(table, workspace="w")
     assert sorted(map(str, rows.column("gid").to_pylist())) == expected
     assert set(rows.column("workspace_gid").to_pylist()) == {"w"}
@@ -194,5 +204,5 @@ def test_large_and_small_batches_with_different_columns_can_be_mixed(catalog: Ca
         writer.write(batch([row(number) for number in range(1000, 1500)]))
         for number in range(1500, 1600):
             writer.write(pa.table({"name": ["n"], "gid": pa.array([str(number)], pa.large_string())}).to_batches()[0])
-        replace_partition(table, "w", writer.finish())
+        replace_files(table, "w", writer.finish())
     assert sorted(map(str, scan(table).column("gid").to_pylist())) == numbers(range(1000, 1600))

@@ -87,13 +87,36 @@ def test_the_row_count_check_detects_a_missed_refresh(warehouse: Warehouse, emul
 def test_a_transient_refresh_failure_is_retried_without_fetching_from_asana_again(
     warehouse: Warehouse, emulator: SnowflakeEmulator
 ) -> None:
-    sync(warehouse, "tags")
+    gid = sync(warehouse, "projects")
     requests = len(warehouse.asana.log)
+    warehouse.asana.organization.add_project(gid, "Refreshed")
     emulator.failures.append(ProgrammingError("Glue is busy.", errno=93660, sqlstate="XX000"))
-    sync(warehouse, "tags")
+    sync(warehouse, "projects")
     assert emulator.failures == []
     assert len(warehouse.asana.log) == 2 * requests
-    assert snowflake_row_counts(emulator, "tags") == iceberg_row_counts(warehouse, "tags")
+    assert snowflake_row_counts(emulator, "projects") == iceberg_row_counts(warehouse, "projects")
+
+
+@pytest.mark.slow
+def test_a_table_is_refreshed_only_after_a_change_or_a_failed_refresh(
+    warehouse: Warehouse, emulator: SnowflakeEmulator
+) -> None:
+    def refreshes() -> int:
+        return sum(statement.endswith('"PROJECTS" REFRESH') for statement in emulator.statements)
+
+    gid = sync(warehouse, "projects")
+    assert refreshes() == 1
+    sync(warehouse, "projects")
+    sync(warehouse, "projects")
+    assert refreshes() == 1
+    warehouse.asana.organization.add_project(gid, "Not refreshed")
+    emulator.failures.append(ProgrammingError("No right.", errno=3001, sqlstate="42501"))
+    assert not warehouse.run("sync_workspace", gid, ["projects"]).success
+    before = refreshes()
+    sync(warehouse, "projects")
+    sync(warehouse, "projects")
+    assert refreshes() == before + 1
+    assert snowflake_row_counts(emulator, "projects") == iceberg_row_counts(warehouse, "projects")
 
 
 def test_a_permanent_refresh_failure_fails_the_step_and_the_next_run_repairs_it(

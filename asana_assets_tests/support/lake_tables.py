@@ -1,16 +1,17 @@
 """A small table and its rows, used by all tests of the lake."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog
+from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from asana_assets.lake.commit import replace_partition
-from asana_assets.lake.table import ensure_table, scan
+from asana_assets.lake.commit import swap_files
+from asana_assets.lake.table import ensure_table, live_files, scan
 from asana_assets.lake.writer import PartitionWriter
 
 SCHEMA = pa.schema(
@@ -47,6 +48,16 @@ def tasks(catalog: Catalog) -> Table:
     return ensure_table(catalog, "asana", "tasks", SCHEMA)
 
 
+def replace_files(
+    table: Table, workspace: str, files: Sequence[DataFile], properties: Mapping[str, str] | None = None
+) -> int | None:
+    """Replace all files of a workspace with these, in one commit."""
+    table.refresh()
+    base = live_files(table, workspace)
+    removed = [task.file for task in base.values()]
+    return swap_files(table, workspace, base, removed=removed, added=files, properties=properties)
+
+
 def replace(
     table: Table,
     workspace: str,
@@ -57,7 +68,7 @@ def replace(
 ) -> int | None:
     with PartitionWriter(table, workspace=workspace, sort_by=sort_by, rows_per_file=rows_per_file) as writer:
         writer.write(batch(rows))
-        return replace_partition(table, workspace, writer.finish())
+        return replace_files(table, workspace, writer.finish())
 
 
 def gids(table: Table, workspace: str | None) -> list[str]:

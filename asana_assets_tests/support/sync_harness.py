@@ -22,7 +22,7 @@ from asana_assets.lake.table import load_table, scan
 from asana_assets.sandbox import ENDPOINTS, Sandbox
 from asana_assets.settings import Settings
 
-_ADDED_COLUMNS = {"workspace_gid", "_synced_at", "_unmapped"}  # not in Asana's records
+_ADDED_COLUMNS = {"workspace_gid", "_synced_at", "_unmapped", "_row_hash"}  # not in Asana's records
 _FIELD_BY_COLUMN = {  # exceptions to the naming rules
     "dependency_gids": "dependencies",
     "people_gids": "people_value",

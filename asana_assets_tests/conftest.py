@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: a warehouse synced from its own sandbox, and a PostgreSQL server."""
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,11 @@ from asana_assets_tests.support.requirements import require_installed
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 
 gc.set_threshold(200_000)  # objects, as in the command; the default costs a tenth of the suite's time
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return two workers per core, as many tests wait for a server or a pause."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(autouse=True)

@@ -127,6 +127,7 @@ def test_an_unresponsive_server_blocks_no_request(
     join_pacer_threads()
 
 
+@pytest.mark.slow
 def test_an_unreachable_server_delays_one_request_at_a_time(
     open_pacer: OpenPacer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -168,6 +168,7 @@ def test_a_failed_blocking_check_is_one_error_and_its_downstream_assets_were_not
     )
 
 
+@pytest.mark.slow
 def test_a_workspace_that_is_gone_is_a_warning(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     gone = warehouse.asana.organization.edge_cases["personal_workspace"]
@@ -204,6 +205,7 @@ def test_after_a_401_one_error_names_the_request_and_the_rest_was_not_started(
     assert not_started[0].endswith(f"tags of workspace {names[0]}, because Asana rejected the token.")
 
 
+@pytest.mark.slow
 def test_in_a_terminal_messages_are_wrapped_beside_their_level(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.asana.add_fault("/projects", 403, message="Not for you.")

@@ -92,6 +92,7 @@ def test_a_rejected_workspace_listing_fails_its_own_asset_only_and_keeps_its_row
     assert warehouse.rows("tags") == before
 
 
+@pytest.mark.slow
 def test_rows_of_a_parent_that_became_private_are_kept_and_the_parent_is_named(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     assets = ["projects", "users", "sections", "tasks", "subtasks"]

@@ -31,6 +31,7 @@ def fetching_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("asana")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefetching", [True, False])
 def test_independent_assets_are_fetched_concurrently_only_when_prefetching(
     make_warehouse: MakeWarehouse, *, prefetching: bool

@@ -59,6 +59,7 @@ def test_a_sync_over_the_first_layout_refetches_nothing_and_remembers_a_drop(mak
     assert {entry.path for entry in warehouse.asana.log[before:]} <= {f"/workspaces/{gid}/tasks/search"}
 
 
+@pytest.mark.slow
 def test_a_sync_that_was_interrupted_under_the_first_layout_is_resumed(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     gid = paid(warehouse)

@@ -92,6 +92,7 @@ def test_no_refresh_is_requested_while_the_missing_workspace_is_being_synced(mak
     assert sensor.tick().skip_message == "Asana did not list 5."
 
 
+@pytest.mark.slow
 def test_a_failed_first_sync_is_requested_again_later(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     sensor = Sensor(warehouse, request_first_syncs)

@@ -66,6 +66,7 @@ def test_tables_are_complete_when_a_fifth_of_first_attempts_fail(make_warehouse:
     assert len({entry.status for entry in warehouse.asana.log} & {429, 500, 502, 503, 504}) == 5
 
 
+@pytest.mark.slow
 def test_the_configured_rate_stays_below_the_limit_of_the_free_plan(make_warehouse: MakeWarehouse) -> None:
     """150 requests a minute with 1.25/s configured, 50 times as fast."""
     warehouse = make_warehouse({"ASANA_REQUESTS_PER_SECOND": "62.5"}, requests_per_minute=150, window_seconds=1.2)

@@ -36,6 +36,7 @@ def test_processes_that_start_together_all_commit_their_own_workspace(data_dir: 
     catalog.close()
 
 
+@pytest.mark.slow
 def test_processes_that_write_one_workspace_lose_and_duplicate_nothing(data_dir: Path) -> None:
     """Each replacement is committed completely or raises a conflict, and a failed one leaves no data file."""
     processes = [_start(data_dir, "w", commits=4, rows=50) for _ in range(3)]

@@ -119,6 +119,7 @@ def test_a_table_is_refreshed_only_after_a_change_or_a_failed_refresh(
     assert snowflake_row_counts(emulator, "projects") == iceberg_row_counts(warehouse, "projects")
 
 
+@pytest.mark.slow
 def test_a_permanent_refresh_failure_fails_the_step_and_the_next_run_repairs_it(
     warehouse: Warehouse, emulator: SnowflakeEmulator
 ) -> None:

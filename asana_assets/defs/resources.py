@@ -247,7 +247,7 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
         return self.sync_states.empty_columns(endpoint_name, workspace_gid)
 
     def set_empty_columns(self, endpoint_name: str, workspace_gid: str, columns: Sequence[EmptyColumn]) -> None:
-        """Replace the columns that went empty by these."""
+        """Save the columns that went empty, in place of those saved before."""
         self.sync_states.set_empty_columns(endpoint_name, workspace_gid, columns)
 
     def expire_old_snapshots(self, table: "Table") -> None:

@@ -56,6 +56,6 @@ def find_workspaces(wanted: Sequence[str], names: Mapping[str, str], source: str
 
 
 def unknown_workspaces_message(unknown: Sequence[str], names: Mapping[str, str], source: str) -> str:
-    """Return what to say about workspaces that match none of the visible ones."""
+    """Return the message about workspaces that match none of the visible ones."""
     visible = ", ".join(f"{name} ({gid})" if name else gid for gid, name in names.items()) or "none"
     return f"{source} names {', '.join(unknown)}, which this token cannot see. It can see: {visible}"

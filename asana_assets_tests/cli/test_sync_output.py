@@ -110,8 +110,8 @@ def test_the_summary_has_a_section_with_a_subtotal_for_each_workspace() -> None:
         "│ total │    7 │        1 │     0 │ 0.1 s │",
         "└───────┴──────┴──────────┴───────┴───────┘",
         "",
-        "Total: 1,234,581 rows (+1,234 ~12), 12,349 requests (2 saved), 2 h 30 m, the",
-        "list of workspaces included.",
+        "Total: 1,234,581 rows (+1,234 ~12), 12,349 requests (2 saved), 2 h 30 m,",
+        "workspaces included.",
     ]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from asana_assets_tests.support.mutations import name_of
 from asana_assets_tests.support.plan_command import command_environment, invoke, paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 from asana_assets_tests.support.terminal import COLUMNS, run_in_terminal
@@ -20,12 +21,6 @@ def sync(warehouse: Warehouse, *assets: str, workspace: str = "", options: tuple
     """Sync these assets of one workspace, by default the paid organization."""
     selection = [argument for name in assets for argument in ("--select", name)]
     return invoke(warehouse, "sync", "--workspace", workspace or paid(warehouse), *selection, *options)
-
-
-def name_of(warehouse: Warehouse, gid: str = "") -> str:
-    """Return a workspace's name, by default that of the paid organization."""
-    gid = gid or paid(warehouse)
-    return next(str(record["name"]) for record in warehouse.asana.truth("workspaces") if record["gid"] == gid)
 
 
 def notes(result: Result) -> list[str]:
@@ -92,7 +87,8 @@ def test_nothing_that_was_not_clean_is_silent(
     warehouse.asana.add_fault(path.replace("{project}", project), **fault)
     result = sync(warehouse, *assets)
     lines = [line for line in (result.stderr + result.stdout).splitlines() if line.split(":")[0] in LEVELS]
-    of_workspace = [line.replace(f" of workspace {paid(warehouse)}", "") for line in lines if "API change" not in line]
+    workspace = f" of workspace {name_of(warehouse)}"
+    of_workspace = [line.replace(workspace, "") for line in lines if "API change" not in line]
     assert [line for line in of_workspace if line.startswith(report)], lines
     assert result.exit_code == report.startswith("Error")
 

@@ -15,7 +15,7 @@ from asana_assets.definitions import build_definitions
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sandbox import Sandbox
 from asana_assets.sync.change_detection import Sync
-from asana_assets_tests.support.mutations import paid
+from asana_assets_tests.support.mutations import name_of, paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
 
 SYNC_COMMAND = [str(Path(sys.executable).with_name("asana-assets")), "sync"]
@@ -45,10 +45,10 @@ def finish(running: subprocess.Popen[str]) -> None:
     assert running.returncode == 0, errors
 
 
-def stopped(name: str, gid: str) -> str:
+def stopped(name: str, workspace: str) -> str:
     """Return the line that says which asset was interrupted."""
     resume = "Run asana-assets sync again within 12 hours to resume it."
-    return f"Interrupted: {name} of workspace {gid} was stopped. {resume}\n"
+    return f"Interrupted: {name} of workspace {workspace} was stopped. {resume}\n"
 
 
 def wait_for(asana: Sandbox, requests: int, running: subprocess.Popen[str]) -> None:
@@ -144,7 +144,7 @@ def test_a_terminated_sync_stores_what_it_has_fetched(make_warehouse: MakeWareho
     wait_for(warehouse.asana, before + 1 + 36, running)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=60)
-    assert (running.returncode, errors) == (130, stopped("stories", gid))
+    assert (running.returncode, errors) == (130, stopped("stories", name_of(warehouse)))
     stored = {row["parent_gid"] for row in warehouse.rows("stories")}
     assert stored
     before = len(warehouse.asana.log)
@@ -166,8 +166,8 @@ def test_a_terminated_sync_starts_no_further_extract(make_warehouse: MakeWarehou
     wait_for(warehouse.asana, before + 1 + 20, running)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=60)
-    not_started = f"Not started: stories of workspace {gid}, because the sync was interrupted.\n"
-    assert (running.returncode, errors) == (130, stopped("attachments", gid) + not_started)
+    not_started = f"Not started: stories of workspace {name_of(warehouse)}, because the sync was interrupted.\n"
+    assert (running.returncode, errors) == (130, stopped("attachments", name_of(warehouse)) + not_started)
     assert {entry.path for entry in warehouse.asana.log[before:]} == {"/workspaces", "/attachments"}
 
 

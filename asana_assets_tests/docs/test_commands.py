@@ -210,9 +210,11 @@ def test_the_guides_queries_return_the_expected_rows_from_the_demos_tables(
     project.run([demo])
     monkeypatch.chdir(project.root)
     scope: dict[str, Any] = {}
-    [open_tables] = blocks(GUIDE, "python")
+    [open_tables, describe_columns] = blocks(GUIDE, "python")
     exec(open_tables.text, scope)  # noqa: S102 - readers run this code, too
     assert "Catnip & Co." in capfd.readouterr().out
+    exec(describe_columns.text, scope)  # noqa: S102 - readers run this code, too
+    assert "num_subtasks long Number of direct subtasks." in capfd.readouterr().out
     database = scope["db"]
     assert isinstance(database, duckdb.DuckDBPyConnection)
     for view in views():

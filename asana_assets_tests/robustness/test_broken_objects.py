@@ -140,7 +140,8 @@ def test_a_listing_that_ends_early_adds_rows_and_deletes_none(make_warehouse: Ma
     result = warehouse.run("sync_workspace", paid(warehouse), FULL)
     assert result.success, failures(result)
     assert set(gids(warehouse, "tasks")) >= before
-    assert f"ended the listing of {project} early" in failed_checks(result)["tasks", "all_parents_fetched"]
+    message = failed_checks(result)["tasks", "all_parents_fetched"]
+    assert f'ended the listing of project "Large" ({project}) early' in message
 
 
 def test_a_guest_gets_the_tasks_of_projects_and_is_told_what_is_missing(make_warehouse: MakeWarehouse) -> None:

@@ -8,6 +8,12 @@ def paid(warehouse: Warehouse) -> str:
     return warehouse.asana.organization.edge_cases["paid_organization"]
 
 
+def name_of(warehouse: Warehouse, gid: str = "") -> str:
+    """Return a workspace's name, by default that of the paid organization."""
+    gid = gid or paid(warehouse)
+    return next(str(record["name"]) for record in warehouse.asana.truth("workspaces") if record["gid"] == gid)
+
+
 def mutate(warehouse: Warehouse) -> None:
     """Apply a change of every kind that is also found without task search, as on a free plan."""
     organization = warehouse.asana.organization

@@ -322,7 +322,7 @@ _TASK_COLUMNS = (
     text("resource_subtype", "Kind of task: default_task, milestone, approval or custom."),
     reference("created_by", "The user who created the task."),
     text("approval_status", "Status of an approval: pending, approved, rejected or changes_requested; otherwise null."),
-    reference("assigned_by", "The user who assigned the task; null if nobody did explicitly."),
+    reference("assigned_by", "The user who assigned the task; null unless it was assigned explicitly."),
     boolean("completed", "True if the task is complete."),
     instant("completed_at", "Time of completion (UTC); null if the task is incomplete."),
     reference("completed_by", "The user who completed the task; null if it is incomplete."),
@@ -360,7 +360,7 @@ _TASK_COLUMNS = (
     instant("start_at", "Time at which work begins (UTC); null unless a time of day is set."),
     date("start_on", "Day on which work begins; null without a start date, and for milestones."),
     number("actual_time_minutes", "Minutes in the task's time tracking entries; null without any."),
-    reference("assignee", "The user to whom the task is assigned; null if it is unassigned."),
+    reference("assignee", "The assignee; null if the task is unassigned."),
     reference(
         "assignee_section", "The section in the assignee's My Tasks; null unless the token's user is the assignee."
     ),
@@ -496,7 +496,7 @@ STORIES = Endpoint(
         text("old_resource_subtype", "Kind of task before it was changed; null for other stories."),
         text("new_resource_subtype", "Kind of task after it was changed; null for other stories."),
         reference("story", "The story to which this one refers, such as a liked comment; null for other stories."),
-        reference("assignee", "The user to whom the task was assigned; null for other stories."),
+        reference("assignee", "The user who became the assignee; null for other stories."),
         reference("follower", "The user who was added as a follower or removed; null for other stories."),
         reference("old_section", "The section from which the task was moved; null for other stories."),
         reference("new_section", "The section to which the task was moved; null for other stories."),

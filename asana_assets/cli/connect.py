@@ -62,7 +62,7 @@ def _read_token(*, from_stdin: bool) -> str:
 
 
 def _offer_rate(account: Account, rate: float, *, may_ask: bool) -> None:
-    """Say which rate the plan suggests and, if the user agrees, save it."""
+    """Print the rate that the plan allows and, if the user agrees, save it."""
     advice = rate_advice(rate, is_paid=account.is_paid)
     if not advice:
         return

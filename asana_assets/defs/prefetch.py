@@ -168,7 +168,7 @@ class _ExtractBuilder:
 
 
 class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] - the resource is its own value
-    """Gives each step its extract; see `PrefetchQueue`."""
+    """Provides each step with its extract; see `PrefetchQueue`."""
 
     asana: dg.ResourceDependency[AsanaResource]
     lake: dg.ResourceDependency[LakeResource]

@@ -20,7 +20,7 @@ from asana_assets.sync.gids import NO_GIDS
 from asana_assets.sync.values import has_value
 
 WARNING_PERIOD = dt.timedelta(days=7)
-"""How long an empty column is reported: a change that nobody reverted by then is taken to be intended."""
+"""How long an empty column is reported: a change that was not reverted by then is taken to be intended."""
 
 _MIN_ROWS = 20  # as many rows are emptied by hand
 _MIN_PARENTS = 5  # children are fetched by parent, and those of one are often edited together

@@ -137,7 +137,7 @@ class SyncStateStore(Generic[TableT]):
         return decode_empty_columns(self._load_findings(workspace_gid)).get(endpoint_name, [])
 
     def set_empty_columns(self, endpoint_name: str, workspace_gid: str, columns: Sequence[EmptyColumn]) -> None:
-        """Replace the columns that went empty by these; saves only if they differ."""
+        """Save the columns that went empty, in place of those saved before; do nothing if they are equal."""
         known = self.empty_columns(endpoint_name, workspace_gid)
         if {column.name: column for column in known} == {column.name: column for column in columns}:
             return

@@ -4,8 +4,8 @@ Tables and the pacer database are created in a temporary directory. `ASANA_*`, `
 caller's environment are not passed on.
 """
 
+import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -20,7 +20,7 @@ _BIN = Path(sys.executable).parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One row of the table that the command prints at its end."""
+    """The materialization of one asset in one workspace."""
 
     rows: int
     requests: int
@@ -61,7 +61,7 @@ def sync(
         RuntimeError: The command failed.
     """
     command = [sys.executable, "-m", "benchmarks.sampling"] if sampled else [str(_BIN / "asana-assets")]
-    command += ["sync", *(word for asset in select for word in ("--select", asset))]
+    command += ["sync", "--quiet", "--json", *(word for asset in select for word in ("--select", asset))]
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("ASANA_", "PYICEBERG_"))},
@@ -70,7 +70,6 @@ def sync(
             "ASANA_REQUESTS_PER_SECOND": str(rate),
             "ASANA_DATA_DIR": scratch,
             "ASANA_PACER_URL": f"sqlite:///{scratch}/pacer.db",
-            "COLUMNS": "200",
         }
         environment.pop("DAGSTER_HOME", None)
         started_at = time.monotonic()
@@ -111,14 +110,10 @@ def pinned(core: int | None) -> Generator[None]:
 
 
 def _parse_steps(output: str) -> dict[tuple[str, str], Step]:
-    steps: dict[tuple[str, str], Step] = {}
-    for line in output.splitlines():
-        cells = [cell.strip().replace(",", "") for cell in re.split("[│|]", line.strip("│| "))]
-        match cells:
-            case [asset, workspace, rows, requests, _, seconds] if rows.isdigit() and asset != "total":
-                steps[asset, workspace] = Step(rows=int(rows), requests=int(requests), seconds=float(seconds))
-            case _:
-                continue
-    if not steps:
-        raise RuntimeError(f"the output of the command contains no table of its steps:\n{output}")
-    return steps
+    return {
+        (step["asset"], workspace["gid"] or ""): Step(
+            rows=step["rows"], requests=step["requests"], seconds=step["seconds"]
+        )
+        for workspace in json.loads(output)["workspaces"]
+        for step in workspace["assets"]
+    }

@@ -19,8 +19,7 @@ def doctor(*, as_json: bool) -> None:
 
     Checks the token, the shared rate limit, the catalog and, on route tables, the login to Snowflake. Requests each
     endpoint in each workspace, with at most 20 requests, and says what will be missing from the tables and why. Exits
-    with 1 if a check fails; what a plan does not include, and a rate that the
-    plan does not suit, is a note.
+    with 1 if a check fails. A limit of the plan is a note, and so is a rate that does not suit the plan.
     """
     with report_errors():
         from asana_assets.definitions import build_definitions  # noqa: PLC0415 - raises if a setting is invalid

@@ -67,7 +67,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid), closing(extract):
             table = self.lake.iceberg.ensure_table(endpoint.name, endpoint.schema)
             removed: list[str] = []
-            written = _Written()
+            written: list[WriteResult] = []
             match obj:
                 case FullExtract():
                     self._write_full(table, obj, context.run_id, written)
@@ -89,9 +89,9 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                 "dagster/table_name": ".".join(table.name()),
                 "dagster/uri": table.location(),
                 "rows": rows,
-                "rows_added": written.added,
-                "rows_changed": written.changed,
-                "rows_removed": written.removed,
+                "rows_added": sum(one.added for one in written),
+                "rows_changed": sum(one.changed for one in written),
+                "rows_removed": sum(one.removed for one in written),
                 **_stats_metadata(extract.stats),
                 **more_metadata,
                 **({"snapshot_id": str(snapshot.snapshot_id)} if snapshot else {}),
@@ -112,10 +112,10 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         """
         return {}
 
-    def _write_full(self, table: "Table", extract: FullExtract, run_id: str, written: "_Written") -> None:
+    def _write_full(self, table: "Table", extract: FullExtract, run_id: str, written: "list[WriteResult]") -> None:
         """Replace the workspace's rows with the fetched ones."""
         with closing(iter(extract)) as batches:  # stops fetching if writing fails
-            written.add(
+            written.append(
                 self.lake.iceberg.replace_partition(
                     table,
                     extract.workspace_gid,
@@ -130,7 +130,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         )
 
     def _write_workspaces(
-        self, table: "Table", selected: SelectedWorkspaces, run_id: str, written: "_Written"
+        self, table: "Table", selected: SelectedWorkspaces, run_id: str, written: "list[WriteResult]"
     ) -> list[str]:
         """Replace the row of each selected workspace; delete all other rows except those that are kept.
 
@@ -141,7 +141,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         stored = to_gid_list(self.lake.stored_rows(endpoint, "").columns((WORKSPACE_GID.name,))[WORKSPACE_GID.name])
         selected_gids = to_gid_list(rows[GID.name])
         for gid in (gid for gid in dict.fromkeys(chain(selected_gids, stored)) if gid not in selected.kept):
-            written.add(
+            written.append(
                 self.lake.iceberg.replace_partition(
                     table,
                     gid,
@@ -154,7 +154,9 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             )
         return sorted(set(stored).difference(selected_gids, selected.kept))
 
-    def _write_checkpoints(self, table: "Table", extract: ChildExtract, run_id: str, written: "_Written") -> None:
+    def _write_checkpoints(
+        self, table: "Table", extract: ChildExtract, run_id: str, written: "list[WriteResult]"
+    ) -> None:
         """Commit checkpoints as they are yielded; if the extract fails, commit the partial one before re-raising."""
         try:
             with closing(extract.checkpoints()) as checkpoints:
@@ -165,14 +167,14 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             raise
 
     def _commit_checkpoint(
-        self, table: "Table", extract: ChildExtract, checkpoint: Checkpoint, run_id: str, written: "_Written"
+        self, table: "Table", extract: ChildExtract, checkpoint: Checkpoint, run_id: str, written: "list[WriteResult]"
     ) -> None:
         """Commit a checkpoint's rows, then its sync state."""
         endpoint, workspace_gid = extract.endpoint, extract.workspace_gid
 
         def replace_children(parents: Array, batches: list[pa.RecordBatch]) -> None:
             if len(parents) or batches:
-                written.add(
+                written.append(
                     self.lake.iceberg.replace_parents(
                         table,
                         workspace_gid,
@@ -206,20 +208,6 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         with dagster_failures(endpoint=name, workspace_gid=workspace_gid):
             columns = (context.definition_metadata or {}).get("columns")
             return load_rows(self.lake, name, workspace_gid, columns, by_workspace=context.has_asset_partitions)
-
-
-@dataclass(slots=True)
-class _Written:
-    """The rows that the commits of one materialization added, changed and removed."""
-
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-
-    def add(self, result: "WriteResult") -> None:
-        self.added += result.added
-        self.changed += result.changed
-        self.removed += result.removed
 
 
 def _snapshot_properties(run_id: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from asana_assets.lake.error_translation import translate_errors
 from asana_assets.lake.index_reader import IndexReader, Parents, row_keys
 from asana_assets.lake.pyiceberg_internals import AnyArray, read_file
 from asana_assets.lake.row_hash import ROW_HASH, with_row_hashes
-from asana_assets.lake.row_index import INDEX_SCHEMA, KEY, RowIndex
+from asana_assets.lake.row_index import INDEX_SCHEMA, KEY, RowIndex, row_numbers
 from asana_assets.lake.table import SYNCED_AT, live_files
 from asana_assets.lake.writer import ROWS_PER_FILE, RUN_BYTES, RUN_ROWS, PartitionWriter
 
@@ -206,6 +206,6 @@ def _without(table: Table, task: FileScanTask, deleted: AnyArray) -> Iterator[pa
         return
     start = 0
     for rows in read_file(table, task, table.schema()):
-        positions = pa.array(range(start, start + rows.num_rows), pa.int32())
+        positions = row_numbers(rows.num_rows, start).cast(pa.int32())
         yield rows.filter(pc.invert(pc.is_in(positions, value_set=deleted)))
         start += rows.num_rows

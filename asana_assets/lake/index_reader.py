@@ -15,7 +15,7 @@ from pyiceberg.types import StringType
 
 from asana_assets.lake.pyiceberg_internals import AnyArray, read_file
 from asana_assets.lake.row_hash import ROW_HASH, row_hashes
-from asana_assets.lake.row_index import INDEX_SCHEMA
+from asana_assets.lake.row_index import INDEX_SCHEMA, row_numbers
 
 _THREADS = 4  # files read concurrently; each thread keeps 20 MB
 
@@ -69,15 +69,15 @@ class IndexReader:
         yield INDEX_SCHEMA.empty_table()
         start = 0
         for batch in read_file(self.table, task, self._projection()):
-            positions = pa.array(range(start, start + batch.num_rows), pa.int32())
+            positions = row_numbers(batch.num_rows, start).cast(pa.int32())
             start += batch.num_rows
-            rows, is_replaced = batch, pa.array([True] * batch.num_rows)
+            rows, is_replaced = batch, pa.repeat(pa.scalar(value=True), batch.num_rows)
             if self.parents is not None:
                 is_replaced = pc.is_in(batch[self.parents.column], value_set=self.parents.gids)
                 included = pc.or_(is_replaced, pc.is_in(row_keys(batch, self.key), value_set=new_keys))
                 rows = batch.filter(included)
                 positions, is_replaced = positions.filter(included), is_replaced.filter(included)
-            files = pa.array([number] * rows.num_rows, pa.int32())
+            files = pa.repeat(pa.scalar(number, pa.int32()), rows.num_rows)
             columns = [row_keys(rows, self.key), self._hashes(rows), files, positions, is_replaced]
             yield pa.table(columns, schema=INDEX_SCHEMA)
 

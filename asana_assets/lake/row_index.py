@@ -46,7 +46,7 @@ class RowIndex:
         self._stored = stored.combine_chunks()
         self._keys = _combined(self._stored[KEY])
         self._hashes = _without_repeated(self._keys, _combined(self._stored[ROW_HASH]))
-        self._rows = _range(len(self._keys))
+        self._rows = row_numbers(len(self._keys))
         self._unchanged = [_SEEN_SCHEMA.empty_table()]  # rows of `stored` that were seen again, and when
         self._written: list[AnyArray] = [_NO_KEYS]
 
@@ -138,8 +138,9 @@ def _without_repeated(keys: "AnyArray", hashes: "AnyArray") -> "AnyArray":
     return cast("AnyArray", pc.if_else(pc.is_in(keys, value_set=unique), hashes, pa.scalar(None, pa.int64())))
 
 
-def _range(length: int) -> "AnyArray":
-    return pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), length), start=pa.scalar(-1, pa.int64()))
+def row_numbers(count: int, start: int = 0) -> "AnyArray":
+    """Return the numbers of consecutive rows: `start`, `start` + 1, and so on."""
+    return pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), count), start=pa.scalar(start - 1, pa.int64()))
 
 
 def _combined(values: "pa.ChunkedArray[Any]") -> "AnyArray":

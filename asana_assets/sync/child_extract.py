@@ -227,8 +227,7 @@ class ChildExtract:
             stop=self._stop_search,
         )
         hits = decode_hits(pages or ())
-        self._search_missed_changes = not pages.complete if pages else self._context.search_from is not None
-        self.stats.search_failure = pages.failure if pages else ""
+        self._search_missed_changes = self._context.record_search(pages, self.stats)
         return changed_parents(self._listing, changed_hits(hits, stored), stored)
 
     def _defer_confirmation(self, fetcher: Fetcher, event: FetchEvent, pages: list[Page]) -> bool:

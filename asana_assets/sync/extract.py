@@ -13,7 +13,7 @@ from asana_assets.asana.client import Client, RequestStats
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import UNMAPPED, Endpoint, Listing
 from asana_assets.sync.change_detection import Sync
-from asana_assets.sync.change_search import ChangeSearch
+from asana_assets.sync.change_search import ChangeSearch, FoundPages
 from asana_assets.sync.failure_policy import (
     OutcomeTally,
     decide_to_confirm,
@@ -214,6 +214,11 @@ class ExtractContext:
     def search_from(self) -> dt.datetime | None:
         """Where a search for changes must start, by Asana's clock; None if nothing was fetched yet."""
         return self.state.search_from(self.client.clock_skew)
+
+    def record_search(self, pages: FoundPages | None, stats: ExtractStats) -> bool:
+        """Record why a search that has ended failed, if it did; return whether it missed changes."""
+        stats.search_failure = pages.failure if pages else ""
+        return not pages.complete if pages else self.search_from is not None
 
     def next_search_from(self, *, missed_changes: bool) -> dt.datetime:
         """Return where that of the next sync must start, given whether this sync's search missed changes."""

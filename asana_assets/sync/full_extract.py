@@ -198,8 +198,7 @@ class FullExtract:
         )
         for page in pages or ():
             yield self._build([FetchedPage(page, "")])
-        self._search_missed_changes = not pages.complete if pages else self._context.search_from is not None
-        self.stats.search_failure = pages.failure if pages else ""
+        self._search_missed_changes = self._context.record_search(pages, self.stats)
 
     def _reconcile_unlisted(self, listed: Array, disowned: Array) -> Iterator[pa.RecordBatch]:
         """Yield the stored rows that are not in `listed` and must not be deleted, fetched again where possible.

@@ -14,6 +14,7 @@ from asana_assets.cli.line_progress import LineProgress
 from asana_assets.cli.live_progress import LiveProgress
 from asana_assets.cli.sync_progress import Outlook, describe_result
 from asana_assets.sync.extract import ExtractStats
+from asana_assets_tests.support.clock import Clock
 
 
 def outlook(*pending: Endpoint, never_synced: bool = True, **rows: int) -> Outlook:
@@ -47,14 +48,6 @@ def test_an_unchanged_asset_is_not_called_empty() -> None:
     assert describe_result(ExtractStats(parents=7, parents_stale=1, rows=1), 0.12) == (
         "1 row fetched, 0 requests, 0.1 s"
     )
-
-
-@dataclass
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass

@@ -10,18 +10,9 @@ from asana_assets.lake.writer import PartitionWriter
 from asana_assets.sandbox import ENDPOINTS
 from asana_assets_tests.support.lake_tables import replace_files
 from asana_assets_tests.support.mutations import mutate, mutate_hidden, paid
-from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failed_checks, failures, metadata
+from asana_assets_tests.support.sync_harness import Warehouse, failed_checks, failures, metadata
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def warehouse(make_warehouse: MakeWarehouse) -> Warehouse:
-    """A warehouse with the paid organization, synced once."""
-    warehouse = make_warehouse()
-    warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
-    warehouse.sync()
-    return warehouse
 
 
 def snapshots(warehouse: Warehouse) -> dict[str, int]:

@@ -3,18 +3,9 @@
 import pytest
 
 from asana_assets_tests.support.mutations import paid
-from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
+from asana_assets_tests.support.sync_harness import Warehouse, failures
 
 ANY_AGE = 1e-9  # days
-
-
-@pytest.fixture
-def warehouse(make_warehouse: MakeWarehouse) -> Warehouse:
-    """A warehouse whose paid organization was synced."""
-    synced = make_warehouse()
-    synced.settings["ASANA_WORKSPACES"] = paid(synced)
-    synced.sync()
-    return synced
 
 
 def sync_by_age(warehouse: Warehouse, asset: str) -> None:

@@ -8,14 +8,7 @@ from asana_assets.asana.endpoints import STORIES
 from asana_assets.asana.model import Endpoint
 from asana_assets.defs.progress import ProgressLogger, RequestRate, format_eta
 from asana_assets.sync.extract import ExtractStats
-
-
-@dataclass
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from asana_assets_tests.support.clock import Clock
 
 
 @dataclass

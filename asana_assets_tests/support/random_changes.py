@@ -38,7 +38,7 @@ class Change:
     second: int
 
     def apply_to(self, asana: Sandbox) -> None:
-        """Make the change, if there is an object to change."""
+        """Apply the change; do nothing if the organization has no such object."""
         CHANGES[self.name](asana, self.first, self.second)
 
 

@@ -34,6 +34,7 @@ def swap_files(
     removed: Sequence[DataFile],
     added: Sequence[DataFile],
     properties: Mapping[str, str] | None = None,
+    is_merge: bool = False,
 ) -> int | None:
     """Replace some of a workspace's data files with new ones, in one snapshot.
 
@@ -44,6 +45,7 @@ def swap_files(
         removed: Those of `base` to remove.
         added: From `PartitionWriter.finish`; deleted if the commit does not happen.
         properties: Added to the snapshot's summary.
+        is_merge: Whether `added` have the same rows as `removed`, so that readers of changes may ignore the snapshot.
 
     Returns:
         The id of the new snapshot; if there was nothing to do, of the current one, None without any.
@@ -53,7 +55,9 @@ def swap_files(
         CommitUnknownError: The catalog's response was lost; `added` were kept.
     """
     with _UncommittedFiles(table, added) as uncommitted:
-        return _swap(table, workspace, base, removed=removed, added=uncommitted, properties=properties or {})
+        return _swap(
+            table, workspace, base, removed=removed, added=uncommitted, properties=properties or {}, is_merge=is_merge
+        )
 
 
 def conflict(table: Table, workspace: str) -> ConflictError:
@@ -89,6 +93,7 @@ def _swap(
     removed: Sequence[DataFile],
     added: _UncommittedFiles,
     properties: Mapping[str, str],
+    is_merge: bool,
 ) -> int | None:
     """Commit one snapshot without `removed` and with `added`, provided that the workspace's files are still `base`.
 
@@ -106,7 +111,7 @@ def _swap(
                 return snapshot_id  # the catalog reported a failure but applied the commit
             if live_files(table, workspace).keys() != base.keys():
                 raise conflict(table, workspace)
-        transaction, snapshot_id = _stage(table, workspace, removed, added.files, properties)
+        transaction, snapshot_id = _stage(table, workspace, removed, added.files, properties, is_merge=is_merge)
         if _commit(table, transaction, snapshot_id, added):
             return snapshot_id
     raise ConflictError(
@@ -115,11 +120,17 @@ def _swap(
 
 
 def _stage(
-    table: Table, workspace: str, removed: Sequence[DataFile], added: Sequence[DataFile], properties: Mapping[str, str]
+    table: Table,
+    workspace: str,
+    removed: Sequence[DataFile],
+    added: Sequence[DataFile],
+    properties: Mapping[str, str],
+    *,
+    is_merge: bool,
 ) -> tuple[Transaction, int]:
     """Write the new snapshot's manifests without committing; return the transaction and the snapshot's id."""
     transaction = StagedTransaction(table)
-    swap = SwapFiles(transaction, table, dict(properties))
+    swap = SwapFiles(transaction, table, dict(properties), is_merge=is_merge)
     # With the predicate, PyIceberg's own retries fail only after a concurrent commit to this workspace; without it,
     # after any, and each failure costs a new plan.
     swap.delete_by_predicate(where_equal(WORKSPACE_COLUMN, workspace), case_sensitive=False)

@@ -169,9 +169,14 @@ def _with_optional_columns(table: Table, schema: pa.Schema) -> pa.Schema:
     return pa.schema([field.with_nullable(field.name not in required) for field in schema])
 
 
-def _check_table(table: Table) -> None:
+def is_partitioned_by_workspace(table: Table) -> bool:
+    """Return whether the workspace's gid alone partitions the table; otherwise it belongs to another program."""
     fields = [(field.name.lower(), type(field.transform)) for field in table.spec().fields]
-    if fields != [(WORKSPACE_COLUMN, IdentityTransform)]:
+    return fields == [(WORKSPACE_COLUMN, IdentityTransform)]
+
+
+def _check_table(table: Table) -> None:
+    if not is_partitioned_by_workspace(table):
         raise SchemaError(
             f"Table {_name(table)} is not partitioned by {WORKSPACE_COLUMN} only, so it belongs to another program; "
             "it is left unchanged."

@@ -91,7 +91,7 @@ class Lake:
         """Load a table, created or evolved in place to have at least the columns of `schema`.
 
         A field's `doc` metadata is the column's comment, the schema's `comment` metadata the table's. Comments that
-        differ are updated once per lake, because a catalog may not store all of them.
+        differ are updated once per lake, because a catalog may not store all of them; so are missing properties.
 
         Raises:
             SchemaError: A column's type cannot be changed to the given one.
@@ -100,6 +100,7 @@ class Lake:
         if name not in self._commented:
             self._commented.add(name)
             _operations().update_comments(table, schema)
+            _operations().add_missing_properties(table)
         return table
 
     def drop_table(self, table: "Table") -> None:

@@ -44,6 +44,7 @@ from asana_assets.lake.pyiceberg_internals import (
     where_null,
     where_starts_with,
 )
+from asana_assets.lake.table_properties import TABLE_PROPERTIES
 
 WORKSPACE_COLUMN = "workspace_gid"
 """The column that every table is partitioned by."""
@@ -58,19 +59,6 @@ Prefix: TypeAlias = tuple[str, str | tuple[str, ...]]
 """A string column, and what its values must start with: one text or any of several."""
 
 _EVOLVE_ATTEMPTS = 10
-_PROPERTIES = {
-    "format-version": "2",
-    "write.parquet.compression-codec": "zstd",
-    # Commits to different workspaces compete for the table's one head. With PyIceberg's 4 retries, 1 in 20 failed.
-    "commit.retry.num-retries": "20",
-    "commit.retry.min-wait-ms": "50",
-    "commit.retry.max-wait-ms": "2000",
-    # A commit's cost grows with the metadata it reads: keep 10 old metadata files and few manifests.
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "10",
-    "commit.manifest-merge.enabled": "true",
-    "commit.manifest.min-count-to-merge": "20",
-}
 
 
 @translates_errors
@@ -137,7 +125,12 @@ def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> T
             (namespace, name),
             schema=iceberg,
             partition_spec=PartitionSpec(partition),
-            properties={**_PROPERTIES, **full_bounds, **comment_properties(catalog, schema)},
+            properties={
+                "format-version": "2",
+                **TABLE_PROPERTIES,
+                **full_bounds,
+                **comment_properties(catalog, schema),
+            },
         )
     except TableAlreadyExistsError:
         return catalog.load_table((namespace, name))

@@ -15,7 +15,7 @@ from asana_assets.lake.lake import REMOVE_OLDER_THAN
 from asana_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from asana_assets.lake.upkeep import TableMaintenance
+    from asana_assets.lake.lake import TableMaintenance
 
 _KILOBYTE = 1000
 

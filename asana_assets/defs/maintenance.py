@@ -42,9 +42,13 @@ def build_maintenance_job(name: str = "maintain_tables", *, lake: str = "lake") 
 def _maintain(context: dg.OpExecutionContext, lake: Lake) -> None:
     for result in lake.maintain():
         context.log.info(
-            f"{result.table}: merged {result.merged.files} files, expired {result.expired.snapshots} snapshots with "
-            f"{result.expired.files} files, removed {result.removed.files} unreferenced files; freed "
-            f"{result.expired.bytes + result.removed.bytes} bytes"
+            "%s: merged %d files, expired %d snapshots with %d files, removed %d unreferenced files; freed %d bytes",
+            result.table,
+            result.merged.files,
+            result.expired.snapshots,
+            result.expired.files,
+            result.removed.files,
+            result.expired.bytes + result.removed.bytes,
         )
         for note in result.notes:
             context.log.warning(note)

@@ -7,14 +7,15 @@ files stay in storage for readers and time travel until `maintenance` expires th
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from pyiceberg.exceptions import CommitFailedException, ValidationException
-from pyiceberg.manifest import DataFile
+from pyiceberg.manifest import DataFile, ManifestEntry, ManifestEntryStatus
 from pyiceberg.table import FileScanTask, Table, Transaction
+from pyiceberg.table.snapshots import Operation, Snapshot
 
 from asana_assets.lake.error_translation import translate_error, translates_errors
 from asana_assets.lake.errors import CatalogRefusedError, CommitUnknownError, ConflictError
@@ -41,7 +42,7 @@ def swap_files(
     Args:
         table: As last refreshed when `base` was read; refreshed in place.
         workspace: The workspace's gid.
-        base: All files of the workspace, from `live_files`; if they are others by now, nothing is committed.
+        base: All files of the workspace, from `live_files`; if their rows are others by now, nothing is committed.
         removed: Those of `base` to remove.
         added: From `PartitionWriter.finish`; deleted if the commit does not happen.
         properties: Added to the snapshot's summary.
@@ -95,21 +96,23 @@ def _swap(
     properties: Mapping[str, str],
     is_merge: bool,
 ) -> int | None:
-    """Commit one snapshot without `removed` and with `added`, provided that the workspace's files are still `base`.
+    """Commit one snapshot without `removed` and with `added`, provided that the workspace's rows are still the same.
 
-    `base` is from `table` as last refreshed.
+    `base` is from `table` as last refreshed. Other files of it may be merged meanwhile.
     """
     if not removed and not added.files:
         current = table.current_snapshot()
         return current.snapshot_id if current is not None else None
-    snapshot_id = 0
+    head, snapshot_id = table.current_snapshot(), 0
     for attempt in range(_COMMIT_ATTEMPTS):
         if attempt:
             time.sleep(random.uniform(0, min(5, 0.1 * 2**attempt)))  # noqa: S311 - jitter, not a secret
             table.refresh()
             if table.snapshot_by_id(snapshot_id) is not None:
                 return snapshot_id  # the catalog reported a failure but applied the commit
-            if live_files(table, workspace).keys() != base.keys():
+            current = live_files(table, workspace).keys()
+            is_same = current == base.keys() or current == _after_merges(table, workspace, base, since=head)
+            if not is_same or not current >= {file.file_path for file in removed}:
                 raise conflict(table, workspace)
         transaction, snapshot_id = _stage(table, workspace, removed, added.files, properties, is_merge=is_merge)
         if _commit(table, transaction, snapshot_id, added):
@@ -117,6 +120,27 @@ def _swap(
     raise ConflictError(
         f"Table {'.'.join(table.name())} was busy: {_COMMIT_ATTEMPTS} attempts to commit failed; run this one again."
     )
+
+
+def _after_merges(table: Table, workspace: str, files: Iterable[str], *, since: Snapshot | None) -> set[str]:
+    """Return what these files of a workspace became by the merges since a snapshot, which change no row."""
+    result, last = set(files), (since and since.sequence_number) or 0
+    for snapshot in table.snapshots():
+        is_new = (snapshot.sequence_number or 0) > last
+        if is_new and snapshot.summary is not None and snapshot.summary.operation is Operation.REPLACE:
+            for entry in _own_entries(table, snapshot):
+                if entry.data_file.partition[0] == workspace:
+                    change = result.add if entry.status is ManifestEntryStatus.ADDED else result.discard
+                    change(entry.data_file.file_path)
+    return result
+
+
+def _own_entries(table: Table, snapshot: Snapshot) -> Iterator[ManifestEntry]:
+    """Yield the entries of the files that a snapshot added or removed."""
+    for manifest in snapshot.manifests(table.io):
+        if manifest.added_snapshot_id == snapshot.snapshot_id:
+            entries = manifest.fetch_manifest_entry(table.io, discard_deleted=False)
+            yield from (entry for entry in entries if entry.snapshot_id == snapshot.snapshot_id)
 
 
 def _stage(

@@ -108,7 +108,18 @@ def write_rows(
                 index = index.rebase(reader.read(current.values(), index.written))
             if index is None:
                 raise conflict(table, workspace)
-            return _commit(table, workspace, current, index, writer, rows_per_file=rows_per_file, properties=properties)
+            changed, removed = index.changed(), index.removed()
+            del index  # large, and rewriting files needs the memory
+            return _commit(
+                table,
+                workspace,
+                current,
+                writer,
+                changed=changed,
+                removed=removed,
+                rows_per_file=rows_per_file,
+                properties=properties,
+            )
 
 
 def _runs(rows: Iterable[pa.RecordBatch | pa.Table], run_rows: int) -> Iterator[list[pa.Table]]:
@@ -149,9 +160,10 @@ def _commit(
     table: Table,
     workspace: str,
     files: Mapping[str, FileScanTask],
-    index: RowIndex,
     writer: PartitionWriter,
     *,
+    changed: pa.Table,
+    removed: pa.Table,
     rows_per_file: int,
     properties: Mapping[str, str] | None,
 ) -> WriteResult:
@@ -161,12 +173,12 @@ def _commit(
         table: As for `write_rows`.
         workspace: As for `write_rows`.
         files: The workspace's files, in the order of the index.
-        index: The stored rows and their differences.
         writer: Holds the rows to write.
+        changed: The stored rows that are replaced, as in `INDEX_SCHEMA`.
+        removed: The stored rows that are deleted, as in `INDEX_SCHEMA`.
         rows_per_file: As for `write_rows`.
         properties: As for `write_rows`.
     """
-    changed, removed = index.changed(), index.removed()
     replaced = pa.concat_tables([changed, removed])
     if not replaced.num_rows and writer.is_empty:
         return WriteResult(snapshot_id=swap_files(table, workspace, files, removed=(), added=()))

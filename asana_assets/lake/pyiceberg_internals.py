@@ -290,9 +290,7 @@ class SwapFiles(_OverwriteFiles):
     def _summary(self, snapshot_properties: dict[str, str] = EMPTY_DICT) -> Summary:
         """Build the summary; PyIceberg cannot compute one for a replacement of files by files with the same rows."""
         summary = super()._summary(snapshot_properties)
-        if self._is_merge:
-            summary["operation"] = Operation.REPLACE
-        return summary
+        return Summary(Operation.REPLACE, **summary.additional_properties) if self._is_merge else summary
 
     def discard(self) -> None:
         """Delete manifests that were written for a commit that was never sent."""

@@ -21,7 +21,7 @@ from asana_assets.lake.merging import (
 )
 from asana_assets.lake.table import ensure_table, live_files, scan
 from asana_assets.lake.writer import PartitionWriter
-from asana_assets_tests.support.lake_tables import batch, gids, replace, row, run_before_commit, tasks
+from asana_assets_tests.support.lake_tables import append, batch, gids, replace, row, run_before_commit, tasks
 
 ROWS_PER_FILE = 1000
 SIZES = st.lists(
@@ -85,14 +85,6 @@ def test_files_stay_few_and_each_byte_is_rewritten_a_bounded_number_of_times(app
     total = sum(size.bytes for size in files)
     assert len(files) <= MIN_FILES_TO_MERGE + total / (BYTES_PER_SAVED_FILE // 2)
     assert rewritten <= len(appended) * BYTES_PER_SAVED_FILE * MIN_FILES_TO_MERGE / (MIN_FILES_TO_MERGE - 1)
-
-
-def append(catalog: Catalog, workspace: str, gid: int, *, parent: int | None = None) -> None:
-    """Append a file with one row, whether or not the table has its key."""
-    table = tasks(catalog)
-    with PartitionWriter(table, workspace=workspace, sort_by=("gid",)) as writer:
-        writer.write(batch([row(gid, parent=parent, name=f"{gid}")]))
-        swap_files(table, workspace, live_files(table, workspace), removed=(), added=writer.finish())
 
 
 def rows_of(catalog: Catalog, workspace: str) -> pa.Table:

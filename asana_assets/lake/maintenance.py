@@ -5,6 +5,7 @@ catalogs (Snowflake's) do it themselves.
 """
 
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -172,5 +173,6 @@ def _result(snapshots: Sequence[Snapshot], files: Mapping[str, int]) -> ExpireRe
 def _expired(table: Table, keep: timedelta) -> list[Snapshot]:
     taken_at = {one.snapshot_id: datetime.fromtimestamp(one.timestamp_ms / 1000, UTC) for one in table.snapshots()}
     protected = {ref.snapshot_id for ref in table.refs().values()}
-    expired = decide_expired(taken_at, now=datetime.now(UTC), keep=keep) - protected
+    now = datetime.fromtimestamp(time.time(), UTC)  # the clock by which PyIceberg dates snapshots
+    expired = decide_expired(taken_at, now=now, keep=keep) - protected
     return [snapshot for snapshot in table.snapshots() if snapshot.snapshot_id in expired]

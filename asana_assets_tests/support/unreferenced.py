@@ -1,0 +1,27 @@
+"""Which files on disk no table of a data directory references, found without the code under test."""
+
+from pathlib import Path
+
+from pyiceberg.table import Table
+
+from asana_assets.lake.catalog import open_catalog
+
+
+def unreferenced_files(data_dir: Path) -> set[str]:
+    """Return the files in the directory of the embedded catalog's tables that nothing references."""
+    catalog = open_catalog(data_dir=data_dir)
+    referenced = set[str]()
+    for identifier in catalog.list_tables("asana"):
+        referenced |= _references(catalog.load_table(identifier))
+    catalog.close()
+    found = {str(path) for path in (data_dir / "warehouse").rglob("*") if path.is_file()}
+    assert referenced - found == set(), "referenced files are missing"
+    return found - referenced
+
+
+def _references(table: Table) -> set[str]:
+    files = {table.metadata_location} | {snapshot.manifest_list for snapshot in table.snapshots()}
+    files |= set(table.inspect.all_manifests()["path"].to_pylist()) if table.snapshots() else set()
+    files |= set(table.inspect.all_files()["file_path"].to_pylist()) if table.snapshots() else set()
+    kept = {entry.metadata_file for entry in table.metadata.metadata_log}
+    return {str(file).removeprefix("file://") for file in files | kept}

@@ -4,7 +4,6 @@ import random
 import subprocess
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from asana_assets.lake.lake import Lake
 from asana_assets.lake.table import scan
 from asana_assets_tests.support.lake_tables import tasks
 from asana_assets_tests.support.maintenance_process import final_rows, run_round
-from asana_assets_tests.support.unreferenced import unreferenced_files
+from asana_assets_tests.support.unreferenced import assert_maintenance_leaves_nothing, unreferenced_files
 
 MODULE = "asana_assets_tests.support.maintenance_process"
 KILLS = 20
@@ -42,9 +41,8 @@ def test_nothing_is_lost_or_left_over_after_maintenance_was_killed_at_random_mom
     assert left_over > 0, "no kill has left a file: the test tests nothing"
     lake = Lake(data_dir=data_dir, namespace="asana")
     run_round(lake, 7)
-    list(lake.maintain(remove_older_than=timedelta(seconds=-5)))
     expected = sorted((str(row["gid"]), str(row["name"])) for row in final_rows(7))
     stored = scan(tasks(lake.catalog), columns=["gid", "name"]).to_pylist()
     assert sorted((str(row["gid"]), str(row["name"])) for row in stored) == expected
     lake.close()
-    assert unreferenced_files(data_dir) == set()
+    assert_maintenance_leaves_nothing(data_dir)

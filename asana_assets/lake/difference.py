@@ -22,6 +22,7 @@ from asana_assets.lake.row_index import INDEX_SCHEMA, KEY, RowIndex, row_numbers
 from asana_assets.lake.table import SYNCED_AT, live_files
 from asana_assets.lake.writer import ROWS_PER_FILE, RUN_BYTES, RUN_ROWS, PartitionWriter
 
+_MIN_BATCH_ROWS = 2_000
 _NO_ROWS = INDEX_SCHEMA.empty_table()
 
 
@@ -97,7 +98,7 @@ def write_rows(
         run_rows=run_rows,
         spill_dir=spill_dir,
     ) as writer:
-        for run in _runs(rows, run_rows if len(index) else 1):
+        for run in _runs(_combine(rows), run_rows if len(index) else 1):
             for batch in _select(run, index, key, has_hashes=reader.has_hashes):
                 writer.write(batch)
         with translate_errors(table):
@@ -120,6 +121,11 @@ def write_rows(
                 rows_per_file=rows_per_file,
                 properties=properties,
             )
+
+
+def _combine(rows: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[pa.Table]:
+    """Combine small batches: hashing has a fixed cost for each."""
+    return (pa.concat_tables(batches).combine_chunks() for batches in _runs(rows, _MIN_BATCH_ROWS))
 
 
 def _runs(rows: Iterable[pa.RecordBatch | pa.Table], run_rows: int) -> Iterator[list[pa.Table]]:

@@ -5,6 +5,7 @@ nothing is written and nothing is committed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.table import FileScanTask, Table
 
+from asana_assets.lake.change_log import ChangeLog
 from asana_assets.lake.commit import conflict, swap_files
 from asana_assets.lake.error_translation import translate_errors
 from asana_assets.lake.index_reader import IndexReader, Parents, row_keys
-from asana_assets.lake.pyiceberg_internals import AnyArray, read_file
+from asana_assets.lake.pyiceberg_internals import AnyArray, arrow_schema, read_file
+from asana_assets.lake.row_changes import RowChanges
 from asana_assets.lake.row_hash import ROW_HASH, with_row_hashes
 from asana_assets.lake.row_index import INDEX_SCHEMA, KEY, RowIndex, row_numbers
 from asana_assets.lake.table import SYNCED_AT, live_files
-from asana_assets.lake.writer import ROWS_PER_FILE, RUN_BYTES, RUN_ROWS, PartitionWriter
+from asana_assets.lake.writer import ROWS_PER_FILE, RUN_BYTES, RUN_ROWS, PartitionWriter, deleted_on_error
 
 _MIN_FILES_TO_COMPACT = 8  # files under half the full size; fewer are left alone
 _NO_ROWS = INDEX_SCHEMA.empty_table()
@@ -42,6 +45,19 @@ class WriteResult:
     removed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeRecorder:
+    """Where the entries of a write's changes go.
+
+    Attributes:
+        log: The table of entries.
+        sync_id: The sync that the entries belong to.
+    """
+
+    log: ChangeLog
+    sync_id: str
+
+
 def write_rows(
     table: Table,
     workspace: str,
@@ -52,6 +68,7 @@ def write_rows(
     compare_contents: bool = False,
     key: Sequence[str] = ("gid",),
     properties: Mapping[str, str] | None = None,
+    recorder: ChangeRecorder | None = None,
     rows_per_file: int = ROWS_PER_FILE,
     run_rows: int = RUN_ROWS,
     spill_dir: Path | None = None,
@@ -71,6 +88,7 @@ def write_rows(
         compare_contents: Whether stored rows are compared by their contents instead of by their stored hashes.
         key: As for `PartitionWriter`.
         properties: Added to the snapshot's summary.
+        recorder: Records the changes; None if they are not recorded.
         rows_per_file: As for `PartitionWriter`.
         run_rows: As for `PartitionWriter`.
         spill_dir: As for `PartitionWriter`.
@@ -108,7 +126,29 @@ def write_rows(
                 index = index.rebase(reader.read(current.values(), index.written))
             if index is None:
                 raise conflict(table, workspace)
-            return _commit(table, workspace, current, index, writer, small=rows_per_file // 2, properties=properties)
+            changes = None if recorder is None else _row_changes(table, index, run_rows, spill_dir)
+            return _commit(
+                table,
+                workspace,
+                current,
+                index,
+                writer,
+                small=rows_per_file // 2,
+                properties=properties,
+                changes=changes,
+                recorder=recorder,
+            )
+
+
+def _row_changes(table: Table, index: RowIndex, run_rows: int, spill_dir: Path | None) -> RowChanges:
+    return RowChanges(
+        arrow_schema(table.schema(), field_ids=True),
+        written=index.written,
+        changed=index.changed()[KEY].combine_chunks(),
+        run_rows=run_rows,
+        run_bytes=RUN_BYTES,
+        spill_dir=spill_dir,
+    )
 
 
 def _runs(rows: Iterable[pa.RecordBatch | pa.Table], run_rows: int) -> Iterator[list[pa.Table]]:
@@ -154,6 +194,8 @@ def _commit(
     *,
     small: int,
     properties: Mapping[str, str] | None,
+    changes: RowChanges | None,
+    recorder: ChangeRecorder | None,
 ) -> WriteResult:
     """Add the stored rows of the files to rewrite to those written, then replace these files.
 
@@ -165,6 +207,8 @@ def _commit(
         writer: Holds the rows to write.
         small: Files with fewer rows are rewritten as well if many can be merged.
         properties: As for `write_rows`.
+        changes: Collects the changes for `recorder`.
+        recorder: As for `write_rows`.
     """
     changed, removed = index.changed(), index.removed()
     replaced = pa.concat_tables([changed, removed])
@@ -179,18 +223,27 @@ def _commit(
         deleted = replaced.filter(pc.equal(replaced["file"], pa.scalar(number, pa.int32())))[
             "position"
         ].combine_chunks()
-        for rows in _without(table, tasks[number], deleted):
+        for rows, old_rows in _split(table, tasks[number], deleted, read_deleted=changes is not None):
             writer.write(rows)
             kept += rows.num_rows
-    added = writer.finish()
-    snapshot_id = swap_files(
-        table,
-        workspace,
-        files,
-        removed=[tasks[number].file for number in rewritten],
-        added=added,
-        properties=properties,
-    )
+            if changes is not None:
+                changes.add_old(old_rows, tasks[number].file.value_counts or {})
+    added = writer.finish(None if changes is None else changes.add_new)
+    with ExitStack() as stack:
+        recording: Mapping[str, str] = {}
+        if changes is not None and recorder is not None:
+            stack.enter_context(closing(changes))
+            with deleted_on_error(table, added):
+                entries = changes.entries()
+                recording = stack.enter_context(recorder.log.recording(table, workspace, recorder.sync_id, entries))
+        snapshot_id = swap_files(
+            table,
+            workspace,
+            files,
+            removed=[tasks[number].file for number in rewritten],
+            added=added,
+            properties={**(properties or {}), **recording},
+        )
     rows_changed = len(pc.unique(changed[KEY]))
     return WriteResult(
         snapshot_id=snapshot_id,
@@ -200,12 +253,18 @@ def _commit(
     )
 
 
-def _without(table: Table, task: FileScanTask, deleted: AnyArray) -> Iterator[pa.RecordBatch]:
-    """Yield a file's rows, except those at the positions `deleted`; if these are all, the file is not read."""
-    if len(deleted) == task.file.record_count:
+def _split(
+    table: Table, task: FileScanTask, deleted: AnyArray, *, read_deleted: bool
+) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+    """Yield a file's rows to keep and those at the positions `deleted`.
+
+    If these are all and need not be read, the file is not read.
+    """
+    if len(deleted) == task.file.record_count and not read_deleted:
         return
     start = 0
     for rows in read_file(table, task, table.schema()):
         positions = row_numbers(rows.num_rows, start).cast(pa.int32())
-        yield rows.filter(pc.invert(pc.is_in(positions, value_set=deleted)))
+        is_deleted = pc.is_in(positions, value_set=deleted)
+        yield rows.filter(pc.invert(is_deleted)), rows.filter(is_deleted)
         start += rows.num_rows

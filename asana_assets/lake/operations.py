@@ -1,14 +1,19 @@
 """The operations of `Lake` that need PyIceberg, gathered so that a single import loads them all."""
 
 from asana_assets.lake.catalog import open_catalog
+from asana_assets.lake.change_log import CHANGES_SCHEMA, CHANGES_TABLE, ChangeLog
 from asana_assets.lake.comments import update_comments
-from asana_assets.lake.difference import write_rows
+from asana_assets.lake.difference import ChangeRecorder, write_rows
 from asana_assets.lake.index_reader import Parents
 from asana_assets.lake.maintenance import drop_lost_files, expire_snapshots
 from asana_assets.lake.statistics import count_values
 from asana_assets.lake.table import count, ensure_table, load_table, may_contain_null, scan, scan_batches
 
 __all__ = [
+    "CHANGES_SCHEMA",
+    "CHANGES_TABLE",
+    "ChangeLog",
+    "ChangeRecorder",
     "Parents",
     "count",
     "count_values",

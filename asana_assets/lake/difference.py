@@ -126,13 +126,16 @@ def write_rows(
                 index = index.rebase(reader.read(current.values(), index.written))
             if index is None:
                 raise conflict(table, workspace)
-            changes = None if recorder is None else _row_changes(table, index, run_rows, spill_dir)
+            changed, removed = index.changed(), index.removed()
+            changes = None if recorder is None else _row_changes(table, index.written, changed, run_rows, spill_dir)
+            del index  # large, and rewriting files needs the memory
             return _commit(
                 table,
                 workspace,
                 current,
-                index,
                 writer,
+                changed=changed,
+                removed=removed,
                 small=rows_per_file // 2,
                 properties=properties,
                 changes=changes,
@@ -140,11 +143,13 @@ def write_rows(
             )
 
 
-def _row_changes(table: Table, index: RowIndex, run_rows: int, spill_dir: Path | None) -> RowChanges:
+def _row_changes(
+    table: Table, written: AnyArray, changed: pa.Table, run_rows: int, spill_dir: Path | None
+) -> RowChanges:
     return RowChanges(
         arrow_schema(table.schema(), field_ids=True),
-        written=index.written,
-        changed=index.changed()[KEY].combine_chunks(),
+        written=written,
+        changed=changed[KEY].combine_chunks(),
         run_rows=run_rows,
         run_bytes=RUN_BYTES,
         spill_dir=spill_dir,
@@ -189,9 +194,10 @@ def _commit(
     table: Table,
     workspace: str,
     files: Mapping[str, FileScanTask],
-    index: RowIndex,
     writer: PartitionWriter,
     *,
+    changed: pa.Table,
+    removed: pa.Table,
     small: int,
     properties: Mapping[str, str] | None,
     changes: RowChanges | None,
@@ -203,14 +209,14 @@ def _commit(
         table: As for `write_rows`.
         workspace: As for `write_rows`.
         files: The workspace's files, in the order of the index.
-        index: The stored rows and their differences.
         writer: Holds the rows to write.
+        changed: The stored rows that are replaced, as in `INDEX_SCHEMA`.
+        removed: The stored rows that are deleted, as in `INDEX_SCHEMA`.
         small: Files with fewer rows are rewritten as well if many can be merged.
         properties: As for `write_rows`.
         changes: Collects the changes for `recorder`.
         recorder: As for `write_rows`.
     """
-    changed, removed = index.changed(), index.removed()
     replaced = pa.concat_tables([changed, removed])
     if not replaced.num_rows and writer.is_empty:
         return WriteResult(snapshot_id=swap_files(table, workspace, files, removed=(), added=()))

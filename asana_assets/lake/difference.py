@@ -117,6 +117,8 @@ def write_rows(
     ) as writer:
         for run in _runs(rows, run_rows if len(index) else 1):
             for batch in _select(run, index, key, has_hashes=reader.has_hashes):
+                if recorder is not None and not len(index):  # `_select` compares nothing
+                    index.add_written(row_keys(batch, key))
                 writer.write(batch)
         with translate_errors(table):
             if parents is None:  # fetching the rows may have taken hours

@@ -152,7 +152,7 @@ class Lake:
         self,
         table: "Table",
         workspace: str,
-        batches: Iterable[pa.RecordBatch],
+        batches: Iterable[pa.RecordBatch | pa.Table],
         *,
         sort_by: Sequence[str],
         properties: Mapping[str, str] | None = None,

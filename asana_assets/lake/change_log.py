@@ -36,9 +36,6 @@ from asana_assets.lake.pyiceberg_internals import (
 from asana_assets.lake.table import WORKSPACE_COLUMN, live_files
 from asana_assets.lake.writer import delete_files
 
-CHANGES_TABLE = "changes"
-"""The table's name."""
-
 _SEEN_AT = "seen_at"
 _PROPERTY = "asana-changes"  # in the summary of a snapshot of rows
 _log = logging.getLogger(__name__)

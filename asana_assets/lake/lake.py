@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from asana_assets.lake.pyiceberg_internals import AnyArray
     from asana_assets.lake.table import Prefix
 
+CHANGES_TABLE = "changes"
+"""The table with the history of all others."""
+
 _MAX_SNAPSHOTS = 100  # more make commits noticeably slower
 _KEEP_SNAPSHOTS = timedelta(days=7)
 
@@ -272,8 +275,7 @@ class Lake:
         return self._change_log
 
     def _open_changes(self) -> "Table":
-        operations = _operations()
-        table = self.ensure_table(operations.CHANGES_TABLE, operations.CHANGES_SCHEMA)
+        table = self.ensure_table(CHANGES_TABLE, _operations().CHANGES_SCHEMA)
         self.expire_old_snapshots(table)
         return table
 

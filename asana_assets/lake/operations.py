@@ -1,7 +1,7 @@
 """The operations of `Lake` that need PyIceberg, gathered so that a single import loads them all."""
 
 from asana_assets.lake.catalog import open_catalog
-from asana_assets.lake.change_log import CHANGES_SCHEMA, CHANGES_TABLE, ChangeLog
+from asana_assets.lake.change_log import CHANGES_SCHEMA, ChangeLog
 from asana_assets.lake.comments import update_comments
 from asana_assets.lake.difference import ChangeRecorder, write_rows
 from asana_assets.lake.index_reader import Parents
@@ -11,7 +11,6 @@ from asana_assets.lake.table import count, ensure_table, load_table, may_contain
 
 __all__ = [
     "CHANGES_SCHEMA",
-    "CHANGES_TABLE",
     "ChangeLog",
     "ChangeRecorder",
     "Parents",

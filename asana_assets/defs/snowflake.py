@@ -24,8 +24,8 @@ class SnowflakeRefreshingIOManager(IcebergIOManager):
     """IO manager that refreshes the Snowflake table after the last commit of a materialization.
 
     The table is not refreshed if the asset's last materialization, of whatever workspace, refreshed it to the same
-    version of the Iceberg table. A materialization whose refresh failed is none. Before it, the table `changes` is
-    refreshed, if a sync of this process has not refreshed it to the same version.
+    version of the Iceberg table. A materialization whose refresh failed is none. After it, the table `changes` is
+    refreshed, if this process has not refreshed it to the same version.
     """
 
     snowflake: dg.ResourceDependency[SnowflakeIcebergTables]
@@ -43,8 +43,9 @@ class SnowflakeRefreshingIOManager(IcebergIOManager):
         last = event.asset_materialization.metadata if event and event.asset_materialization else {}
         if all(key in last and last[key].value == value for key, value in current.items()):
             return current
+        refreshed = self.snowflake.refresh(name)
         self._refresh_changes()
-        return {**self.snowflake.refresh(name), **current}
+        return {**refreshed, **current}
 
     def _refresh_changes(self) -> None:
         changes = self.lake.table(CHANGES_TABLE)  # not changed without another table

@@ -25,6 +25,7 @@ from asana_assets.lake.table import SYNCED_AT, live_files
 from asana_assets.lake.writer import ROWS_PER_FILE, RUN_BYTES, RUN_ROWS, PartitionWriter, deleted_on_error
 
 _MIN_FILES_TO_COMPACT = 8  # files under half the full size; fewer are left alone
+_MIN_BATCH_ROWS = 2_000
 _NO_ROWS = INDEX_SCHEMA.empty_table()
 
 
@@ -115,7 +116,7 @@ def write_rows(
         run_rows=run_rows,
         spill_dir=spill_dir,
     ) as writer:
-        for run in _runs(rows, run_rows if len(index) else 1):
+        for run in _runs(_combine(rows), run_rows if len(index) else 1):
             for batch in _select(run, index, key, has_hashes=reader.has_hashes):
                 if recorder is not None and not len(index):  # `_select` compares nothing
                     index.add_written(row_keys(batch, key))
@@ -156,6 +157,11 @@ def _row_changes(
         run_bytes=RUN_BYTES,
         spill_dir=spill_dir,
     )
+
+
+def _combine(rows: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[pa.Table]:
+    """Combine small batches: hashing has a fixed cost for each."""
+    return (pa.concat_tables(batches).combine_chunks() for batches in _runs(rows, _MIN_BATCH_ROWS))
 
 
 def _runs(rows: Iterable[pa.RecordBatch | pa.Table], run_rows: int) -> Iterator[list[pa.Table]]:

@@ -35,14 +35,12 @@ from asana_assets.lake.catalog import apply_name_case, schema_in_catalog_case
 from asana_assets.lake.comments import comment_properties
 from asana_assets.lake.error_translation import translate_error, translate_errors, translates_errors
 from asana_assets.lake.errors import CatalogRefusedError, LakeError, SchemaError
+from asana_assets.lake.expressions import where_equal, where_null, where_starts_with
 from asana_assets.lake.pyiceberg_internals import (
     arrow_schema,
     iceberg_schema,
     names_by_id,
     read_file,
-    where_equal,
-    where_null,
-    where_starts_with,
 )
 from asana_assets.lake.table_properties import TABLE_PROPERTIES
 

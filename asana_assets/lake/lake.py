@@ -303,7 +303,9 @@ class Lake:
         """
         if self._expire_snapshots and len(table.metadata.snapshots) > _MAX_SNAPSHOTS:
             if self._record_changes:  # only a snapshot's summary says which entries belong to it
-                self._changes.add_missing(table, workspace=None, before=datetime.now(UTC) - _KEEP_ALL_SNAPSHOTS)
+                self._changes.add_missing(
+                    table, workspace=None, before=datetime.now(UTC) - min(keep, _KEEP_ALL_SNAPSHOTS)
+                )
             _operations().expire_snapshots(table, keep=keep)
 
     def merge_small_files(self, table: "Table", workspace: str) -> None:

@@ -137,10 +137,11 @@ class SyncCommand:
         if interrupted:
             label = self._label(gid)
             self.progress.note(f"Resuming the sync of {label} that started at {started_at:%Y-%m-%d %H:%M} UTC")
-        lake.set_interrupted_sync(gid, Sync(id=started_at.isoformat(), started_at=started_at))
-        synced = self._materialize(gid, [name for name in self.assets if name not in completed], started_at)
-        if synced.stop_reason != WAS_INTERRUPTED:  # only an interrupted sync is resumed, not one that failed
-            lake.set_interrupted_sync(gid, None)
+        with lake.sync_states.buffered(gid):
+            lake.set_interrupted_sync(gid, Sync(id=started_at.isoformat(), started_at=started_at))
+            synced = self._materialize(gid, [name for name in self.assets if name not in completed], started_at)
+            if synced.stop_reason != WAS_INTERRUPTED:  # only an interrupted sync is resumed, not one that failed
+                lake.set_interrupted_sync(gid, None)
         return synced
 
     def _materialize(self, gid: str, assets: Sequence[str], started_at: dt.datetime) -> RunReport:

@@ -197,6 +197,8 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         state_rows = checkpoint.sync_state()
         if state_rows.num_rows or len(deleted_parents):
             self.lake.save_state(endpoint.name, workspace_gid, state_rows, deleted_parents)
+        if not checkpoint.completes:  # the state of the last one may wait for that of other assets
+            self.lake.sync_states.flush(workspace_gid)
 
     def load_input(self, context: dg.InputContext) -> pa.Table:
         """Load the upstream rows of the partition's workspace, with the columns named in the input's metadata.

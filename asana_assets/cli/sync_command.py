@@ -164,9 +164,10 @@ class SyncCommand:
         return label_workspace(gid, self.report.names)
 
     def _never_synced(self, gid: str, endpoints: Sequence[Endpoint]) -> list[str]:
-        """Return the names of the endpoints whose parents are all fetched, as none was before."""
-        everything = bool(self.config.get("full_refresh"))
-        return [one.name for one in endpoints if everything or not len(self._lake.stored_rows(one, gid))]
+        """Return the names of the endpoints whose parents are all fetched, as no sync of them was completed before."""
+        names = [endpoint.name for endpoint in endpoints]
+        synced = {} if self.config.get("full_refresh") else self._lake.sync_states.completed_syncs(gid, names)
+        return [name for name in names if name not in synced]
 
     def _upstream(self) -> dict[str, list[str]]:
         graph = self.definitions.resolve_asset_graph()

@@ -29,6 +29,7 @@ from asana_assets.defs.workspace_names import (
     load_workspace_names,
     unknown_workspaces_message,
 )
+from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
 
@@ -246,9 +247,8 @@ def _materialize(
 
     stats.on_progress = on_progress
     with progress.track_extract(extract):
-        yield dg.MaterializeResult(
-            value=output, data_version=dg.DataVersion(extract.data_version), metadata=dict(metadata)
-        )
+        data_version = dg.DataVersion(extract.data_version) if isinstance(extract, ChildExtract) else None
+        yield dg.MaterializeResult(value=output, data_version=data_version, metadata=dict(metadata))
     for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
         context.log.warning("Asana announced an API change: %s", notice)
     with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):

@@ -5,11 +5,12 @@ from asana_assets.lake.comments import update_comments
 from asana_assets.lake.difference import write_rows
 from asana_assets.lake.index_reader import Parents
 from asana_assets.lake.maintenance import drop_lost_files, expire_snapshots
-from asana_assets.lake.statistics import count_values
+from asana_assets.lake.statistics import content_version, count_values
 from asana_assets.lake.table import count, ensure_table, load_table, may_contain_null, scan, scan_batches
 
 __all__ = [
     "Parents",
+    "content_version",
     "count",
     "count_values",
     "drop_lost_files",

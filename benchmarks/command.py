@@ -1,7 +1,6 @@
 """Runs `asana-assets sync` in a child process and measures its cost.
 
-`ASANA_*`, `PYICEBERG_*` and `DAGSTER_HOME` of the
-caller's environment are not passed on.
+`ASANA_*`, `PYICEBERG_*` and `DAGSTER_HOME` of the caller's environment are not passed on.
 """
 
 import json

@@ -155,6 +155,10 @@ class Lake:
         """
         return _operations().count_values(table, workspace=workspace)
 
+    def content_version(self, table: "Table", *, workspace: str | None = None) -> str:
+        """Return a text that is the same for as long as a workspace's rows (None: all) have the same contents."""
+        return _operations().content_version(table, workspace=workspace)
+
     def may_contain_null(self, table: "Table", column: str, *, workspace: str) -> bool:
         """Return whether a workspace's rows may have nulls in a column, from file statistics alone."""
         return _operations().may_contain_null(table, column, workspace=workspace)

@@ -15,7 +15,9 @@ from asana_assets.definitions import build_definitions
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sandbox import Sandbox
 from asana_assets.sync.change_detection import Sync
+from asana_assets_tests.support.change_history import assert_history_leads_to, contents
 from asana_assets_tests.support.mutations import mutate, name_of, paid
+from asana_assets_tests.support.random_changes import change_at_random
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
 from asana_assets_tests.support.unreferenced import assert_maintenance_leaves_nothing
 
@@ -104,9 +106,11 @@ def test_a_sync_of_changes_that_is_killed_repeatedly_loses_nothing_and_leaves_no
     gid = paid(warehouse)
     warehouse.settings["ASANA_WORKSPACES"] = gid
     warehouse.sync()
+    before = contents(warehouse)
     mutate(warehouse)
     assert kill_at_random(warehouse, 20, seed=3) > 10
     warehouse.assert_matches_asana(gid)
+    assert_history_leads_to(warehouse, before)
     assert_maintenance_leaves_nothing(warehouse.data_dir)
     warehouse.assert_matches_asana(gid)
 
@@ -254,6 +258,30 @@ def test_concurrent_syncs_of_one_workspace_neither_lose_nor_duplicate_rows(make_
     assert result.success, failures(result)
     assert_maintenance_leaves_nothing(warehouse.data_dir)
     warehouse.assert_matches_asana(gid)
+
+
+@pytest.mark.slow
+def test_concurrent_syncs_of_changes_record_each_change_once(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse(latency=0.01)
+    gid = paid(warehouse)
+    warehouse.settings["ASANA_WORKSPACES"] = gid
+    warehouse.sync()
+    before = contents(warehouse)
+    generator = random.Random(4)  # noqa: S311 - a seeded test
+    for _ in range(4):
+        change_at_random(warehouse.asana, generator)
+        both = [start(warehouse, "--checkpoint-rows", "5") for _ in range(2)]
+        wait_for(warehouse.asana, len(warehouse.asana.log) + generator.randint(5, 60), both[0])
+        change_at_random(warehouse.asana, generator)
+        for running in both:
+            assert "Traceback" not in running.communicate(timeout=120)[1]
+            assert running.returncode in {0, 1}
+    warehouse.sync()
+    warehouse.assert_matches_asana(gid)
+    assert_history_leads_to(warehouse, before)
+    assert_maintenance_leaves_nothing(warehouse.data_dir)
+    warehouse.assert_matches_asana(gid)
+    assert_history_leads_to(warehouse, before)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ shrinks. All of them show in a sync without a full refresh on a paid plan. Those
 as the deletion of a task without a project, are left out.
 """
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -60,6 +61,10 @@ def _seen_subtasks(asana: Sandbox) -> list[str]:
     """Return the subtasks whose deletion shows in a listing of every sync: the number of its task's subtasks."""
     placed = _placed(asana)
     return [one.gid for gid in placed for one in asana.organization.subtasks.get(gid, ())]
+
+
+def _leaves(asana: Sandbox) -> list[str]:
+    return [gid for gid in _placed(asana) if not asana.organization.subtasks.get(gid)]
 
 
 def _counted_parents(asana: Sandbox) -> list[str]:
@@ -129,6 +134,7 @@ CHANGES: dict[str, Callable[[Sandbox, int, int], None]] = {
         lambda asana, gid, _: asana.organization.add_subtask(gid, "New"),
     ),
     "delete task": _on(_placed, lambda asana, gid, _: asana.organization.delete_task(gid)),
+    "delete leaf": _on(_leaves, lambda asana, gid, _: asana.organization.delete_task(gid)),
     "delete subtask": _on(_seen_subtasks, lambda asana, gid, _: asana.organization.delete_task(gid)),
     "move task": _on(_placed, _move),
     "add to project": _on(_placed, _add_to_project),
@@ -166,4 +172,17 @@ CHANGES: dict[str, Callable[[Sandbox, int, int], None]] = {
     ),
     "rename user": _on(_of("users"), lambda asana, gid, _: asana.organization.rename_user(gid, "Renamed")),
 }
+
 RANDOM_CHANGES = st.builds(Change, st.sampled_from(list(CHANGES)), st.integers(0, 60), st.integers(0, 9))
+
+_LASTING = {
+    *("rename task", "complete task", "comment", "delete story", "add task", "add subtask", "delete leaf", "move task"),
+    *("add to project", "tag", "rename project", "add project", "add section", "post status", "attach"),
+    *("remove attachment", "rename user"),
+}
+
+
+def change_at_random(asana: Sandbox, generator: random.Random, count: int = 6) -> None:
+    """Apply random changes that keep most rows, however many there are, and need no daily listing even together."""
+    for _ in range(count):
+        CHANGES[generator.choice(sorted(_LASTING))](asana, generator.randint(0, 60), generator.randint(0, 9))

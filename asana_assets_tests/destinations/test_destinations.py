@@ -1,9 +1,10 @@
-"""The same test for every destination: a full sync, a sync without changes, a sync after every kind of change."""
+"""The same test for every destination: full syncs, unchanged ones, ones after every kind of change, and maintenance."""
 
 import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
@@ -14,6 +15,7 @@ from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.utils.config import Config
 
 from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets_tests.support.change_history import assert_history_leads_to, contents
 from asana_assets_tests.support.destination import HORIZON, DestinationWarehouse
 from asana_assets_tests.support.horizon import Horizon
 from asana_assets_tests.support.moto_server import Aws
@@ -60,6 +62,7 @@ def configure(
 
         def horizon() -> Environment:
             server = stack.enter_context(Horizon(request.getfixturevalue("seaweed"), "horizon"))
+            stack.callback(lambda: assert_rejected_nothing(server))
             return {**server.environment(), **HORIZON}
 
         destinations = {function.__name__: function for function in (sqlite, postgresql, glue, rest, horizon)}
@@ -73,6 +76,10 @@ def configure(
         yield configure_destination
 
 
+def assert_rejected_nothing(horizon: Horizon) -> None:
+    assert horizon.rejections == []
+
+
 @pytest.mark.parametrize("name", ["sqlite", "postgresql", "glue", "rest", "horizon"])
 def test_tables_match_asana_after_a_full_sync_a_sync_without_changes_and_a_sync_with_changes(
     name: str, make_warehouse: MakeWarehouse, configure: Callable[[str], Environment]
@@ -80,6 +87,7 @@ def test_tables_match_asana_after_a_full_sync_a_sync_without_changes_and_a_sync_
     warehouse = DestinationWarehouse.from_warehouse(make_warehouse(), configure(name))
     warehouse.sync()
     warehouse.assert_matches_asana()
+    contents_before = contents(warehouse)
 
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
     first_rows = {
@@ -96,9 +104,29 @@ def test_tables_match_asana_after_a_full_sync_a_sync_without_changes_and_a_sync_
     mutate_hidden(warehouse)
     warehouse.sync()
     warehouse.assert_matches_asana(paid(warehouse))
+    assert_history_leads_to(warehouse, contents_before)
+
+    may_delete = name != "horizon"
+    assert maintained(warehouse, "tasks") == may_delete
+    assert maintained(warehouse, "changes") == may_delete
+    warehouse.assert_matches_asana(paid(warehouse))
+    assert_history_leads_to(warehouse, contents_before)
     if name != "sqlite":  # PyIceberg alone does not know our default catalog
         catalog = load_catalog("asana", **cast("dict[str, str | None]", Config().get_catalog_config("asana")))
         assert_readable_by_pyiceberg(catalog, warehouse)
+
+
+def maintained(warehouse: DestinationWarehouse, name: str) -> bool:
+    """Add a file to a table's location that nothing references, maintain all tables; return whether it was removed."""
+    table = warehouse.iceberg_table(name)
+    snapshots = len(table.snapshots())
+    with table.io.new_output(f"{table.location()}/data/left-over.parquet").create() as file:
+        file.write(b"PAR1")
+    lake = (warehouse.definitions.resources or {})["lake"].iceberg
+    assert {one.table for one in lake.maintain(remove_older_than=timedelta(days=-1))} >= {name, "sync_state"}
+    lake.close()
+    assert len(warehouse.iceberg_table(name).snapshots()) == snapshots
+    return not table.io.new_input(f"{table.location()}/data/left-over.parquet").exists()
 
 
 def of_workspace(rows: pa.Table, workspace_gid: str) -> pa.Table:
@@ -109,7 +137,7 @@ def assert_readable_by_pyiceberg(catalog: Catalog, warehouse: DestinationWarehou
     """Assert that PyIceberg, configured by the environment only, reads the same rows, under names in the right case."""
     upper = warehouse.name_case == "upper"
     namespace = "ASANA" if upper else "asana"
-    names = {endpoint.name for endpoint in ENDPOINTS} | {"sync_state"}
+    names = {endpoint.name for endpoint in ENDPOINTS} | {"sync_state", "changes"}
     if not upper:  # the backend of Horizon lists lower-case names
         assert {table for _, table in catalog.list_tables(namespace)} == names
     for name in names:

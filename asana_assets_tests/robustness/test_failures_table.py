@@ -110,6 +110,11 @@ COVERED_BY: dict[str, list[str]] = {
         "defs.test_failed_search:test_a_failed_search_is_a_warning_of_each_asset_that_it_concerns_until_it_succeeds",
         "defs.test_failed_search:test_a_plan_without_search_is_no_warning",
     ],
+    "the disk is full, or the object store or the catalog fails for a while": [
+        "robustness.test_full_disk:test_tables_and_history_are_true_after_the_disk_was_full_in_syncs_of_changes",
+        "destinations.test_outages:test_tables_and_history_are_true_after_outages_of_s3_during_syncs_of_changes",
+        "destinations.test_wrong_settings:test_an_unreachable_catalog_names_the_uri",
+    ],
     "a partition of 100 rows or more loses over half of its rows": [
         "defs.test_checks:test_a_row_count_drop_blocks_downstream_assets_until_it_is_accepted",
         f"{REPORT}:test_a_failed_blocking_check_is_one_error_and_its_downstream_assets_were_not_started",

@@ -1,8 +1,10 @@
 """A warehouse whose tables are in a configured destination, for the tests of destinations."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
+from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from asana_assets.lake.catalog import open_catalog
@@ -19,8 +21,13 @@ class DestinationWarehouse(Warehouse):
 
     name_case: Literal["lower", "upper"] = field(default="lower", kw_only=True)
 
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalog, opened once: a server accepts a limited number of connections."""
+        return open_catalog(data_dir=self.data_dir, name_case=self.name_case)
+
     def iceberg_table(self, name: str) -> Table:
-        table = load_table(open_catalog(data_dir=self.data_dir, name_case=self.name_case), "asana", name)
+        table = load_table(self.catalog, "asana", name)
         assert table is not None, f"table {name} does not exist"
         return table
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from asana_assets.lake.catalog import open_catalog
@@ -12,13 +13,17 @@ from asana_assets.lake.lake import Lake
 def unreferenced_files(data_dir: Path) -> set[str]:
     """Return the files in the directory of the embedded catalog's tables that nothing references."""
     catalog = open_catalog(data_dir=data_dir)
-    referenced = set[str]()
-    for identifier in catalog.list_tables("asana"):
-        referenced |= _references(catalog.load_table(identifier))
+    referenced = {location.removeprefix("file://") for location in references(catalog)}
     catalog.close()
     found = {str(path) for path in (data_dir / "warehouse").rglob("*") if path.is_file()}
     assert referenced - found == set(), "referenced files are missing"
     return found - referenced
+
+
+def references(catalog: Catalog) -> set[str]:
+    """Return the locations of all files that the tables reference."""
+    tables = [catalog.load_table(identifier) for identifier in catalog.list_tables("asana")]
+    return set[str]().union(*map(_references, tables))
 
 
 def assert_maintenance_leaves_nothing(data_dir: Path) -> None:
@@ -34,4 +39,4 @@ def _references(table: Table) -> set[str]:
     files |= set(table.inspect.all_manifests()["path"].to_pylist()) if table.snapshots() else set()
     files |= set(table.inspect.all_files()["file_path"].to_pylist()) if table.snapshots() else set()
     kept = {entry.metadata_file for entry in table.metadata.metadata_log}
-    return {str(file).removeprefix("file://") for file in files | kept}
+    return {str(file) for file in files | kept}

@@ -19,6 +19,7 @@ CRITICAL = [
     "after commit of changes",
     "before commit of sync_state",
     "after commit of tasks",
+    "after remove",
 ]
 
 

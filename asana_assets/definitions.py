@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.defs import automation
 from asana_assets.defs.assets import ASSETS, IO_MANAGER_KEY
+from asana_assets.defs.executor import in_process_executor
 from asana_assets.defs.io_manager import IcebergIOManager
 from asana_assets.defs.prefetch import Prefetcher
 from asana_assets.defs.progress import NullProgress, ProgressReporter
@@ -31,7 +32,7 @@ def build_definitions(
     *,
     asana: AsanaResource | None = None,
     progress: ProgressReporter | None = None,
-    executor: dg.ExecutorDefinition = dg.in_process_executor,
+    executor: dg.ExecutorDefinition = in_process_executor,
     prefetch: bool = True,
 ) -> dg.Definitions:
     """Build the code location. Sends no requests and opens no files.
@@ -59,7 +60,7 @@ def build_definitions(
             expire_snapshots=settings.iceberg_expire_snapshots,
         )
     )
-    shares_process = executor.name == dg.in_process_executor.name  # also when it was configured
+    shares_process = executor.name == in_process_executor.name  # also when it was configured
     return dg.Definitions(
         metadata={"getting_started": dg.MetadataValue.md(_GETTING_STARTED)},
         assets=ASSETS,

@@ -5,14 +5,13 @@ Nothing is computed a second time: failures, checks and metadata are those that 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
 from asana_assets.cli.notices import Level, Notice
 from asana_assets.cli.summary import SummaryLine, read_changes
-from asana_assets.defs.failures import NOT_STARTED_KEY, TOKEN_REJECTED, root_cause
+from asana_assets.defs.failures import ENDS_RUN_KEY, NOT_STARTED_KEY, TOKEN_REJECTED, root_cause
 from asana_assets.sync.resume import RESUME_WINDOW
 
 PLAN_CHECK = "available_on_plan"
@@ -113,8 +112,8 @@ class _Run:
                 self.failed[name] = f"the check {' and '.join(checks)} of {name} failed"
             else:
                 self.failed[name] = f"{name} failed"
-                if _is_status(metadata, HTTPStatus.UNAUTHORIZED):
-                    self.failed[name] = self.stop_reason = TOKEN_REJECTED
+                if ENDS_RUN_KEY in metadata:
+                    self.failed[name] = self.stop_reason = str(metadata[ENDS_RUN_KEY].value)
                 message = description or f"{name}{self.scope}: {root_cause(data.error)}"
                 self.failure_notices.append(Notice(Level.ERROR, message))
         if fallback and not self.failure_notices:  # the request that was rejected was not one of a step that ran
@@ -223,10 +222,6 @@ def _is_interruption(error: SerializableErrorInfo | None) -> bool:
             return True
         error = error.cause
     return False
-
-
-def _is_status(metadata: Mapping[str, dg.MetadataValue], status: HTTPStatus) -> bool:
-    return "status" in metadata and metadata["status"].value == status
 
 
 def _texts(metadata: Mapping[str, dg.MetadataValue], key: str) -> list[str]:

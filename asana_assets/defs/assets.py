@@ -85,9 +85,10 @@ def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
         prefetcher: Prefetcher,
         progress: dg.ResourceParam[ProgressReporter],
     ) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
-        with dagster_failures(endpoint=endpoint.name, workspace_gid=context.partition_key):
+        gid = context.partition_key
+        name = load_workspace_names(context.instance).get(gid, "")
+        with dagster_failures(endpoint=endpoint.name, workspace_gid=gid, workspace_name=name):
             extract = prefetcher.start(context, endpoint, config)
-        name = load_workspace_names(context.instance).get(context.partition_key)
         metadata = {"workspace_name": name} if name else {}
         yield from _materialize(
             context, config, prefetcher, progress, extract=extract, output=extract, metadata=metadata
@@ -245,7 +246,7 @@ def _materialize(
         )
     for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
         context.log.warning("Asana announced an API change: %s", notice)
-    with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
+    with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid, workspace_name=workspace or ""):
         inputs = check_inputs.collect_inputs(
             prefetcher.lake,
             extract,

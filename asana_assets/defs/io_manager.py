@@ -64,7 +64,9 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         """
         extract = obj.extract if isinstance(obj, SelectedWorkspaces) else obj
         endpoint, workspace_gid = extract.endpoint, extract.workspace_gid
-        with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid), closing(extract):
+        name = str(getattr(context.output_metadata.get("workspace_name"), "value", ""))
+        known = dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid, workspace_name=name)
+        with known, closing(extract):
             table = self.lake.iceberg.ensure_table(endpoint.name, endpoint.schema)
             removed: list[str] = []
             written: list[WriteResult] = []

@@ -130,7 +130,7 @@ def test_the_failure_sensor_notifies_of_a_failed_run_with_asanas_message(make_wa
     warehouse.asana.revoke_token()
     result = warehouse.run("refresh_workspaces")
     notification = notification_of(warehouse, result)
-    assert f"Run {result.run_id} (refresh_workspaces) failed. workspaces: " in notification
+    assert f"Run {result.run_id} (refresh_workspaces) failed. Asana rejected the token " in notification
     assert "returned 401: Not Authorized" in notification
 
 

@@ -17,7 +17,7 @@ REPORT = "cli.test_sync_report"
 
 COVERED_BY: dict[str, list[str]] = {
     "401": [
-        f"{FAILURES}:test_401_fails_the_run_after_one_request_and_names_the_setting_to_check",
+        "defs.test_executor:test_after_a_401_no_further_step_starts_and_no_further_request_is_sent",
         f"{FAILURES}:test_an_extract_that_fails_halfway_leaves_no_fetching_threads",
         "defs.test_secrets:test_after_a_401_the_secret_is_read_once_more_and_the_run_continues",
         "asana.test_permanent_errors:test_no_request_is_sent_with_a_token_that_was_rejected",

@@ -101,6 +101,19 @@ class Lake:
         """Drop a table that was created as a probe; tables of endpoints are never dropped."""
         self.catalog.drop_table(table.name())
 
+    def list_tables(self) -> "list[Table]":
+        """Return the tables of the namespace that have rows of workspaces, by name."""
+        return _operations().list_tables(self.catalog, self.namespace)
+
+    def forget_workspace(self, table: "Table", workspace: str) -> None:
+        """Delete a workspace's rows and, if this lake may expire snapshots, all earlier snapshots of the table.
+
+        Raises:
+            ConflictError: Another writer changed this workspace in the meantime.
+            CommitUnknownError: The catalog's response was lost.
+        """
+        _operations().forget_workspace(table, workspace, expire=self._expire_snapshots)
+
     def column_names(self, table: "Table") -> list[str]:
         """Return the names of the table's columns."""
         return [field.name.lower() for field in table.schema().fields]

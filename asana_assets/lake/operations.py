@@ -3,6 +3,7 @@
 from asana_assets.lake.catalog import open_catalog
 from asana_assets.lake.comments import update_comments
 from asana_assets.lake.difference import write_rows
+from asana_assets.lake.forgetting import forget_workspace, list_tables
 from asana_assets.lake.index_reader import Parents
 from asana_assets.lake.maintenance import drop_lost_files, expire_snapshots
 from asana_assets.lake.statistics import count_values
@@ -15,6 +16,8 @@ __all__ = [
     "drop_lost_files",
     "ensure_table",
     "expire_snapshots",
+    "forget_workspace",
+    "list_tables",
     "load_table",
     "may_contain_null",
     "open_catalog",

@@ -14,9 +14,6 @@ from asana_assets.cli.summary import SummaryLine, read_changes
 from asana_assets.defs.failures import ENDS_RUN_KEY, NOT_STARTED_KEY, TOKEN_REJECTED, root_cause
 from asana_assets.sync.resume import RESUME_WINDOW
 
-PLAN_CHECK = "available_on_plan"
-"""The check that fails where the plan does not include an endpoint, which is nothing to fix."""
-
 _INTERRUPTIONS = {dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
 _BLOCKING_CHECK_ERROR = "DagsterAssetCheckFailedError"  # its checks are reported themselves
 
@@ -144,13 +141,12 @@ class _Run:
 
     def check_notices(self) -> Iterator[Notice]:
         """Yield the failed checks, and those that passed with a description."""
-        plan_limited = set(self._plan_limited())
         for check in self.result.get_asset_check_evaluations():
             asset = check.asset_key.path[-1]
             if check.passed and not check.description:
                 continue
             level = Level.ERROR if check.severity == dg.AssetCheckSeverity.ERROR else Level.WARNING
-            if check.passed or (check.check_name == PLAN_CHECK and asset in plan_limited):
+            if check.passed:
                 level = Level.NOTE
             description = check.description or "The check failed."
             yield Notice(level, f"{asset}{self.scope} ({check.check_name}): {description}")
@@ -207,13 +203,6 @@ class _Run:
             for check in self.result.get_asset_check_evaluations()
             if not check.passed and check.blocking and check.severity == dg.AssetCheckSeverity.ERROR
         ]
-
-    def _plan_limited(self) -> Iterator[str]:
-        """Yield the assets whose endpoint the plan lacks and which have no rows of a former plan."""
-        for event in self.result.get_asset_materialization_events():
-            metadata = event.materialization.metadata
-            if "plan_unavailable" in metadata and metadata["plan_unavailable"].value and not metadata["rows"].value:
-                yield event.materialization.asset_key.path[-1]
 
 
 def _is_interruption(error: SerializableErrorInfo | None) -> bool:

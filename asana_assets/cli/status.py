@@ -14,7 +14,7 @@ from asana_assets.cli.options import json_option, print_json
 from asana_assets.cli.sync_status import TableStatus, WorkspaceStatus, read_status
 from asana_assets.settings import Settings
 
-_LEVELS = {"warn": "Warning", "note": "Note"}
+_LEVELS = {"warn": "Warning"}
 _HOUR = dt.timedelta(hours=1)
 _DAY = dt.timedelta(days=1)
 

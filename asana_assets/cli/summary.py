@@ -153,4 +153,4 @@ def format_seconds(seconds: float) -> str:
     minutes = round(seconds / 60)
     if seconds < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.1f} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} m"  # noqa: PLR2004 - an hour
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004 - an hour

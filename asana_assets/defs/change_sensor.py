@@ -12,7 +12,7 @@ import msgspec
 from asana_assets.asana.client import ApiRequest, Client, RequestStats
 from asana_assets.asana.endpoints import TASK_SEARCH_PATH
 from asana_assets.asana.errors import AsanaError, ConfigurationError, ContractError, PlanLimitError, UnauthorizedError
-from asana_assets.defs.failures import explain
+from asana_assets.defs.failures import POLL_FAILED, explain
 from asana_assets.defs.jobs import sync_changes, sync_new_workspace, sync_workspace, workspaces_with_active_syncs
 from asana_assets.defs.partitions import registered_workspaces
 from asana_assets.defs.resources import AsanaResource
@@ -70,7 +70,7 @@ def request_changed(
     try:
         poll = poll_workspaces(asana, idle, now=now)
     except (ConfigurationError, UnauthorizedError) as error:
-        return dg.SkipReason(f"Polling Asana failed. {explain(error)}")
+        return dg.SkipReason(f"{POLL_FAILED} {explain(error)}")
     requested = {gid: state.request for gid, state in idle.items() if state.request}
     decision = decide_requests(
         needed=[gid for gid, modified_at in poll.latest.items() if _is_later(modified_at, idle[gid].modified_at)],

@@ -21,6 +21,9 @@ NOT_STARTED_KEY = "not_started"
 ENDS_RUN_KEY = "ends_run"
 """Metadata of a failure that every other asset of the run would have as well; its value is the reason."""
 
+POLL_FAILED = "Polling Asana failed."
+"""How the skip reason of a sensor starts that could not poll Asana."""
+
 _RETRY = "Stored rows are kept. Check ASANA_BASE_URL and the network, then materialize the asset again."
 _LARGE_LISTING = (
     " If only this listing of a large workspace keeps failing, Asana cannot produce it in time, although smaller pages "

@@ -9,7 +9,7 @@ import msgspec
 from asana_assets.asana.client import ApiRequest, RequestStats
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.errors import AsanaError
-from asana_assets.defs.failures import explain
+from asana_assets.defs.failures import POLL_FAILED, explain
 from asana_assets.defs.jobs import refresh_workspaces, sync_new_workspace, sync_workspace, workspaces_with_active_syncs
 from asana_assets.defs.partitions import decide_partitions, registered_workspaces, workspace_partitions
 from asana_assets.defs.resources import AsanaResource
@@ -51,7 +51,7 @@ def request_first_syncs(
         names = fetch_workspace_names(asana)
         wanted = find_workspaces(asana.workspaces, names, "ASANA_WORKSPACES")
     except AsanaError as error:
-        return dg.SkipReason(f"Polling Asana failed. {explain(error)}")
+        return dg.SkipReason(f"{POLL_FAILED} {explain(error)}")
     cursor = _decode(context.cursor)
     registered = registered_workspaces(context.instance)
     new, missing = decide_partitions(registered=registered, visible=list(names), wanted=wanted)

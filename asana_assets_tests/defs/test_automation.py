@@ -148,7 +148,7 @@ def test_the_failure_sensor_names_the_cause_and_not_what_was_not_started_because
     assert len(failures(result)) > 1
     notification = notification_of(warehouse, result)
     assert notification.count("returned 401") == 1
-    assert f"{rejected.removeprefix('/')} of workspace {paid(warehouse)}: GET {rejected} returned 401" in notification
+    assert f"Asana rejected the token (GET {rejected} returned 401" in notification
     assert "not started" not in notification
 
 

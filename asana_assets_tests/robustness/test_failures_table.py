@@ -37,7 +37,7 @@ COVERED_BY: dict[str, list[str]] = {
         "defs.test_resume:test_rows_fetched_before_the_retry_budget_is_spent_are_stored",
     ],
     "402 for a listing of the workspace": [
-        f"{FAILURES}:test_402_stores_an_empty_partition_and_fails_available_on_plan",
+        f"{FAILURES}:test_402_stores_an_empty_partition_and_passes_available_on_plan_with_a_note",
         f"{ABSENCE}:test_rows_of_a_former_plan_are_kept_until_the_operator_accepts_their_deletion",
         f"{ABSENCE}:test_a_402_once_is_not_believed",
         f"{REPORT}:test_a_plan_limit_is_a_note_even_if_strict",

@@ -52,7 +52,7 @@ def forget(*, wanted: str, dry_run: bool, yes: bool) -> None:
                 return
             if not yes:
                 click.confirm(f"Delete everything that is stored of {label}?", abort=True)
-            _forget(lake, instance, gid, label, [table for table, _ in tables])
+            _forget(lake, instance, gid, label)
     deleted = count(sum(rows for _, rows in tables), "row")
     click.echo(f"Deleted {deleted} of {label}. {_how_to_keep_it_away(settings, gid, names)}")
 
@@ -87,16 +87,13 @@ def _print_plan(label: str, tables: "Sequence[tuple[Table, int]]", *, expires: b
     )
 
 
-def _forget(
-    lake: LakeResource, instance: dg.DagsterInstance | None, gid: str, label: str, tables: "Sequence[Table]"
-) -> None:
+def _forget(lake: LakeResource, instance: dg.DagsterInstance | None, gid: str, label: str) -> None:
     if instance and not remove_partition(instance, gid):
         raise click.ClickException(
             f"A run or a backfill of {label} is queued or in progress. Cancel it, or wait for it, then run this "
             "command again. Nothing was deleted."
         )
-    for table in tables:  # the sync state is one of them: a crash in between leaves rows, which the next attempt finds
-        lake.iceberg.forget_workspace(table, gid)
+    lake.iceberg.forget_workspace(gid)  # after a crash, the next attempt finds the rows that are left
 
 
 def _how_to_keep_it_away(settings: Settings, gid: str, names: Mapping[str, str]) -> str:

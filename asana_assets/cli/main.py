@@ -6,13 +6,14 @@ from asana_assets.cli.connect import connect
 from asana_assets.cli.doctor import doctor
 from asana_assets.cli.forget import forget
 from asana_assets.cli.help_texts import MAIN_EPILOG
+from asana_assets.cli.maintain import maintain
 from asana_assets.cli.plan import plan
 from asana_assets.cli.snowflake_setup import snowflake_setup
 from asana_assets.cli.status import status
 from asana_assets.cli.sync import sync
 
 
-@click.group(commands=[sync, plan, status, connect, doctor, forget, snowflake_setup], epilog=MAIN_EPILOG)
+@click.group(commands=[sync, plan, status, connect, doctor, maintain, forget, snowflake_setup], epilog=MAIN_EPILOG)
 @click.version_option(package_name="asana-assets", message="asana-assets %(version)s")
 def main() -> None:
     """Sync Asana into Apache Iceberg tables."""

@@ -18,6 +18,7 @@ from asana_assets.defs.jobs import (
     sync_workspace,
     workspaces_with_active_syncs,
 )
+from asana_assets.defs.maintenance import maintain_tables, weekly_maintenance
 from asana_assets.defs.partitions import registered_workspaces
 from asana_assets.defs.workspace_names import label_workspace, load_workspace_names
 from asana_assets.defs.workspace_sensor import watch_workspaces
@@ -84,6 +85,6 @@ automation_condition_sensor = dg.AutomationConditionSensorDefinition(
     "partitions immediately.",
 )
 
-JOBS = [sync_workspace, refresh_workspaces, sync_new_workspace, sync_essentials, sync_changes]
-SCHEDULES = [daily, frequent]
+JOBS = [sync_workspace, refresh_workspaces, sync_new_workspace, sync_essentials, sync_changes, maintain_tables]
+SCHEDULES = [daily, frequent, weekly_maintenance]
 SENSORS = [watch_workspaces, watch_changes, automation_condition_sensor]

@@ -1,27 +1,13 @@
-"""Removal of a workspace's rows from every table of a namespace, whatever the table holds."""
+"""Removal of a workspace's rows from a table, whatever the table holds."""
 
 from datetime import timedelta
 
-from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NoSuchNamespaceError
 from pyiceberg.table import Table
 
-from asana_assets.lake.catalog import apply_name_case
 from asana_assets.lake.commit import swap_files
 from asana_assets.lake.error_translation import translates_errors
 from asana_assets.lake.maintenance import expire_snapshots
-from asana_assets.lake.table import WORKSPACE_COLUMN, live_files
-
-
-@translates_errors
-def list_tables(catalog: Catalog, namespace: str) -> list[Table]:
-    """Return the tables of the namespace that have rows of workspaces."""
-    try:
-        identifiers = catalog.list_tables(apply_name_case(catalog, namespace))
-    except NoSuchNamespaceError:
-        return []
-    tables = [catalog.load_table(identifier) for identifier in sorted(identifiers)]
-    return [table for table in tables if WORKSPACE_COLUMN in {field.name.lower() for field in table.schema().fields}]
+from asana_assets.lake.table import live_files
 
 
 @translates_errors

@@ -47,7 +47,8 @@ class FullExtract:
         self.endpoint = context.endpoint
         self.workspace_gid = context.workspace_gid
         self.previous = context.previous
-        self.full_refresh = context.sync.full_refresh
+        self.sync = context.sync
+        self.state = context.state
         self.stats = ExtractStats()
         self._context = context
         self._builder = RowBuilder(context.endpoint)

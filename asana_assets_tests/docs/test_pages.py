@@ -85,7 +85,10 @@ def test_operations_lists_every_schedule_and_sensor_and_its_default_status() -> 
     on |= {schedule.name: schedule.default_status.value == "RUNNING" for schedule in repository.schedule_defs}
     rows = table(OPERATIONS, "name")
     assert {quoted(name)[0]: state == "on" for name, _, state in rows} == on
-    assert all((quoted(name)[0] in {"daily", "frequent"}) == what.startswith("schedule: ") for name, what, _ in rows)
+    assert all(
+        (quoted(name)[0] in {"daily", "frequent", "weekly_maintenance"}) == what.startswith("schedule: ")
+        for name, what, _ in rows
+    )
 
 
 def test_operations_lists_every_job() -> None:

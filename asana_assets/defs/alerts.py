@@ -117,8 +117,7 @@ def _names_of(repository: dg.RepositoryDefinition | None) -> set[str]:
     """Return the names of all jobs, schedules and sensors of the code location."""
     if repository is None:
         return set()
-    definitions = (*repository.get_all_jobs(), *repository.schedule_defs, *repository.sensor_defs)
-    return {one.name for one in definitions}
+    return {*repository.job_names, *(one.name for one in (*repository.schedule_defs, *repository.sensor_defs))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from asana_assets.defs.workspace_names import (
     load_workspace_names,
     unknown_workspaces_message,
 )
+from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
 
@@ -239,11 +240,16 @@ def _materialize(
     workspace = metadata.get("workspace_name")
     subject = f"{endpoint.name} of {workspace}" if workspace else endpoint.name
     context.log.info("%s: fetching %d of %d parents", subject, stats.parents_stale, stats.parents)
-    stats.on_progress = ProgressLogger(extract, context.log.info)
+    log_progress = ProgressLogger(extract, context.log.info)
+
+    def on_progress() -> None:
+        log_progress()
+        prefetcher.lake.sync_states.flush_if_due(workspace_gid)
+
+    stats.on_progress = on_progress
     with progress.track_extract(extract):
-        yield dg.MaterializeResult(
-            value=output, data_version=dg.DataVersion(extract.data_version), metadata=dict(metadata)
-        )
+        data_version = dg.DataVersion(extract.data_version) if isinstance(extract, ChildExtract) else None
+        yield dg.MaterializeResult(value=output, data_version=data_version, metadata=dict(metadata))
     for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
         context.log.warning("Asana announced an API change: %s", notice)
     with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid, workspace_name=workspace or ""):
@@ -264,6 +270,8 @@ def _materialize(
         yield result._replace(description=description, metadata={**result.metadata, **name_metadata})
     if not inputs.row_count_dropped:
         prefetcher.mark_stored(endpoint)
+    with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
+        prefetcher.finish_step()
 
 
 ASSETS = [workspaces, *(build_asset(endpoint) for endpoint in ENDPOINTS if endpoint is not WORKSPACES)]

@@ -1,4 +1,4 @@
-"""The asset checks, which are the same for every asset and say whether a materialization is complete."""
+"""The asset checks, which say whether a materialization is complete."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +26,7 @@ class Check:
         severity: Of a failure; a function if it depends on the inputs.
         blocking: Whether a failure keeps downstream assets from being materialized in the same run.
         is_note: Whether what `evaluate` returns is nothing to fix: the check passes with it.
+        can_fail: Whether it can fail for an endpoint; it is declared only if so.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Check:
     severity: dg.AssetCheckSeverity | Callable[[CheckInputs], dg.AssetCheckSeverity] = dg.AssetCheckSeverity.WARN
     blocking: bool = False
     is_note: Callable[[CheckInputs], bool] = lambda _: False
+    can_fail: Callable[[Endpoint], bool] = lambda _: True
 
 
 def _duplicate_keys_message(inputs: CheckInputs) -> str:
@@ -184,11 +186,13 @@ CHECKS = (
         description="No gid is null or occurs twice in a workspace.",
         evaluate=_duplicate_keys_message,
         severity=_ERROR,
+        can_fail=lambda endpoint: endpoint.is_child,  # a write of all rows of a workspace leaves no key twice
     ),
     Check(
         name="no_orphaned_rows",
         description="The parent of every row is in the upstream table.",
         evaluate=_orphaned_rows_message,
+        can_fail=lambda endpoint: endpoint.has_parents_in_workspace,
     ),
     Check(
         name="available_on_plan",
@@ -228,7 +232,12 @@ CHECKS = (
     ),
     Check(name="schema_unchanged", description="No columns were added.", evaluate=_new_columns_message),
 )
-"""The checks of every asset."""
+"""The checks of all assets."""
+
+
+def checks_of(endpoint: Endpoint) -> list[Check]:
+    """Return the checks of the endpoint's asset: those that can fail for it."""
+    return [check for check in CHECKS if check.can_fail(endpoint)]
 
 
 def build_check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
@@ -245,13 +254,13 @@ def build_check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
                 blocking=check.blocking,
                 partitions_def=partitions_def,
             )
-            for check in CHECKS
+            for check in checks_of(endpoint)
         ]
 
 
 def evaluate_checks(endpoint: Endpoint, workspace_gid: str, inputs: CheckInputs) -> Iterator[dg.AssetCheckResult]:
     """Yield the result of every check of one materialization."""
-    for check in CHECKS:
+    for check in checks_of(endpoint):
         message = check.evaluate(inputs)
         yield dg.AssetCheckResult(
             check_name=check.name,

@@ -81,6 +81,9 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             self.lake.expire_old_snapshots(table)
             rows = self.lake.iceberg.count(table, workspace=workspace_gid or None)
             total = self.lake.iceberg.count(table)
+            if not isinstance(obj, ChildExtract):
+                version = self.lake.iceberg.content_version(table, workspace=workspace_gid or None)
+                dg.AssetExecutionContext.get().set_data_version(context.asset_key, dg.DataVersion(version))
         more_metadata = self.after_commit(context, table)
         snapshot = table.current_snapshot()
         context.add_output_metadata(
@@ -213,6 +216,8 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             state_rows = self._add_missing_changes(table, extract, state_rows)
         if state_rows.num_rows or len(deleted_parents):
             self.lake.save_state(endpoint.name, workspace_gid, state_rows, deleted_parents)
+        if not checkpoint.completes:  # the state of the last one may wait for that of other assets
+            self.lake.sync_states.flush(workspace_gid)
 
     def load_input(self, context: dg.InputContext) -> pa.Table:
         """Load the upstream rows of the partition's workspace, with the columns named in the input's metadata.
@@ -275,25 +280,27 @@ def require_synced(lake: LakeResource, name: str, workspace_gid: str) -> None:
 
 
 def _stats_metadata(stats: ExtractStats) -> dict[str, Any]:
+    """Return the figures of a fetch: always those worth a plot over time, of the others those that are not zero."""
     unchanged = stats.parents - stats.parents_stale
-    return {
-        "requests": stats.request_stats.requests,
-        "requests_saved": unchanged,
+    exceptional = {
         "retries": stats.request_stats.retries,
-        "throttle_wait_seconds": round(stats.request_stats.throttle_wait_seconds, 3),
-        "parents": stats.parents,
-        "parents_stale": stats.parents_stale,
-        "parents_fetched": stats.parents_fetched - len(stats.skipped),
-        "parents_unchanged": unchanged - stats.resumed,
         "parents_resumed": stats.resumed,
         "skipped_parents": len(stats.skipped),
         "truncated_parents": len(stats.truncated),
         "deleted_parents": stats.deleted,
-        "rows_fetched": stats.rows,
         "rows_carried_over": stats.carried_over,
         "rows_with_unmapped_values": stats.unmapped,
         "records_skipped": stats.records_skipped,
         "texts_repaired": stats.texts_repaired,
         "plan_unavailable": stats.not_on_plan,
         "deprecation_notices": sorted(stats.request_stats.deprecation_notices),
+    }
+    return {
+        "requests": stats.request_stats.requests,
+        "requests_saved": unchanged,
+        "throttle_wait_seconds": round(stats.request_stats.throttle_wait_seconds, 3),
+        "parents": stats.parents,
+        "parents_fetched": stats.parents_fetched - len(stats.skipped),
+        "rows_fetched": stats.rows,
+        **{name: value for name, value in exceptional.items() if value},
     }

@@ -29,6 +29,7 @@ from asana_assets.lake.lake import Lake
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.empty_column_rows import EmptyColumn
+from asana_assets.sync.pending_state import pending_state
 from asana_assets.sync.sync_state import SyncState
 from asana_assets.sync.sync_state_store import SYNC_STATE_TABLE, SyncStateStore
 
@@ -206,7 +207,7 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
     def sync_states(self) -> "SyncStateStore[Table]":
         """The sync state of all endpoints and workspaces."""
         if self._sync_states is None:
-            self._sync_states = SyncStateStore(self.iceberg)
+            self._sync_states = SyncStateStore(self.iceberg, pending_state(self.model_dump_json()))
         return self._sync_states
 
     @property

@@ -172,6 +172,10 @@ class Lake:
         """
         return _operations().count_values(table, workspace=workspace)
 
+    def content_version(self, table: "Table", *, workspace: str | None = None) -> str:
+        """Return a text that is the same for as long as a workspace's rows (None: all) have the same contents."""
+        return _operations().content_version(table, workspace=workspace)
+
     def may_contain_null(self, table: "Table", column: str, *, workspace: str) -> bool:
         """Return whether a workspace's rows may have nulls in a column, from file statistics alone."""
         return _operations().may_contain_null(table, column, workspace=workspace)
@@ -320,7 +324,9 @@ class Lake:
         """
         if self._expire_snapshots and len(table.metadata.snapshots) > _MAX_SNAPSHOTS:
             if self._record_changes:  # only a snapshot's summary says which entries belong to it
-                self._changes.add_missing(table, workspace=None, before=datetime.now(UTC) - _KEEP_ALL_SNAPSHOTS)
+                self._changes.add_missing(
+                    table, workspace=None, before=datetime.now(UTC) - min(keep, _KEEP_ALL_SNAPSHOTS)
+                )
             _operations().expire_snapshots(table, keep=keep)
 
     def merge_small_files(self, table: "Table", workspace: str) -> None:

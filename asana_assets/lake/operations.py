@@ -8,7 +8,7 @@ from asana_assets.lake.forgetting import forget_workspace
 from asana_assets.lake.index_reader import Parents
 from asana_assets.lake.maintenance import drop_lost_files, expire_snapshots
 from asana_assets.lake.merging import merge_small_files
-from asana_assets.lake.statistics import count_values
+from asana_assets.lake.statistics import content_version, count_values
 from asana_assets.lake.table import count, ensure_table, load_table, may_contain_null, scan, scan_batches
 from asana_assets.lake.table_properties import add_missing_properties
 from asana_assets.lake.upkeep import maintain_table, maintained_tables
@@ -19,6 +19,7 @@ __all__ = [
     "ChangeRecorder",
     "Parents",
     "add_missing_properties",
+    "content_version",
     "count",
     "count_values",
     "drop_lost_files",

@@ -46,6 +46,12 @@ def with_row_hashes(rows: pa.Table) -> pa.Table:
     return rows.append_column(ROW_HASH, hashes) if index < 0 else rows.set_column(index, ROW_HASH, hashes)
 
 
+def content_hash(hashes: "AnyArray | pa.ChunkedArray[Any]") -> str:
+    """Return a hash of a set of rows from their hashes, whatever their order."""
+    total = pc.sum(hashes.cast(pa.uint64(), safe=False)).as_py() or 0  # the sum wraps around
+    return f"{total:016x}-{len(hashes)}"
+
+
 def _digests(texts: "AnyArray") -> pa.Int64Array:
     return pa.array([mmh3.hash64(text)[0] for text in cast("Sequence[bytes]", texts.to_pylist())], pa.int64())
 

@@ -70,11 +70,6 @@ class FullExtract:
         self._search_missed_changes = False
 
     @property
-    def data_version(self) -> str:
-        """The sync's id: every sync fetches the listings, and nothing else is known of the rows beforehand."""
-        return self._context.sync.id
-
-    @property
     def all_sent(self) -> bool:
         """Whether no known request is left to send; true before the start."""
         return self._fetcher is None or self._fetcher.all_sent

@@ -233,8 +233,8 @@ def test_metadata_count_the_requests_saved(make_warehouse: MakeWarehouse) -> Non
     warehouse.sync()
     result = warehouse.run("sync_workspace", paid(warehouse), ["stories"])
     figures = metadata(result, "stories")
-    assert figures["parents"] == figures["parents_unchanged"] == figures["requests_saved"] > 0
-    assert figures["parents_stale"] == figures["parents_fetched"] == figures["requests"] == 0
+    assert figures["parents"] == figures["requests_saved"] > 0
+    assert figures["parents_fetched"] == figures["requests"] == 0
     assert figures["rows"] == len(warehouse.rows("stories"))
 
 
@@ -247,5 +247,5 @@ def test_upstream_that_was_never_synced_in_this_workspace_is_an_error_and_not_em
     assert warehouse.run("sync_workspace", other, ["projects"]).success
     result = warehouse.run("sync_workspace", paid(warehouse), ["sections"])
     assert failures(result) == {
-        "sections": f"projects of workspace {paid(warehouse)} was never synced: materialize projects first."
+        "sections": "projects of workspace Catnip & Co. was never synced: materialize projects first."
     }

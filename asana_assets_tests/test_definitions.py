@@ -106,7 +106,7 @@ def test_extracts_are_prefetched_only_if_all_steps_share_a_process(
     executor: dg.ExecutorDefinition, *, prefetches: bool
 ) -> None:
     definitions = build_definitions(executor=executor)
-    assert definitions.resolve_job_def("sync_workspace").executor_def is executor
+    assert definitions.resolve_job_def("asana_sync_workspace").executor_def is executor
     assert (definitions.resources or {})["prefetcher"].enabled is prefetches
 
 

@@ -50,13 +50,13 @@ def test_a_schedule_skips_a_workspace_with_an_active_run(schedule: dg.ScheduleDe
     with dg.instance_for_test() as instance:
         instance.add_dynamic_partitions("asana_workspaces", ["1", "2"])
         active = instance.create_run_for_job(
-            defs.resolve_job_def("sync_workspace"),
+            defs.resolve_job_def("asana_sync_workspace"),
             status=dg.DagsterRunStatus.STARTED,
             tags={"dagster/partition": "1"},
         )
         assert requested_partitions(schedule, instance) == ["2"]
         instance.create_run_for_job(
-            defs.resolve_job_def("sync_changes"),
+            defs.resolve_job_def("asana_sync_changes"),
             status=dg.DagsterRunStatus.NOT_STARTED,
             tags={"dagster/partition": "2"},
         )

@@ -142,7 +142,7 @@ def test_a_run_is_recognized_by_its_key_whatever_the_clock_of_the_database() -> 
     with dg.DagsterInstance.ephemeral() as instance:
         for key in ("another", state.run_key("1")):
             instance.create_run_for_job(
-                defs.resolve_job_def("sync_changes"),
+                defs.resolve_job_def("asana_sync_changes"),
                 status=dg.DagsterRunStatus.STARTED if key == "another" else dg.DagsterRunStatus.FAILURE,
                 tags={"dagster/partition": "1", "dagster/run_key": key},
             )
@@ -154,7 +154,7 @@ def test_a_success_of_any_later_run_of_the_workspace_fulfills_the_request() -> N
     with dg.DagsterInstance.ephemeral() as instance:
         for status in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE):
             instance.create_run_for_job(
-                defs.resolve_job_def("sync_workspace"), status=status, tags={"dagster/partition": "1"}
+                defs.resolve_job_def("asana_sync_workspace"), status=status, tags={"dagster/partition": "1"}
             )
         attempts = load_attempts(instance, states, {"sync_changes", "sync_workspace"})
     assert attempts["1"].outcome is RunOutcome.SUCCEEDED

@@ -88,7 +88,7 @@ def test_a_refresh_that_fails_is_requested_again_with_growing_delays(make_wareho
 def test_no_refresh_is_requested_while_the_missing_workspace_is_being_synced(make_warehouse: MakeWarehouse) -> None:
     warehouse, sensor, _ = watched(make_warehouse)
     warehouse.instance.add_dynamic_partitions("asana_workspaces", ["5"])
-    warehouse.instance.create_run_for_job(defs.resolve_job_def("sync_workspace"), tags={"dagster/partition": "5"})
+    warehouse.instance.create_run_for_job(defs.resolve_job_def("asana_sync_workspace"), tags={"dagster/partition": "5"})
     assert sensor.tick().skip_message == "Asana did not list 5."
 
 

@@ -149,7 +149,7 @@ def test_a_workspace_that_asana_workspaces_names_fails_the_asset_only_if_two_res
 def test_a_partition_is_kept_while_a_run_uses_it(make_warehouse: MakeWarehouse, status: dg.DagsterRunStatus) -> None:
     warehouse, gids = refreshed(make_warehouse)
     warehouse.instance.add_dynamic_partitions("asana_workspaces", ["5"])
-    job = defs.resolve_job_def("sync_essentials")
+    job = defs.resolve_job_def("asana_sync_essentials")
     run = warehouse.instance.create_run_for_job(job, status=status, tags={"dagster/partition": "5"})
     assert warehouse.run("refresh_workspaces").success
     assert registered(warehouse) == [*gids, "5"]

@@ -145,7 +145,7 @@ def test_python_is_python(block: Block) -> None:
 @pytest.mark.parametrize("block", blocks_of_kind("yaml"), ids=str)
 def test_yaml_is_a_valid_run_configuration(block: Block) -> None:
     config = yaml.safe_load(block.text)
-    assert dg.validate_run_config(defs.resolve_job_def("sync_workspace"), config)
+    assert dg.validate_run_config(defs.resolve_job_def("asana_sync_workspace"), config)
 
 
 def python_block(page: str, text: str) -> str:
@@ -247,7 +247,7 @@ def test_the_alert_is_posted_to_the_webhook(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_another_executor_runs_without_prefetching() -> None:
     _, changed = load_module("executor=")
-    job = changed.resolve_job_def("sync_workspace")
+    job = changed.resolve_job_def("asana_sync_workspace")
     assert job.executor_def is dg.multiprocess_executor
     assert (changed.resources or {})["prefetcher"].enabled is False
     assert {job.name for job in changed.jobs or ()} == {job.name for job in defs.jobs or ()}

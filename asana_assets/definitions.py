@@ -17,8 +17,8 @@ from asana_assets.snowflake.sql import Route
 _GETTING_STARTED = """
 1. Provide a token: run `asana-assets connect` or set ASANA_ACCESS_TOKEN.
 2. The sensor `asana_watch_workspaces` finds the token's workspaces within ten minutes, registers each as a partition
-   and requests its first sync. To start immediately, materialize `workspaces`, then "Materialize all" for the partitions
-   that you need.
+   and requests its first sync. To start immediately, materialize `workspaces`, then "Materialize all" for the
+   partitions that you need.
 3. Turn on the schedule `asana_daily`; on paid plans also the sensor `asana_watch_changes`, which syncs changes within
    minutes.
 """

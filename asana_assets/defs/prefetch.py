@@ -53,7 +53,9 @@ def step_priority(endpoint: Endpoint) -> int:
     return 10 * _downstream_depth(endpoint) - _upstream_depth(endpoint)
 
 
-_DEFAULT_EXECUTOR = "multi_or_in_process_executor"  # of a code location that names none
+_DEFAULT_EXECUTOR = (
+    "multi_or_in_process_executor"  # of a code location that names none; the run config says which of the two
+)
 _IN_PROCESS_EXECUTORS = {dg.in_process_executor.name, "execute_in_process_executor"}
 
 STEP_ORDER = tuple(sorted(ENDPOINTS, key=lambda endpoint: (-step_priority(endpoint), endpoint.name)))
@@ -205,7 +207,9 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
                 ),
                 load_upstream=builder.load_upstream,
                 build=builder.build,
-                enabled=self.enabled and context.has_partition_key and _steps_share_process(context),
+                enabled=self.enabled
+                and context.has_partition_key
+                and shares_process(context.job_def.executor_def.name, context.run.run_config),
             )
         self._builder.step_config[endpoint.name] = config
         return self._queue.start(endpoint)
@@ -243,11 +247,9 @@ def select_endpoints(names: Names, step_keys: Sequence[str] | None, ops: Sequenc
     return [endpoint for endpoint in STEP_ORDER if names.op(endpoint.name) in steps]
 
 
-def _steps_share_process(context: dg.AssetExecutionContext) -> bool:
-    """Return whether all steps of the run are executed in this process."""
-    executor = context.job_def.executor_def.name
-    if executor == _DEFAULT_EXECUTOR:  # which of the two, the run config says
-        run_config = cast("Mapping[str, Mapping[str, Any]]", context.run.run_config)
+def shares_process(executor: str, run_config: Mapping[str, Any]) -> bool:
+    """Return whether an executor, given by name, runs all steps of a run with this config in one process."""
+    if executor == _DEFAULT_EXECUTOR:
         return "in_process" in run_config.get("execution", {}).get("config", {})
     return executor in _IN_PROCESS_EXECUTORS
 

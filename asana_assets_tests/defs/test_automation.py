@@ -85,18 +85,19 @@ def test_the_jobs_select_the_assets_that_their_descriptions_name() -> None:
     assert len(asset_names("sync_workspace")) == 15
 
 
+@pytest.mark.slow
 def test_the_sensors_request_runs_as_of_the_current_time(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    resources = {"asana_api": (warehouse.definitions.resources or {})["asana_api"]}
+    definitions = warehouse.definitions
+    resources = {"asana_api": (definitions.resources or {})["asana_api"]}
     paid = warehouse.asana.organization.edge_cases["paid_organization"]
     warehouse.asana.organization.add_comment(str(warehouse.asana.truth("tasks", paid)[0]["gid"]), "A comment")
-    for sensor, requested in (("asana_watch_workspaces", 3), ("asana_watch_changes", 1)):
-        with dg.build_sensor_context(
-            instance=warehouse.instance, definitions=warehouse.definitions, resources=resources
-        ) as context:
-            result = defs.resolve_sensor_def(sensor).evaluate_tick(context)
-        assert len(result.run_requests or []) == requested
-        warehouse.instance.add_dynamic_partitions("asana_workspaces", [paid])
+    with dg.instance_for_test() as instance:
+        for sensor, requested in (("asana_watch_workspaces", 3), ("asana_watch_changes", 1)):
+            with dg.build_sensor_context(instance=instance, definitions=definitions) as context:
+                result = definitions.resolve_sensor_def(sensor).evaluate_tick(context)
+            assert len(result.run_requests or []) == requested
+            instance.add_dynamic_partitions("asana_workspaces", [paid])
 
 
 # --- failure notifications and declarative automation

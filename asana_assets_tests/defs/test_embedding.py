@@ -4,7 +4,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import pyarrow as pa
@@ -26,7 +26,7 @@ from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-ASANA = AsanaResource(token_secret_id="embedded")
+ASANA = AsanaResource()
 LAKE = LakeResource()
 
 
@@ -151,7 +151,7 @@ def test_automation_options_reach_schedules_sensors_and_conditions() -> None:
     daily = definitions.resolve_schedule_def("asana_daily")
     assert (daily.cron_schedule, daily.execution_timezone) == ("0 5 * * *", "Europe/Vienna")
     assert {
-        str(spec.automation_condition and spec.automation_condition.label)
+        spec.automation_condition and spec.automation_condition.get_label()
         for spec in definitions.resolve_all_asset_specs()
     } == {"at 0 5 * * *, and new workspaces immediately"}
 
@@ -240,7 +240,7 @@ def test_assets_alone_bring_their_resources_and_can_be_prefixed(make_warehouse: 
     op = OpOptions(pool="slow", retry_policy=dg.RetryPolicy(max_retries=1), tags={"team": "host"})
     assets = build_asana_assets(endpoints=["tags"], op=op, **build_resources(warehouse))
     vars(module).update({f"asset_{number}": asset for number, asset in enumerate(assets)})
-    prefixed = dg.load_assets_from_modules([module], key_prefix="host")
+    prefixed = cast("list[dg.AssetsDefinition]", dg.load_assets_from_modules([module], key_prefix="host"))
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("asana_workspaces", [paid(warehouse)])
         result = dg.materialize(prefixed, instance=instance, partition_key=paid(warehouse), run_config=QUIET)

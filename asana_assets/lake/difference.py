@@ -124,8 +124,9 @@ def write_rows(
 
 
 def _combine(rows: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[pa.Table]:
-    """Combine small batches: hashing has a fixed cost for each."""
-    return (pa.concat_tables(batches).combine_chunks() for batches in _runs(rows, _MIN_BATCH_ROWS))
+    """Combine small batches: hashing has a fixed cost for each. Their columns may be in different orders."""
+    runs = _runs(rows, _MIN_BATCH_ROWS)
+    return (pa.concat_tables(batches, promote_options="default").combine_chunks() for batches in runs)
 
 
 def _runs(rows: Iterable[pa.RecordBatch | pa.Table], run_rows: int) -> Iterator[list[pa.Table]]:

@@ -94,7 +94,16 @@ def test_the_sensors_request_runs_as_of_the_current_time(make_warehouse: MakeWar
     warehouse.asana.organization.add_comment(str(warehouse.asana.truth("tasks", paid)[0]["gid"]), "A comment")
     with dg.instance_for_test() as instance:
         for sensor, requested in (("asana_watch_workspaces", 3), ("asana_watch_changes", 1)):
-            with dg.build_sensor_context(instance=instance, definitions=definitions) as context:
+            with dg.SensorEvaluationContext(
+                instance_ref=instance.get_ref(),
+                last_tick_completion_time=None,
+                last_run_key=None,
+                cursor=None,
+                repository_name=None,
+                repository_def=definitions.get_repository_def(),
+                sensor_name=sensor,
+                resources=resources,
+            ) as context:
                 result = definitions.resolve_sensor_def(sensor).evaluate_tick(context)
             assert len(result.run_requests or []) == requested
             instance.add_dynamic_partitions("asana_workspaces", [paid])

@@ -11,6 +11,7 @@ asana-assets plan                             estimate the first sync
 asana-assets sync                             sync everything
 asana-assets sync --workspace "My company" --select tasks --select stories
 asana-assets status                           show how old the tables are
+asana-assets maintain                         keep the tables small and fast
 0 3 * * * cd /srv/asana && asana-assets sync --quiet   (cron: mail only if something is wrong)
 """
 

@@ -15,21 +15,24 @@ from asana_assets.asana.model import Endpoint
 from asana_assets.defs.change_sensor import build_watch_changes
 from asana_assets.defs.failures import failure_causes
 from asana_assets.defs.jobs import PARTITION_TAG, workspaces_with_active_syncs
+from asana_assets.defs.maintenance import build_maintenance_schedule
 from asana_assets.defs.names import (
     AUTOMATION_CONDITION_SENSOR,
     DAILY,
     FREQUENT,
+    MAINTAIN_TABLES,
     SYNC_CHANGES,
     SYNC_WORKSPACE,
     WATCH_CHANGES,
     WATCH_WORKSPACES,
+    WEEKLY_MAINTENANCE,
     Names,
 )
 from asana_assets.defs.partitions import registered_workspaces
 from asana_assets.defs.workspace_names import label_workspace, load_workspace_names
 from asana_assets.defs.workspace_sensor import build_watch_workspaces
 
-_ALL = (DAILY, FREQUENT, WATCH_WORKSPACES, WATCH_CHANGES, AUTOMATION_CONDITION_SENSOR)
+_ALL = (DAILY, FREQUENT, WEEKLY_MAINTENANCE, WATCH_WORKSPACES, WATCH_CHANGES, AUTOMATION_CONDITION_SENSOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,8 @@ class Automation:
         cron: When the schedule `daily` runs, and when automation conditions request every asset.
         timezone: The time zone of `cron`.
         running: The schedules and sensors that are on unless the UI turns them off, by their names without the
-            integration's: `daily`, `frequent`, `watch_workspaces`, `watch_changes`, `automation_condition_sensor`.
+            integration's: `daily`, `frequent`, `weekly_maintenance`, `watch_workspaces`, `watch_changes`,
+            `automation_condition_sensor`.
 
     Raises:
         ConfigurationError: There is no such schedule or sensor.
@@ -66,7 +70,7 @@ class Automation:
 def build_schedules(
     names: Names, endpoints: Sequence[Endpoint], jobs: Mapping[str, Any], automation: Automation
 ) -> list[dg.ScheduleDefinition]:
-    """Build the schedules, each of which requests a refresh of the workspace list and a run per idle workspace."""
+    """Build the schedules: of maintenance, and two that request the workspace list and a run per idle workspace."""
     assets = [names.asset_key(endpoint.name) for endpoint in endpoints if endpoint is not WORKSPACES]
 
     def build(name: str, cron: str, description: str) -> dg.ScheduleDefinition:
@@ -99,6 +103,12 @@ def build_schedules(
             FREQUENT,
             "*/15 * * * *",
             "Syncs the workspace list and each idle workspace every 15 minutes. Every run fetches all listings again.",
+        ),
+        build_maintenance_schedule(
+            names,
+            jobs[MAINTAIN_TABLES],
+            automation.timezone,
+            _status(dg.DefaultScheduleStatus, WEEKLY_MAINTENANCE, automation),
         ),
     ]
 

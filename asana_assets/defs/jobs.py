@@ -10,7 +10,15 @@ import dagster as dg
 
 from asana_assets.asana.endpoints import PROJECTS, TASKS, USERS, WORKSPACES
 from asana_assets.asana.model import Endpoint
-from asana_assets.defs.names import REFRESH_WORKSPACES, SYNC_CHANGES, SYNC_ESSENTIALS, SYNC_WORKSPACE, Names
+from asana_assets.defs.maintenance import build_maintenance_job
+from asana_assets.defs.names import (
+    MAINTAIN_TABLES,
+    REFRESH_WORKSPACES,
+    SYNC_CHANGES,
+    SYNC_ESSENTIALS,
+    SYNC_WORKSPACE,
+    Names,
+)
 
 PARTITION_TAG = "dagster/partition"
 """The tag with a run's partition: the gid of its workspace."""
@@ -34,7 +42,7 @@ _ACTIVE_STATUSES = [
 def build_jobs(
     names: Names, endpoints: Sequence[Endpoint], partitions_def: dg.DynamicPartitionsDefinition
 ) -> dict[str, Any]:
-    """Build the jobs over these endpoints' assets, by their names without the integration's."""
+    """Build the jobs, those of assets over these endpoints, by their names without the integration's."""
     essentials = [one for one in (WORKSPACES, USERS, PROJECTS, TASKS) if one in endpoints]
     selections = {
         SYNC_WORKSPACE: endpoints,
@@ -47,7 +55,7 @@ def build_jobs(
         run_config_for_partition_key_fn=_no_config,
         tags_for_partition_key_fn=lambda gid: {names.workspace_tag: gid},
     )
-    return {
+    asset_jobs = {
         job: dg.define_asset_job(
             names.of(job),
             selection=dg.AssetSelection.assets(*(names.asset_key(one.name) for one in selected)),
@@ -57,6 +65,7 @@ def build_jobs(
         for job, selected in selections.items()
         if selected
     }
+    return {**asset_jobs, MAINTAIN_TABLES: build_maintenance_job(names)}
 
 
 def _no_config(_gid: str) -> Mapping[str, Any]:

@@ -21,6 +21,7 @@ PROGRESS = "progress"
 SNOWFLAKE = "snowflake"
 
 # Jobs
+MAINTAIN_TABLES = "maintain_tables"
 REFRESH_WORKSPACES = "refresh_workspaces"
 SYNC_CHANGES = "sync_changes"
 SYNC_ESSENTIALS = "sync_essentials"
@@ -32,6 +33,7 @@ DAILY = "daily"
 FREQUENT = "frequent"
 WATCH_CHANGES = "watch_changes"
 WATCH_WORKSPACES = "watch_workspaces"
+WEEKLY_MAINTENANCE = "weekly_maintenance"
 
 
 @dataclass(frozen=True, slots=True)

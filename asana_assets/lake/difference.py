@@ -15,13 +15,13 @@ from pyiceberg.table import FileScanTask, Table
 from asana_assets.lake.commit import conflict, swap_files
 from asana_assets.lake.error_translation import translate_errors
 from asana_assets.lake.index_reader import IndexReader, Parents, row_keys
+from asana_assets.lake.merging import decide_merge, size_of
 from asana_assets.lake.pyiceberg_internals import AnyArray, read_file
 from asana_assets.lake.row_hash import ROW_HASH, with_row_hashes
 from asana_assets.lake.row_index import INDEX_SCHEMA, KEY, RowIndex, row_numbers
 from asana_assets.lake.table import SYNCED_AT, live_files
 from asana_assets.lake.writer import ROWS_PER_FILE, RUN_BYTES, RUN_ROWS, PartitionWriter
 
-_MIN_FILES_TO_COMPACT = 8  # files under half the full size; fewer are left alone
 _MIN_BATCH_ROWS = 2_000
 _NO_ROWS = INDEX_SCHEMA.empty_table()
 
@@ -60,8 +60,8 @@ def write_rows(
     """Replace the rows of a workspace, or of some parents, with `rows`, in one snapshot or, if they are equal, none.
 
     A row of another parent is also replaced if a new row has the same `key` (a child that moved). Only files that
-    contain replaced rows are rewritten, one at a time in memory; many small files are merged along the way. In a table
-    without the column `_row_hash`, all rows count as changed.
+    contain replaced rows are rewritten, one at a time in memory; small files are merged along the way if that pays. In
+    a table without the column `_row_hash`, all rows count as changed.
 
     Args:
         table: Refreshed in place, before `rows` are iterated.
@@ -118,15 +118,18 @@ def write_rows(
                 writer,
                 changed=changed,
                 removed=removed,
-                small=rows_per_file // 2,
+                rows_per_file=rows_per_file,
                 properties=properties,
             )
 
 
 def _combine(rows: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[pa.Table]:
-    """Combine small batches: hashing has a fixed cost for each. Their columns may be in different orders."""
-    runs = _runs(rows, _MIN_BATCH_ROWS)
-    return (pa.concat_tables(batches, promote_options="default").combine_chunks() for batches in runs)
+    """Combine small batches: hashing has a fixed cost for each."""
+    # Batches may order their columns differently.
+    return (
+        pa.concat_tables(batches, promote_options="default").combine_chunks()
+        for batches in _runs(rows, _MIN_BATCH_ROWS)
+    )
 
 
 def _runs(rows: Iterable[pa.RecordBatch | pa.Table], run_rows: int) -> Iterator[list[pa.Table]]:
@@ -171,7 +174,7 @@ def _commit(
     *,
     changed: pa.Table,
     removed: pa.Table,
-    small: int,
+    rows_per_file: int,
     properties: Mapping[str, str] | None,
 ) -> WriteResult:
     """Add the stored rows of the files to rewrite to those written, then replace these files.
@@ -183,7 +186,7 @@ def _commit(
         writer: Holds the rows to write.
         changed: The stored rows that are replaced, as in `INDEX_SCHEMA`.
         removed: The stored rows that are deleted, as in `INDEX_SCHEMA`.
-        small: Files with fewer rows are rewritten as well if many can be merged.
+        rows_per_file: As for `write_rows`.
         properties: As for `write_rows`.
     """
     replaced = pa.concat_tables([changed, removed])
@@ -191,8 +194,9 @@ def _commit(
         return WriteResult(snapshot_id=swap_files(table, workspace, files, removed=(), added=()))
     tasks = dict(enumerate(files.values()))
     affected: set[int] = set(replaced["file"].unique().to_pylist())  # pyright: ignore[reportAssignmentType] - no nulls
-    mergeable = [number for number, task in tasks.items() if number not in affected and task.file.record_count < small]
-    rewritten = sorted([*affected, *(mergeable if len(mergeable) >= _MIN_FILES_TO_COMPACT else ())])
+    others = [number for number in tasks if number not in affected]
+    merged = decide_merge([size_of(tasks[number].file) for number in others], rows_per_file=rows_per_file)
+    rewritten = sorted([*affected, *(others[position] for position in merged)])
     kept = 0
     for number in rewritten:
         deleted = replaced.filter(pc.equal(replaced["file"], pa.scalar(number, pa.int32())))[

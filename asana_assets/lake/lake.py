@@ -6,6 +6,7 @@ Importing this module does not import PyIceberg, which takes half a second; the 
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from asana_assets.lake.difference import WriteResult
     from asana_assets.lake.pyiceberg_internals import AnyArray
     from asana_assets.lake.table import Prefix
+    from asana_assets.lake.upkeep import TableMaintenance
 
 _MAX_SNAPSHOTS = 100  # more make commits noticeably slower
 _KEEP_SNAPSHOTS = timedelta(days=7)
 _CONFLICT_ATTEMPTS = 20
+
+REMOVE_OLDER_THAN = timedelta(days=3)
+"""The default minimum age of unreferenced files that are removed; a writer commits minutes after its first file."""
 
 _T = TypeVar("_T")
 
@@ -48,7 +53,7 @@ class Lake:
         data_dir: Directory of the embedded catalog, which is used if PyIceberg's catalog `asana` is not configured.
         namespace: The Iceberg namespace.
         name_case: Case of namespace, tables and columns in the catalog.
-        expire_snapshots: Whether `expire_old_snapshots` may do so; false where the catalog does it.
+        expire_snapshots: Whether snapshots and files may be deleted; false where the catalog does it.
     """
 
     def __init__(
@@ -86,7 +91,7 @@ class Lake:
         """Load a table, created or evolved in place to have at least the columns of `schema`.
 
         A field's `doc` metadata is the column's comment, the schema's `comment` metadata the table's. Comments that
-        differ are updated once per lake, because a catalog may not store all of them.
+        differ are updated once per lake, because a catalog may not store all of them; so are missing properties.
 
         Raises:
             SchemaError: A column's type cannot be changed to the given one.
@@ -95,6 +100,7 @@ class Lake:
         if name not in self._commented:
             self._commented.add(name)
             _operations().update_comments(table, schema)
+            _operations().add_missing_properties(table)
         return table
 
     def drop_table(self, table: "Table") -> None:
@@ -236,9 +242,38 @@ class Lake:
         return _operations().drop_lost_files(table, workspace)
 
     def expire_old_snapshots(self, table: "Table", *, keep: timedelta = _KEEP_SNAPSHOTS) -> None:
-        """Expire snapshots older than `keep` if this lake may and the table has more than 100 of them."""
+        """Expire old snapshots if this lake may and the table has more than 100.
+
+        Of those older than a day one a day is kept, and none older than `keep`.
+        """
         if self._expire_snapshots and len(table.metadata.snapshots) > _MAX_SNAPSHOTS:
             _operations().expire_snapshots(table, keep=keep)
+
+    def merge_small_files(self, table: "Table", workspace: str) -> None:
+        """Merge a workspace's small data files if that pays, as writing rows does; not if another writer interferes."""
+        with suppress(ConflictError):
+            _operations().merge_small_files(table, workspace)
+
+    def maintain(
+        self, *, remove_older_than: timedelta = REMOVE_OLDER_THAN, dry_run: bool = False
+    ) -> "Iterator[TableMaintenance]":
+        """Merge small files, expire snapshots and remove unreferenced files in every table; yield the results.
+
+        Snapshots and files are left alone if this lake may not expire snapshots.
+
+        Args:
+            remove_older_than: The minimum age of unreferenced files; less than a writer needs from its first file to
+                its commit is only safe if nothing writes.
+            dry_run: Only yield what would be done.
+        """
+        for table in _operations().maintained_tables(self.catalog, self.namespace):
+            yield _operations().maintain_table(
+                table,
+                keep=_KEEP_SNAPSHOTS,
+                remove_older_than=remove_older_than,
+                may_delete=self._expire_snapshots,
+                dry_run=dry_run,
+            )
 
 
 def _retry_on_conflict(write: Callable[[], _T]) -> _T:

@@ -25,12 +25,12 @@ from pyiceberg.partitioning import PartitionFieldValue, PartitionKey
 from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table import FileScanTask, Table, TableProperties, Transaction
 from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.table.snapshots import Operation
+from pyiceberg.table.snapshots import Operation, Summary
 from pyiceberg.table.update.snapshot import (
     _ManifestMergeManager,  # pyright: ignore[reportPrivateUsage] - this module's purpose
     _OverwriteFiles,  # pyright: ignore[reportPrivateUsage] - this module's purpose
 )
-from pyiceberg.typedef import Record
+from pyiceberg.typedef import EMPTY_DICT, Record
 from pyiceberg.utils.properties import property_as_bool, property_as_int
 
 from asana_assets.lake.errors import LostFileError
@@ -240,7 +240,10 @@ class SwapFiles(_OverwriteFiles):
     merges), so planning gets slower with every commit.
     """
 
-    def __init__(self, transaction: Transaction, table: Table, properties: dict[str, str]) -> None:
+    def __init__(
+        self, transaction: Transaction, table: Table, properties: dict[str, str], *, is_merge: bool = False
+    ) -> None:
+        self._is_merge = is_merge
         super().__init__(
             operation=Operation.APPEND if table.current_snapshot() is None else Operation.OVERWRITE,
             transaction=transaction,
@@ -264,25 +267,14 @@ class SwapFiles(_OverwriteFiles):
     _build_manifest_evaluator = evaluator
 
     def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
-        properties = self._transaction.table_metadata.properties
+        properties, names = self._transaction.table_metadata.properties, TableProperties
+        size = (names.MANIFEST_TARGET_SIZE_BYTES, names.MANIFEST_TARGET_SIZE_BYTES_DEFAULT)
+        count = (names.MANIFEST_MIN_MERGE_COUNT, names.MANIFEST_MIN_MERGE_COUNT_DEFAULT)
+        enabled = (names.MANIFEST_MERGE_ENABLED, names.MANIFEST_MERGE_ENABLED_DEFAULT)
         merger = _ManifestMergeManager(
-            target_size_bytes=property_as_int(
-                properties,
-                TableProperties.MANIFEST_TARGET_SIZE_BYTES,
-                TableProperties.MANIFEST_TARGET_SIZE_BYTES_DEFAULT,
-            )
-            or 0,
-            min_count_to_merge=property_as_int(
-                properties,
-                TableProperties.MANIFEST_MIN_MERGE_COUNT,
-                TableProperties.MANIFEST_MIN_MERGE_COUNT_DEFAULT,
-            )
-            or 0,
-            merge_enabled=property_as_bool(
-                properties,
-                TableProperties.MANIFEST_MERGE_ENABLED,
-                TableProperties.MANIFEST_MERGE_ENABLED_DEFAULT,
-            ),
+            target_size_bytes=property_as_int(properties, *size) or 0,
+            min_count_to_merge=property_as_int(properties, *count) or 0,
+            merge_enabled=property_as_bool(properties, *enabled),
             snapshot_producer=self,
         )
         return merger.merge_manifests(
@@ -294,6 +286,11 @@ class SwapFiles(_OverwriteFiles):
                 or manifest.added_snapshot_id == self._snapshot_id
             ]
         )
+
+    def _summary(self, snapshot_properties: dict[str, str] = EMPTY_DICT) -> Summary:
+        """Build the summary; PyIceberg cannot compute one for a replacement of files by files with the same rows."""
+        summary = super()._summary(snapshot_properties)
+        return Summary(Operation.REPLACE, **summary.additional_properties) if self._is_merge else summary
 
     def discard(self) -> None:
         """Delete manifests that were written for a commit that was never sent."""

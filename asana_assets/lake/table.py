@@ -44,6 +44,7 @@ from asana_assets.lake.pyiceberg_internals import (
     where_null,
     where_starts_with,
 )
+from asana_assets.lake.table_properties import TABLE_PROPERTIES
 
 WORKSPACE_COLUMN = "workspace_gid"
 """The column that every table is partitioned by."""
@@ -58,19 +59,6 @@ Prefix: TypeAlias = tuple[str, str | tuple[str, ...]]
 """A string column, and what its values must start with: one text or any of several."""
 
 _EVOLVE_ATTEMPTS = 10
-_PROPERTIES = {
-    "format-version": "2",
-    "write.parquet.compression-codec": "zstd",
-    # Commits to different workspaces compete for the table's one head. With PyIceberg's 4 retries, 1 in 20 failed.
-    "commit.retry.num-retries": "20",
-    "commit.retry.min-wait-ms": "50",
-    "commit.retry.max-wait-ms": "2000",
-    # A commit's cost grows with the metadata it reads: keep 10 old metadata files and few manifests.
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "10",
-    "commit.manifest-merge.enabled": "true",
-    "commit.manifest.min-count-to-merge": "20",
-}
 
 
 @translates_errors
@@ -137,7 +125,12 @@ def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> T
             (namespace, name),
             schema=iceberg,
             partition_spec=PartitionSpec(partition),
-            properties={**_PROPERTIES, **full_bounds, **comment_properties(catalog, schema)},
+            properties={
+                "format-version": "2",
+                **TABLE_PROPERTIES,
+                **full_bounds,
+                **comment_properties(catalog, schema),
+            },
         )
     except TableAlreadyExistsError:
         return catalog.load_table((namespace, name))
@@ -169,9 +162,14 @@ def _with_optional_columns(table: Table, schema: pa.Schema) -> pa.Schema:
     return pa.schema([field.with_nullable(field.name not in required) for field in schema])
 
 
-def _check_table(table: Table) -> None:
+def is_partitioned_by_workspace(table: Table) -> bool:
+    """Return whether the workspace's gid alone partitions the table; otherwise it belongs to another program."""
     fields = [(field.name.lower(), type(field.transform)) for field in table.spec().fields]
-    if fields != [(WORKSPACE_COLUMN, IdentityTransform)]:
+    return fields == [(WORKSPACE_COLUMN, IdentityTransform)]
+
+
+def _check_table(table: Table) -> None:
+    if not is_partitioned_by_workspace(table):
         raise SchemaError(
             f"Table {_name(table)} is not partitioned by {WORKSPACE_COLUMN} only, so it belongs to another program; "
             "it is left unchanged."

@@ -37,6 +37,7 @@ class PartitionWriter:
     """Writes one workspace's rows, given in any order, as data files sorted by `sort_by` across all files.
 
     Rows are deduplicated by `key`: the newest `_synced_at` wins, then the row written last. Null keys are never equal.
+    Without a key, all rows are kept.
     Columns and nested fields are matched by name; missing ones become null. On leaving the context the written files
     are deleted unless `finish` returned.
 
@@ -44,7 +45,7 @@ class PartitionWriter:
         table: The table whose current schema and location are used.
         workspace: The gid of the workspace that all rows belong to; the batches may omit it.
         sort_by: Columns to sort by; a unique last one such as `gid` makes the files' ranges disjoint.
-        key: Columns that identify a row.
+        key: Columns that identify a row; may be empty.
         rows_per_file: Maximum of rows per data file.
         run_rows: Rows sorted in memory at once, and approximate size of a row group; fewer when rows are wide.
         spill_dir: A local directory for rows beyond one run; defaults to the system's temporary directory.
@@ -74,7 +75,7 @@ class PartitionWriter:
         self._open: DataFileWriter | None = None
         self._files: list[DataFile] = []
         self._finished = False
-        for column in (*sort_by, *key, SYNCED_AT):
+        for column in (*sort_by, *key, *((SYNCED_AT,) if key else ())):
             if column not in self._schema.names:
                 raise SchemaError(f"Table {'.'.join(table.name())} has no column {column} to sort or identify rows by.")
         self._rows = ExternalSorter(
@@ -174,7 +175,8 @@ class PartitionWriter:
         arrival = pc.cumulative_sum(ones, start=pa.scalar(self._rows_written - 1, pa.int64()))
         self._rows_written += rows.num_rows
         rows = rows.append_column(_ARRIVAL, arrival)
-        self._keys.add(rows.select([*dict.fromkeys([*self._key, SYNCED_AT, _ARRIVAL])]))
+        if self._key:
+            self._keys.add(rows.select([*dict.fromkeys([*self._key, SYNCED_AT, _ARRIVAL])]))
         self._rows.add(rows)
 
     def _conform(self, raw: pa.Table) -> pa.Table:

@@ -115,7 +115,7 @@ def test_definitions_of_the_host_with_the_same_names_are_neither_selected_nor_re
     merged = dg.Definitions.merge(host, build_asana_defs(asana=ASANA, lake=LAKE))
     dg.Definitions.validate_loadable(merged)
     for job in build_asana_defs(asana=ASANA, lake=LAKE).jobs or ():
-        assert all(node.name.startswith("asana__") for node in merged.resolve_job_def(job.name).nodes)
+        assert all(node.name.startswith("asana_") for node in merged.resolve_job_def(job.name).nodes)
     assert merged.executor is dg.multiprocess_executor
     assert (merged.resources or {})["lake"] == "of the host"
     sensors = {sensor.name: sensor for sensor in merged.get_repository_def().sensor_defs}
@@ -128,7 +128,7 @@ def test_definitions_of_the_host_with_the_same_names_are_neither_selected_nor_re
 def test_everything_is_off_by_default_when_embedded() -> None:
     repository = build_asana_defs(asana=ASANA, lake=LAKE).get_repository_def()
     statuses = [one.default_status.value for one in (*repository.sensor_defs, *repository.schedule_defs)]
-    assert statuses == ["STOPPED"] * 5
+    assert statuses == ["STOPPED"] * 6
 
 
 def test_without_automation_there_are_no_schedules_sensors_and_conditions() -> None:
@@ -177,7 +177,11 @@ def test_a_subset_of_endpoints_includes_those_that_they_are_listed_by() -> None:
     definitions = build_asana_defs(asana=ASANA, lake=LAKE, endpoints=["sections"])
     keys = {key.path[-1] for key in definitions.resolve_asset_graph().get_all_asset_keys()}
     assert keys == {"workspaces", "projects", "sections"}
-    assert {job.name for job in definitions.jobs or ()} == {"asana_sync_workspace", "asana_refresh_workspaces"}
+    assert {job.name for job in definitions.jobs or ()} == {
+        "asana_sync_workspace",
+        "asana_refresh_workspaces",
+        "asana_maintain_tables",
+    }
     names = {sensor.name for sensor in definitions.get_repository_def().sensor_defs}
     assert names == {"asana_watch_workspaces", "asana_automation_condition_sensor"}
     with dg.instance_for_test() as instance:

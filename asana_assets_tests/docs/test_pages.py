@@ -83,7 +83,8 @@ def test_operations_lists_every_schedule_and_sensor_and_its_default_status() -> 
     rows = table(OPERATIONS, "name")
     assert {quoted(name)[0]: state == "on" for name, _, state in rows} == on
     assert all(
-        (quoted(name)[0] in {"asana_daily", "asana_frequent"}) == what.startswith("schedule: ")
+        (quoted(name)[0] in {"asana_daily", "asana_frequent", "asana_weekly_maintenance"})
+        == what.startswith("schedule: ")
         for name, what, _ in rows
     )
 

@@ -52,6 +52,8 @@ def build_definitions(
             namespace=settings.iceberg_namespace,
             name_case=settings.iceberg_name_case,
             expire_snapshots=settings.iceberg_expire_snapshots,
+            record_changes=settings.asana_changes,
+            changes_retention_days=settings.asana_changes_retention_days,
         )
     )
     integration = build_asana_defs(

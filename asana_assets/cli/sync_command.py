@@ -139,10 +139,11 @@ class SyncCommand:
         if interrupted:
             label = self._label(gid)
             self.progress.note(f"Resuming the sync of {label} that started at {started_at:%Y-%m-%d %H:%M} UTC")
-        lake.set_interrupted_sync(gid, Sync(id=started_at.isoformat(), started_at=started_at))
-        synced = self._materialize(gid, [name for name in self.assets if name not in completed], started_at)
-        if synced.stop_reason != WAS_INTERRUPTED:  # only an interrupted sync is resumed, not one that failed
-            lake.set_interrupted_sync(gid, None)
+        with lake.sync_states.buffered(gid):
+            lake.set_interrupted_sync(gid, Sync(id=started_at.isoformat(), started_at=started_at))
+            synced = self._materialize(gid, [name for name in self.assets if name not in completed], started_at)
+            if synced.stop_reason != WAS_INTERRUPTED:  # only an interrupted sync is resumed, not one that failed
+                lake.set_interrupted_sync(gid, None)
         return synced
 
     def _materialize(self, gid: str, assets: Sequence[str], started_at: dt.datetime) -> RunReport:
@@ -165,9 +166,10 @@ class SyncCommand:
         return label_workspace(gid, self.report.names)
 
     def _never_synced(self, gid: str, endpoints: Sequence[Endpoint]) -> list[str]:
-        """Return the names of the endpoints whose parents are all fetched, as none was before."""
-        everything = bool(self.config.get("full_refresh"))
-        return [one.name for one in endpoints if everything or not len(self._lake.stored_rows(one, gid))]
+        """Return the names of the endpoints whose parents are all fetched, as no sync of them was completed before."""
+        names = [endpoint.name for endpoint in endpoints]
+        synced = {} if self.config.get("full_refresh") else self._lake.sync_states.completed_syncs(gid, names)
+        return [name for name in names if name not in synced]
 
     @property
     def _lake(self) -> LakeResource:

@@ -29,6 +29,7 @@ from asana_assets.defs.workspace_names import (
     load_workspace_names,
     unknown_workspaces_message,
 )
+from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
 
@@ -78,7 +79,7 @@ def build_asset(
         name=names.op(endpoint.name),
         specs=[spec.with_io_manager_key(names.of(IO_MANAGER))],
         partitions_def=partitions,
-        check_specs=checks.build_check_specs(spec.key, partitions),
+        check_specs=checks.build_check_specs(endpoint, spec.key, partitions),
         pool=op.pool or names.of(API),
         retry_policy=op.retry_policy,
         op_tags={"dagster/priority": str(step_priority(endpoint)), **op.tags},
@@ -231,11 +232,16 @@ def _materialize(
     workspace = metadata.get("workspace_name")
     subject = f"{endpoint.name} of {workspace}" if workspace else endpoint.name
     context.log.info("%s: fetching %d of %d parents", subject, stats.parents_stale, stats.parents)
-    stats.on_progress = ProgressLogger(extract, context.log.info)
+    log_progress = ProgressLogger(extract, context.log.info)
+
+    def on_progress() -> None:
+        log_progress()
+        prefetcher.lake.sync_states.flush_if_due(workspace_gid)
+
+    stats.on_progress = on_progress
     with step.progress.track_extract(extract):
-        yield dg.MaterializeResult(
-            value=output, data_version=dg.DataVersion(extract.data_version), metadata=dict(metadata)
-        )
+        data_version = dg.DataVersion(extract.data_version) if isinstance(extract, ChildExtract) else None
+        yield dg.MaterializeResult(value=output, data_version=data_version, metadata=dict(metadata))
     for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
         context.log.warning("Asana announced an API change: %s", notice)
     with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
@@ -248,7 +254,7 @@ def _materialize(
         check_inputs.save_findings(prefetcher.lake, extract, inputs)
         unfetched = {*stats.skipped, *stats.truncated}
         names = find_parent_names(prefetcher.lake, endpoint, workspace_gid, unfetched)
-    for result in checks.evaluate_checks(context.asset_key, workspace_gid, inputs):
+    for result in checks.evaluate_checks(endpoint, context.asset_key, workspace_gid, inputs):
         description = result.description and name_parents(result.description, names)
         if not result.passed:
             context.log.warning("%s: %s", subject, description)
@@ -256,3 +262,5 @@ def _materialize(
         yield result._replace(description=description, metadata={**result.metadata, **name_metadata})
     if not inputs.row_count_dropped:
         prefetcher.mark_stored(endpoint)
+    with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
+        prefetcher.finish_step()

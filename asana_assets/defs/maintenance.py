@@ -14,10 +14,10 @@ CRON = "0 6 * * 0"
 
 def build_maintenance_job(names: Names) -> dg.JobDefinition:
     """Build a job with one op that maintains all tables of the namespace."""
-    name, lake = names.of(MAINTAIN_TABLES), names.of(LAKE)
+    lake = names.of(LAKE)
 
     @dg.op(
-        name=name,
+        name=names.op(MAINTAIN_TABLES),
         required_resource_keys={lake},
         description="Merges small files, expires old snapshots and removes files that nothing references, in every "
         "table. Safe beside a running sync.",
@@ -29,7 +29,10 @@ def build_maintenance_job(names: Names) -> dg.JobDefinition:
         except LakeError as error:
             raise dg.Failure(describe("Maintenance", error)) from None
 
-    @dg.job(name=name, description="Keeps all tables small and fast over years; sends no request to Asana.")
+    @dg.job(
+        name=names.of(MAINTAIN_TABLES),
+        description="Keeps all tables small and fast over years; sends no request to Asana.",
+    )
     def job() -> None:
         maintain_tables()
 

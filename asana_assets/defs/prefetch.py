@@ -6,6 +6,7 @@ whether an interrupted sync is resumed in `sync.resume`. Here they are connected
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
@@ -190,6 +191,7 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
 
     _builder: _ExtractBuilder | None = PrivateAttr(default=None)
     _queue: PrefetchQueue[Extract] | None = PrivateAttr(default=None)
+    _buffered_state: ExitStack = PrivateAttr(default_factory=ExitStack)
 
     def start(self, context: dg.AssetExecutionContext, names: Names, endpoint: Endpoint, config: SyncConfig) -> Extract:
         """Return the started extract of the step that runs now.
@@ -201,15 +203,16 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
         """
         if self._builder is None or self._queue is None:
             self._builder = builder = self._build_builder(context, names)
+            prefetches = self.enabled and shares_process(context.job_def.executor_def.name, context.run.run_config)
+            if prefetches and builder.workspace_gid:  # otherwise, the process may end with this step
+                self._buffered_state.enter_context(self.lake.sync_states.buffered(builder.workspace_gid))
             self._queue = PrefetchQueue(
                 select_endpoints(
                     names, context.run.step_keys_to_execute, [node.name for node in context.job_def.nodes]
                 ),
                 load_upstream=builder.load_upstream,
                 build=builder.build,
-                enabled=self.enabled
-                and context.has_partition_key
-                and shares_process(context.job_def.executor_def.name, context.run.run_config),
+                enabled=prefetches and context.has_partition_key,
             )
         self._builder.step_config[endpoint.name] = config
         return self._queue.start(endpoint)
@@ -219,9 +222,17 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
         if self._queue is not None:
             self._queue.mark_stored(endpoint)
 
+    def finish_step(self) -> None:
+        """Commit the run's sync state if no step is left to start, so that a failure to do so fails the last one."""
+        if self._queue is not None and not self._queue.has_more:
+            self._buffered_state.close()
+
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
-        if self._queue is not None:
-            self._queue.close()
+        try:
+            if self._queue is not None:
+                self._queue.close()
+        finally:
+            self._buffered_state.close()
 
     def _build_builder(self, context: dg.AssetExecutionContext, names: Names) -> _ExtractBuilder:
         return _ExtractBuilder(

@@ -19,7 +19,8 @@ from pyiceberg.table.snapshots import Operation, Snapshot
 
 from asana_assets.lake.error_translation import translate_error, translates_errors
 from asana_assets.lake.errors import CatalogRefusedError, CommitUnknownError, ConflictError
-from asana_assets.lake.pyiceberg_internals import StagedTransaction, SwapFiles, where_equal
+from asana_assets.lake.expressions import where_equal
+from asana_assets.lake.pyiceberg_internals import StagedTransaction, SwapFiles
 from asana_assets.lake.table import WORKSPACE_COLUMN, live_files
 from asana_assets.lake.writer import delete_files
 
@@ -36,6 +37,7 @@ def swap_files(
     added: Sequence[DataFile],
     properties: Mapping[str, str] | None = None,
     is_merge: bool = False,
+    keep_added: bool = False,
 ) -> int | None:
     """Replace some of a workspace's data files with new ones, in one snapshot.
 
@@ -47,6 +49,7 @@ def swap_files(
         added: From `PartitionWriter.finish`; deleted if the commit does not happen.
         properties: Added to the snapshot's summary.
         is_merge: Whether `added` have the same rows as `removed`, so that readers of changes may ignore the snapshot.
+        keep_added: Whether `added` are kept even if the commit does not happen.
 
     Returns:
         The id of the new snapshot; if there was nothing to do, of the current one, None without any.
@@ -55,7 +58,7 @@ def swap_files(
         ConflictError: Another writer changed this workspace in the meantime.
         CommitUnknownError: The catalog's response was lost; `added` were kept.
     """
-    with _UncommittedFiles(table, added) as uncommitted:
+    with _UncommittedFiles(table, added, keep=keep_added) as uncommitted:
         return _swap(
             table, workspace, base, removed=removed, added=uncommitted, properties=properties or {}, is_merge=is_merge
         )
@@ -70,18 +73,19 @@ def conflict(table: Table, workspace: str) -> ConflictError:
 
 
 class _UncommittedFiles:
-    """New data files that are deleted if the block raises, unless a commit may have included them."""
+    """New data files that are deleted if the block raises, unless they are to be kept or a commit may include them."""
 
-    def __init__(self, table: Table, files: Sequence[DataFile]) -> None:
+    def __init__(self, table: Table, files: Sequence[DataFile], *, keep: bool) -> None:
         self.files = files
         self.outcome_unknown = False
+        self._keep = keep
         self._table = table
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if error is None or self.outcome_unknown:
+        if error is None or self.outcome_unknown or self._keep:
             return
         delete_files(self._table, self.files)
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, IsNull, StartsWith
+from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.io.pyarrow import (
     ArrowScan,
     ParquetFormatWriter,
     _ConvertToIcebergWithoutIDs,  # pyright: ignore[reportPrivateUsage] - this module's purpose
+    parquet_file_to_data_file,
     schema_to_pyarrow,
     visit_pyarrow,
 )
@@ -42,21 +43,6 @@ else:
     AnyArray, AnyField = pa.Array, pa.Field
 
 _BATCH_ROWS = 10_000
-
-
-def where_equal(column: str, value: str) -> BooleanExpression:
-    """Build an `EqualTo`; pydantic hides its actual signature from the type checker."""
-    return EqualTo(column, value)  # pyright: ignore[reportCallIssue] - pydantic hides the signature
-
-
-def where_starts_with(column: str, prefix: str) -> BooleanExpression:
-    """Build a `StartsWith`, see `where_equal`."""
-    return StartsWith(column, prefix)  # pyright: ignore[reportCallIssue] - pydantic hides the signature
-
-
-def where_null(column: str) -> BooleanExpression:
-    """Build an `IsNull`, see `where_equal`."""
-    return IsNull(column)  # pyright: ignore[reportCallIssue] - pydantic hides the signature
 
 
 def names_by_id(schema: Schema) -> dict[int, str]:
@@ -125,22 +111,23 @@ def _read_file(table: Table, task: FileScanTask, projection: Schema) -> Iterator
             pre_buffer=True,
         ) as file,
     ):
-        stored = {_field_id(field): field for field in file.schema_arrow}
-        columns = [(stored.get(_field_id(field)), field) for field in arrow_schema(projection, field_ids=True)]
+        stored = {field_id(field): field for field in file.schema_arrow}
+        columns = [(stored.get(field_id(field)), field) for field in arrow_schema(projection, field_ids=True)]
         names = [field.name for field, _ in columns if field is not None]
         for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
             arrays = [
-                pa.nulls(batch.num_rows, new.type) if old is None else _cast_to_schema(batch[old.name], old, new)
+                pa.nulls(batch.num_rows, new.type) if old is None else cast_to_schema(batch[old.name], old, new)
                 for old, new in columns
             ]
             yield pa.RecordBatch.from_arrays(arrays, schema=target)
 
 
-def _field_id(field: AnyField) -> bytes:
+def field_id(field: AnyField) -> bytes:
+    """Return the field's id as text."""
     return (field.metadata or {})[b"PARQUET:field_id"]
 
 
-def _cast_to_schema(array: AnyArray, old: AnyField, new: AnyField) -> AnyArray:
+def cast_to_schema(array: AnyArray, old: AnyField, new: AnyField) -> AnyArray:
     """Cast a file's `array` to the schema's current type: fields are matched by id, new ones are null."""
     if old.type.equals(new.type):
         return array
@@ -148,22 +135,27 @@ def _cast_to_schema(array: AnyArray, old: AnyField, new: AnyField) -> AnyArray:
         array = pa.concat_arrays([array, array.slice(0, 0)])  # a copy: lists with nulls cannot be built from a slice
     nulls = array.is_null() if array.null_count else None
     if isinstance(array, pa.ListArray) and isinstance(old.type, pa.ListType) and isinstance(new.type, pa.ListType):
-        items = _cast_to_schema(array.values, old.type.value_field, new.type.value_field)
+        items = cast_to_schema(array.values, old.type.value_field, new.type.value_field)
         return pa.ListArray.from_arrays(array.offsets, items, type=new.type, mask=nulls)
     if (
         isinstance(array, pa.StructArray)
         and isinstance(old.type, pa.StructType)
         and isinstance(new.type, pa.StructType)
     ):
-        index_of = {_field_id(field): index for index, field in enumerate(old.type)}
+        index_of = {field_id(field): index for index, field in enumerate(old.type)}
         children = [
-            _cast_to_schema(array.field(index_of[_field_id(field)]), old.type.field(index_of[_field_id(field)]), field)
-            if _field_id(field) in index_of
+            cast_to_schema(array.field(index_of[field_id(field)]), old.type.field(index_of[field_id(field)]), field)
+            if field_id(field) in index_of
             else pa.nulls(len(array), field.type)
             for field in new.type
         ]
         return pa.StructArray.from_arrays(children, fields=list(new.type), mask=nulls)
     return array.cast(new.type)
+
+
+def stored_data_file(table: Table, path: str) -> DataFile:
+    """Return the manifest entry of a file that `DataFileWriter` wrote to the table's location."""
+    return parquet_file_to_data_file(table.io, table.metadata, path)
 
 
 def refresh_vended_credentials(table: Table) -> None:

@@ -3,8 +3,8 @@
 The files belong to no snapshot until `commit` adds them to one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import reduce
 from pathlib import Path
 from types import TracebackType
@@ -120,13 +120,16 @@ class PartitionWriter:
             self._buffered_rows += piece.num_rows
             self._buffered_bytes += piece.num_rows * bytes_per_row
 
-    def finish(self) -> list[DataFile]:
-        """Write the data files and return them in row order; without rows, return none."""
+    def finish(self, on_rows: Callable[[pa.Table], None] | None = None) -> list[DataFile]:
+        """Write the data files and return them in row order; without rows, return none.
+
+        `on_rows` is called with the rows, in order and without duplicates.
+        """
         with translate_errors(self._table):
             refresh_vended_credentials(self._table)
-            return self._finish()
+            return self._finish(on_rows)
 
-    def _finish(self) -> list[DataFile]:
+    def _finish(self, on_rows: Callable[[pa.Table], None] | None) -> list[DataFile]:
         self._flush()
         duplicates = self._duplicates()
         self._keys.close()
@@ -134,7 +137,10 @@ class PartitionWriter:
             kept = rows
             if len(duplicates):
                 kept = rows.filter(pc.invert(pc.is_in(rows.column(_ARRIVAL), value_set=duplicates)))
-            self._write_files(kept.drop_columns([_ARRIVAL]))
+            kept = kept.drop_columns([_ARRIVAL])
+            self._write_files(kept)
+            if on_rows is not None:
+                on_rows(kept)
         self._close_file()
         self._finished = True
         self.close()
@@ -248,3 +254,13 @@ def delete_files(table: Table, files: Iterable[DataFile]) -> None:
     for file in files:
         with suppress(Exception):
             table.io.delete(file.file_path)
+
+
+@contextmanager
+def deleted_on_error(table: Table, files: Iterable[DataFile]) -> Generator[None]:
+    """Delete uncommitted files if the block raises."""
+    try:
+        yield
+    except BaseException:
+        delete_files(table, files)
+        raise

@@ -20,8 +20,9 @@ from asana_assets import (
     build_asana_assets,
     build_asana_defs,
 )
+from asana_assets.asana.endpoints import SECTIONS
 from asana_assets.asana.errors import ConfigurationError
-from asana_assets.defs.checks import CHECKS
+from asana_assets.defs.checks import checks_of
 from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 
@@ -195,7 +196,7 @@ def test_a_translators_keys_reach_dependencies_checks_lineage_and_jobs() -> None
     key = dg.AssetKey(["sections", "of", "acme"])
     upstream = {dg.AssetKey(["projects", "of", "acme"]), dg.AssetKey("a_file_of_the_host")}
     assert graph.get(key).parent_keys == upstream
-    assert len(graph.get_check_keys_for_assets({key})) == len(CHECKS)
+    assert len(graph.get_check_keys_for_assets({key})) == len(checks_of(SECTIONS))
     [spec] = [one for one in definitions.resolve_all_asset_specs() if one.key == key]
     [dep] = spec.metadata["dagster/column_lineage"].deps_by_column["project_gid"]
     assert dep.asset_key == dg.AssetKey(["projects", "of", "acme"])

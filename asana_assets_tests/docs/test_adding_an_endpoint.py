@@ -9,7 +9,7 @@ from asana_assets.asana import endpoints
 from asana_assets.asana.model import Endpoint
 from asana_assets.definitions import defs
 from asana_assets.defs.assets import build_asset
-from asana_assets.defs.checks import CHECKS
+from asana_assets.defs.checks import checks_of
 from asana_assets.defs.translator import AsanaEndpointProps, AsanaTranslator
 from asana_assets_tests.support.doc_project import example
 from asana_assets_tests.support.sync_harness import NAMES
@@ -42,4 +42,4 @@ def test_the_example_becomes_an_asset_with_opt_fields_schema_and_lineage() -> No
     lineage = spec.metadata["dagster/column_lineage"].deps_by_column["workspace_gid"]
     assert [(dep.asset_key, dep.column_name) for dep in lineage] == [(dg.AssetKey(["asana", "workspaces"]), "gid")]
     graph = with_it.resolve_asset_graph()
-    assert len(graph.get_check_keys_for_assets({spec.key})) == len(CHECKS)
+    assert len(graph.get_check_keys_for_assets({spec.key})) == len(checks_of(endpoint))

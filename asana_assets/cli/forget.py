@@ -13,6 +13,7 @@ from asana_assets.cli.dagster_instance import open_configured_instance
 from asana_assets.cli.errors import print_warnings, report_errors
 from asana_assets.cli.sync_progress import count
 from asana_assets.defs.assets import NAME_COLUMN, workspace_names
+from asana_assets.defs.names import LAKE, Names
 from asana_assets.defs.partitions import registered_workspaces, remove_partition
 from asana_assets.defs.resources import LakeResource
 from asana_assets.defs.workspace_names import find_workspaces, load_workspace_names
@@ -39,7 +40,7 @@ def forget(*, wanted: str, dry_run: bool, yes: bool) -> None:
 
         settings = Settings()
         print_warnings(settings)
-        lake = (build_definitions(settings).resources or {})["lake"]
+        lake = (build_definitions(settings).resources or {})[Names().of(LAKE)]
         with open_configured_instance(settings) as instance:
             names = _stored_names(lake, instance)
             gid = _find(wanted, names)
@@ -59,9 +60,9 @@ def forget(*, wanted: str, dry_run: bool, yes: bool) -> None:
 
 def _stored_names(lake: LakeResource, instance: dg.DagsterInstance | None) -> dict[str, str]:
     """Return the names by gid of all workspaces that have rows or a partition, even if Asana no longer lists them."""
-    names = load_workspace_names(instance) if instance else {}
+    names = load_workspace_names(instance, Names()) if instance else {}
     names |= workspace_names(lake.stored_rows(WORKSPACES, "").columns((GID.name, NAME_COLUMN)))
-    gids = dict.fromkeys([*names, *(registered_workspaces(instance) if instance else ())])
+    gids = dict.fromkeys([*names, *(registered_workspaces(instance, Names()) if instance else ())])
     for table in lake.iceberg.list_tables():
         rows = lake.iceberg.scan(table, columns=[WORKSPACE_GID.name])
         gids |= dict.fromkeys(to_gid_list(rows[WORKSPACE_GID.name].unique()))
@@ -88,7 +89,7 @@ def _print_plan(label: str, tables: "Sequence[tuple[Table, int]]", *, expires: b
 
 
 def _forget(lake: LakeResource, instance: dg.DagsterInstance | None, gid: str, label: str) -> None:
-    if instance and not remove_partition(instance, gid):
+    if instance and not remove_partition(instance, Names(), gid):
         raise click.ClickException(
             f"A run or a backfill of {label} is queued or in progress. Cancel it, or wait for it, then run this "
             "command again. Nothing was deleted."

@@ -14,6 +14,7 @@ import msgspec
 
 from asana_assets.defs.failures import POLL_FAILED, failure_causes, root_cause
 from asana_assets.defs.jobs import PARTITION_TAG
+from asana_assets.defs.names import Names
 from asana_assets.defs.workspace_names import label_workspace, load_workspace_names
 
 STALE_AFTER = dt.timedelta(hours=26)
@@ -64,9 +65,8 @@ def build_alert_sensor(
     *,
     base_url: str = "",
     stale_after: dt.timedelta = STALE_AFTER,
-    names: Collection[str] | None = None,
-    name: str = "alerts",
-    partitions: str = "asana_workspaces",
+    only: Collection[str] | None = None,
+    integration: str = "asana",
 ) -> dg.SensorDefinition:
     """Build a sensor that calls `notify` once for each problem of its code location.
 
@@ -74,13 +74,13 @@ def build_alert_sensor(
         notify: Delivers an alert. If it raises, the tick fails, and the next one sends the alert again.
         base_url: Where the Dagster UI is, such as https://dagster.example.com, for links.
         stale_after: The age of a workspace's last successful run at which it is reported.
-        names: The jobs, schedules and sensors to report on; by default, all of the code location.
-        name: The sensor's name.
-        partitions: The name of the partitions definition of the workspaces.
+        only: The jobs, schedules and sensors to report on; by default, all of the code location.
+        integration: The name that the definitions were built with.
     """
+    names = Names(integration)
 
     @dg.sensor(
-        name=name,
+        name=names.of("alerts"),
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Reports failed runs, failed checks, failing sensors and schedules, and stale workspaces.",
@@ -88,14 +88,14 @@ def build_alert_sensor(
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         watch = _Watch(
             instance=context.instance,
-            names=set(names) if names is not None else _names_of(context.repository_def),
+            names=set(only) if only is not None else _names_of(context.repository_def),
             base_url=base_url.rstrip("/"),
-            workspace_names=load_workspace_names(context.instance),
+            workspace_names=load_workspace_names(context.instance, names),
             now=dt.datetime.now(dt.UTC),
         )
         cursor = _decode(context.cursor, watch.now)
         found, runs = watch.find_problems(
-            cursor, list(context.instance.get_dynamic_partitions(partitions)), stale_after
+            cursor, list(context.instance.get_dynamic_partitions(names.partitions)), stale_after
         )
         new = [alert for key, alert in found.items() if key not in cursor.open]
         for alert in new:

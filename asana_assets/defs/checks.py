@@ -8,7 +8,6 @@ import dagster as dg
 
 from asana_assets.asana.model import Endpoint
 from asana_assets.defs.check_inputs import MIN_ROWS_FOR_DROP, CheckInputs
-from asana_assets.defs.partitions import workspace_partitions
 from asana_assets.sync.empty_columns import WARNING_PERIOD, count_by_column
 
 _MAX_LISTED_GIDS = 20  # in a check result; the rest are counted
@@ -240,16 +239,17 @@ def checks_of(endpoint: Endpoint) -> list[Check]:
     return [check for check in CHECKS if check.can_fail(endpoint)]
 
 
-def build_check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
+def build_check_specs(
+    endpoint: Endpoint, asset_key: dg.AssetKey, partitions_def: dg.PartitionsDefinition[str] | None
+) -> list[dg.AssetCheckSpec]:
     """Build the specs of the endpoint's checks, partitioned like its asset."""
-    partitions_def = workspace_partitions if endpoint.upstream else None
     with warnings.catch_warnings():
         # Partitioned checks are in preview; without them, one workspace's pass would hide another's warning.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
             dg.AssetCheckSpec(
                 check.name,
-                asset=endpoint.name,
+                asset=asset_key,
                 description=check.description,
                 blocking=check.blocking,
                 partitions_def=partitions_def,
@@ -258,13 +258,15 @@ def build_check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
         ]
 
 
-def evaluate_checks(endpoint: Endpoint, workspace_gid: str, inputs: CheckInputs) -> Iterator[dg.AssetCheckResult]:
+def evaluate_checks(
+    endpoint: Endpoint, asset_key: dg.AssetKey, workspace_gid: str, inputs: CheckInputs
+) -> Iterator[dg.AssetCheckResult]:
     """Yield the result of every check of one materialization."""
     for check in checks_of(endpoint):
         message = check.evaluate(inputs)
         yield dg.AssetCheckResult(
             check_name=check.name,
-            asset_key=endpoint.name,
+            asset_key=asset_key,
             passed=not message or check.is_note(inputs),
             severity=check.severity(inputs) if callable(check.severity) else check.severity,
             description=message or None,

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from asana_assets.asana.field_types import Array
-from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID
-from asana_assets.defs.column_metadata import column_lineage, column_schema
+from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID, Endpoint
+from asana_assets.defs.column_metadata import LINEAGE_KEY, column_schema
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sync.checkpoint import Checkpoint
@@ -53,9 +54,13 @@ ExtractOutput: TypeAlias = FullExtract | ChildExtract | SelectedWorkspaces
 
 
 class IcebergIOManager(dg.ConfigurableIOManager):
-    """Stores each asset as the Iceberg table of the same name, partitioned by workspace."""
+    """Stores each asset as the Iceberg table of its endpoint, partitioned by workspace."""
 
     lake: dg.ResourceDependency[LakeResource]
+    tables: dict[str, str] = Field(
+        default_factory=dict[str, str],
+        description="The table of each asset whose key does not end with the table's name, by the key as a path.",
+    )
 
     def handle_output(self, context: dg.OutputContext, obj: ExtractOutput) -> None:
         """Fetch and store the workspace's rows.
@@ -84,14 +89,14 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             if not isinstance(obj, ChildExtract):
                 version = self.lake.iceberg.content_version(table, workspace=workspace_gid or None)
                 dg.AssetExecutionContext.get().set_data_version(context.asset_key, dg.DataVersion(version))
-        more_metadata = self.after_commit(context, table)
+        more_metadata = self.after_commit(context, endpoint, table)
         snapshot = table.current_snapshot()
         context.add_output_metadata(
             {
                 "dagster/row_count": total,
                 # Set on materializations as well as on the asset, so that Dagster shows schema changes between them.
                 "dagster/column_schema": column_schema(endpoint),
-                "dagster/column_lineage": column_lineage(endpoint),
+                **{key: value for key, value in (context.definition_metadata or {}).items() if key == LINEAGE_KEY},
                 "dagster/table_name": ".".join(table.name()),
                 "dagster/uri": table.location(),
                 "rows": rows,
@@ -106,7 +111,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             }
         )
 
-    def after_commit(self, context: dg.OutputContext, table: "Table") -> Mapping[str, Any]:  # noqa: ARG002 - overrides use them
+    def after_commit(self, context: dg.OutputContext, endpoint: Endpoint, table: "Table") -> Mapping[str, Any]:  # noqa: ARG002 - overrides use them
         """Run after the last commit of a materialization; return metadata to add to it. Does nothing by default.
 
         It is also called if nothing was committed, but not if the materialization failed, so that an external reader
@@ -225,7 +230,8 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         Raises:
             Failure: The upstream asset was never materialized, or its table cannot be read.
         """
-        name, workspace_gid = context.asset_key.path[-1], context.partition_key
+        key, workspace_gid = context.asset_key, context.partition_key
+        name = self.tables.get(key.to_user_string(), key.path[-1])
         with dagster_failures(endpoint=name, workspace_gid=workspace_gid):
             columns = (context.definition_metadata or {}).get("columns")
             return load_rows(self.lake, name, workspace_gid, columns, by_workspace=context.has_asset_partitions)

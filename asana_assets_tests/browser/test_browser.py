@@ -152,7 +152,7 @@ def test_the_schedule_is_switched_on_and_requests_a_run_for_each_workspace(
     page: Page, take_screenshot: TakeScreenshot
 ) -> None:
     page.goto("/automation")
-    page.get_by_role("link", name="daily").click()
+    page.get_by_role("link", name="asana_daily").click()
     switch = page.get_by_role("row", name="Running")
     switch.get_by_role("img").click()
     expect(page.get_by_role("row", name="Next tick")).to_contain_text("3:00:00 AM UTC")

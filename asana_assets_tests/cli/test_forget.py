@@ -98,7 +98,7 @@ def test_the_partition_is_removed_unless_a_run_uses_it(make_warehouse: MakeWareh
     gid, before = gid_of(warehouse, NAME), stored(warehouse)
     with dg.DagsterInstance.from_config(str(home)) as instance:
         instance.add_dynamic_partitions("asana_workspaces", [gid, "1"])
-        job = warehouse.definitions.resolve_job_def("sync_workspace")
+        job = warehouse.definitions.resolve_job_def("asana_sync_workspace")
         tags = {"dagster/partition": gid}
         run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
         refused = invoke(warehouse, "forget", "--workspace", NAME, "--yes", DAGSTER_HOME=str(home))

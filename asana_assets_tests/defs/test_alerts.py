@@ -53,7 +53,7 @@ def test_a_failed_run_and_a_failed_check_are_reported_once_by_name_and_with_a_li
     faults = [warehouse.asana.add_fault("/tags", 403), warehouse.asana.add_fault("/webhooks", 402)]
     run = warehouse.run("sync_workspace", paid(warehouse), ["tags", "webhooks"])
     failed, *_ = alerts = watched.tick()
-    assert failed.subject == f"The run of sync_workspace of workspace {NAME} failed"
+    assert failed.subject == f"The run of asana_sync_workspace of workspace {NAME} failed"
     assert failed.message.startswith(f"tags of workspace {NAME}: GET /tags returned 403")
     assert failed.url == f"{UI}/runs/{run.run_id}"
     assert str(failed) == f"{failed.subject}. {failed.message}\n{failed.url}"
@@ -76,7 +76,7 @@ def test_a_failed_check_is_reported_again_only_after_it_passed(make_warehouse: M
         warehouse.asana.organization.mark_changed()
         warehouse.run("sync_workspace", paid(warehouse), ["tags"])
         reported.append([alert.subject for alert in watched.tick()])
-    failed = [f"The check no_unmapped_values of tags of workspace {NAME} failed (warning)"]
+    failed = [f"The check no_unmapped_values of asana/tags of workspace {NAME} failed (warning)"]
     assert reported == [failed, [], [], failed]
 
 
@@ -106,5 +106,5 @@ def test_an_alert_that_was_not_delivered_is_sent_by_the_next_tick(make_warehouse
         watched.tick()
     watched.broken = False
     [alert] = watched.tick()
-    assert alert.subject == "The run of refresh_workspaces failed"
+    assert alert.subject == "The run of asana_refresh_workspaces failed"
     assert alert.message.startswith("Asana rejected the token (GET /workspaces returned 401")

@@ -10,7 +10,7 @@ from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, fa
 
 def build_job(_data_dir: str) -> dg.JobDefinition:
     """Build the job from the environment; Dagster builds it once for each argument."""
-    return build_definitions().resolve_job_def("sync_workspace")
+    return build_definitions().resolve_job_def("asana_sync_workspace")
 
 
 def execute(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> dg.JobExecutionResult:
@@ -22,6 +22,7 @@ def execute(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> dg.JobExec
         warehouse.instance,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         tags={"dagster/partition": paid(warehouse)},
+        asset_selection=[dg.AssetKey(["asana", name]) for name in ("projects", "users", "tags", "webhooks")],
     )
 
 
@@ -38,7 +39,7 @@ def test_after_a_401_no_further_step_starts_and_no_further_request_is_sent(
     warehouse.asana.revoke_token()
     before = len(warehouse.asana.log)
     result = execute(warehouse, monkeypatch)
-    assert started_steps(result) == ["projects"]
+    assert started_steps(result) == ["asana__projects"]
     assert failures(result) == {
         "projects": "Asana rejected the token (GET /projects returned 401: Not Authorized). Check the token in "
         "ASANA_ACCESS_TOKEN, or in the secret that ASANA_TOKEN_SECRET_ID names."
@@ -65,4 +66,4 @@ def test_other_failures_do_not_end_the_run(make_warehouse: MakeWarehouse, monkey
     warehouse.asana.add_fault("/projects", 403)
     result = execute(warehouse, monkeypatch)
     assert set(failures(result)) == {"projects"}
-    assert {"users", "tags", "webhooks"} <= set(started_steps(result))
+    assert {"asana__users", "asana__tags", "asana__webhooks"} <= set(started_steps(result))

@@ -3,7 +3,6 @@
 import dagster as dg
 import pyarrow as pa
 
-from asana_assets.defs.partitions import workspace_partitions
 from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
 
@@ -11,8 +10,8 @@ LOADED: list[pa.Table] = []
 
 
 @dg.asset(
-    ins={"projects": dg.AssetIn(metadata={"columns": ["gid", "name"]})},
-    partitions_def=workspace_partitions,
+    ins={"projects": dg.AssetIn(key=["asana", "projects"], metadata={"columns": ["gid", "name"]})},
+    partitions_def=dg.DynamicPartitionsDefinition(name="asana_workspaces"),
     io_manager_key="mem_io_manager",
 )
 def project_names(projects: pa.Table) -> None:

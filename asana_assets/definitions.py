@@ -13,6 +13,7 @@ from asana_assets.defs.prefetch import Prefetcher
 from asana_assets.defs.progress import NullProgress, ProgressReporter
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.defs.snowflake import SnowflakeRefreshingIOManager, build_row_count_checks
+from asana_assets.defs.table_metadata import with_table_metadata
 from asana_assets.settings import Settings, load_env_file
 from asana_assets.snowflake.refresh import SnowflakeIcebergTables
 from asana_assets.snowflake.sql import Route
@@ -62,7 +63,7 @@ def build_definitions(
     shares_process = executor.name == dg.in_process_executor.name  # also when it was configured
     return dg.Definitions(
         metadata={"getting_started": dg.MetadataValue.md(_GETTING_STARTED)},
-        assets=ASSETS,
+        assets=with_table_metadata(ASSETS, lake),
         asset_checks=build_row_count_checks(ENDPOINTS) if snowflake else None,
         jobs=automation.JOBS,
         schedules=automation.SCHEDULES,

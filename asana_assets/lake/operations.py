@@ -6,7 +6,7 @@ from asana_assets.lake.difference import write_rows
 from asana_assets.lake.index_reader import Parents
 from asana_assets.lake.maintenance import drop_lost_files, expire_snapshots
 from asana_assets.lake.statistics import count_values
-from asana_assets.lake.table import count, ensure_table, load_table, may_contain_null, scan, scan_batches
+from asana_assets.lake.table import count, ensure_table, load_table, may_contain_null, scan, scan_batches, scan_schema
 
 __all__ = [
     "Parents",
@@ -20,6 +20,7 @@ __all__ = [
     "open_catalog",
     "scan",
     "scan_batches",
+    "scan_schema",
     "update_comments",
     "write_rows",
 ]

@@ -194,11 +194,11 @@ def _find_conversion(context: dg.InputContext) -> Callable[[StoredRows], object]
     if wanted is Any:
         return StoredRows.read
     name = f"{getattr(wanted, '__module__', '').partition('.')[0]}.{getattr(wanted, '__qualname__', wanted)}"
-    if name not in _CONVERSIONS:
+    if name not in CONVERSIONS:
         raise dg.Failure(
-            f"The input {context.name} is annotated with {name}, but tables are loaded as {', '.join(_CONVERSIONS)}."
+            f"The input {context.name} is annotated with {name}, but tables are loaded as {', '.join(CONVERSIONS)}."
         )
-    return _CONVERSIONS[name]
+    return CONVERSIONS[name]
 
 
 def _to_reader(rows: StoredRows) -> pa.RecordBatchReader:
@@ -238,7 +238,7 @@ def _to_duckdb(rows: StoredRows) -> "duckdb.DuckDBPyRelation":
     return duckdb.from_arrow(rows.read())  # not from a reader, which only the first query could consume
 
 
-_CONVERSIONS: Mapping[str, Callable[[StoredRows], object]] = {
+CONVERSIONS: Mapping[str, Callable[[StoredRows], object]] = {  # by the name of the type that an input is annotated with
     "pyarrow.Table": StoredRows.read,
     "pyarrow.RecordBatchReader": _to_reader,
     "polars.DataFrame": _to_polars,

@@ -38,7 +38,8 @@ def materialize(synced: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Any:
         scope: dict[str, Any] = {}
         exec(block.text, scope)  # noqa: S102 - readers run this code, too
         host = dg.Definitions(jobs=[dg.define_asset_job("one", [name])], resources={"io_manager": dg.mem_io_manager})
-        job = dg.Definitions.merge(scope["defs"], host).resolve_job_def("one")
+        [defs] = [value for value in scope.values() if isinstance(value, dg.Definitions)]  # Dagster allows only one
+        job = dg.Definitions.merge(defs, host).resolve_job_def("one")
         result = job.execute_in_process(instance=synced.instance, partition_key=partition_key)
         value = result.output_for_node(name)
         return value.to_dicts() if hasattr(value, "to_dicts") else value.to_pylist()

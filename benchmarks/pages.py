@@ -162,18 +162,17 @@ class Pages:
             case "/projects":
                 body = _page(b",".join(self._projects[page]), page + 1, len(self._projects), target)
             case "/tasks" if "project" in params:
-                body = _page(self._tasks(int(params["project"]), page), page + 1, self._pages, target)
+                body = _page(self.tasks(int(params["project"]), page), page + 1, self._pages, target)
             case "/tasks":
                 body = _EMPTY_PAGE  # by assignee: no task has one
             case stories_path if stories_path.endswith("/stories"):
-                number = int(stories_path.split("/")[2]) * STORIES_PER_TASK
-                gids = range(number, number + STORIES_PER_TASK)
-                body = b'{"data":[%b],"next_page":null}' % (self._templates.stories % tuple(gids))
+                body = b'{"data":[%b],"next_page":null}' % self.stories(int(stories_path.split("/")[2]))
             case _:
                 raise RuntimeError(f"unexpected request for {path}")
         return _HTTP % (self._templates.headers, len(body), body)
 
-    def _tasks(self, project: int, page: int) -> bytes:
+    def tasks(self, project: int, page: int) -> bytes:
+        """Return the records of one page of a project's tasks."""
         first = ((project - FIRST_PROJECT) * self._pages + page) * PAGE_SIZE
         project_gid, instants, count = b"%d" % project, self._instants, _INSTANT_COUNT
         values: list[bytes] = []
@@ -182,6 +181,11 @@ class Pages:
             created, modified = instants[number % count], instants[number * 7 % count]
             values += (gid, b"%d" % number, created, project_gid, project_gid, modified, project_gid, gid)
         return self._templates.page % tuple(values)
+
+    def stories(self, task: int) -> bytes:
+        """Return the records of a task's stories."""
+        first = task * STORIES_PER_TASK
+        return self._templates.stories % tuple(range(first, first + STORIES_PER_TASK))
 
 
 def _page(records: bytes, next_number: int, pages: int, target: str) -> bytes:

@@ -22,6 +22,7 @@ from asana_assets.lake.table import SYNCED_AT, live_files
 from asana_assets.lake.writer import ROWS_PER_FILE, RUN_BYTES, RUN_ROWS, PartitionWriter
 
 _MIN_FILES_TO_COMPACT = 8  # files under half the full size; fewer are left alone
+_MIN_BATCH_ROWS = 2_000
 _NO_ROWS = INDEX_SCHEMA.empty_table()
 
 
@@ -97,7 +98,7 @@ def write_rows(
         run_rows=run_rows,
         spill_dir=spill_dir,
     ) as writer:
-        for run in _runs(rows, run_rows if len(index) else 1):
+        for run in _runs(_combine(rows), run_rows if len(index) else 1):
             for batch in _select(run, index, key, has_hashes=reader.has_hashes):
                 writer.write(batch)
         with translate_errors(table):
@@ -108,7 +109,23 @@ def write_rows(
                 index = index.rebase(reader.read(current.values(), index.written))
             if index is None:
                 raise conflict(table, workspace)
-            return _commit(table, workspace, current, index, writer, small=rows_per_file // 2, properties=properties)
+            changed, removed = index.changed(), index.removed()
+            del index  # large, and rewriting files needs the memory
+            return _commit(
+                table,
+                workspace,
+                current,
+                writer,
+                changed=changed,
+                removed=removed,
+                small=rows_per_file // 2,
+                properties=properties,
+            )
+
+
+def _combine(rows: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[pa.Table]:
+    """Combine small batches: hashing has a fixed cost for each."""
+    return (pa.concat_tables(batches).combine_chunks() for batches in _runs(rows, _MIN_BATCH_ROWS))
 
 
 def _runs(rows: Iterable[pa.RecordBatch | pa.Table], run_rows: int) -> Iterator[list[pa.Table]]:
@@ -149,9 +166,10 @@ def _commit(
     table: Table,
     workspace: str,
     files: Mapping[str, FileScanTask],
-    index: RowIndex,
     writer: PartitionWriter,
     *,
+    changed: pa.Table,
+    removed: pa.Table,
     small: int,
     properties: Mapping[str, str] | None,
 ) -> WriteResult:
@@ -161,12 +179,12 @@ def _commit(
         table: As for `write_rows`.
         workspace: As for `write_rows`.
         files: The workspace's files, in the order of the index.
-        index: The stored rows and their differences.
         writer: Holds the rows to write.
+        changed: The stored rows that are replaced, as in `INDEX_SCHEMA`.
+        removed: The stored rows that are deleted, as in `INDEX_SCHEMA`.
         small: Files with fewer rows are rewritten as well if many can be merged.
         properties: As for `write_rows`.
     """
-    changed, removed = index.changed(), index.removed()
     replaced = pa.concat_tables([changed, removed])
     if not replaced.num_rows and writer.is_empty:
         return WriteResult(snapshot_id=swap_files(table, workspace, files, removed=(), added=()))

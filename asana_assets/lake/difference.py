@@ -125,7 +125,11 @@ def write_rows(
 
 def _combine(rows: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[pa.Table]:
     """Combine small batches: hashing has a fixed cost for each."""
-    return (pa.concat_tables(batches).combine_chunks() for batches in _runs(rows, _MIN_BATCH_ROWS))
+    # Batches may order their columns differently.
+    return (
+        pa.concat_tables(batches, promote_options="default").combine_chunks()
+        for batches in _runs(rows, _MIN_BATCH_ROWS)
+    )
 
 
 def _runs(rows: Iterable[pa.RecordBatch | pa.Table], run_rows: int) -> Iterator[list[pa.Table]]:

@@ -12,22 +12,40 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from asana_assets.defs.assets import OpOptions
+    from asana_assets.defs.automation import Automation, build_run_failure_sensor
+    from asana_assets.defs.builder import build_asana_assets, build_asana_defs
     from asana_assets.defs.io_manager import IcebergIOManager
     from asana_assets.defs.resources import AsanaResource, LakeResource
+    from asana_assets.defs.translator import AsanaEndpointProps, AsanaTranslator
 
     __version__: str
 
 __all__ = [
+    "AsanaEndpointProps",
     "AsanaResource",
+    "AsanaTranslator",
+    "Automation",
     "IcebergIOManager",
     "LakeResource",
+    "OpOptions",
     "__version__",
+    "build_asana_assets",
+    "build_asana_defs",
+    "build_run_failure_sensor",
 ]
 
 _MODULES = {
+    "AsanaEndpointProps": "translator",
     "AsanaResource": "resources",
+    "AsanaTranslator": "translator",
+    "Automation": "automation",
     "IcebergIOManager": "io_manager",
     "LakeResource": "resources",
+    "OpOptions": "assets",
+    "build_asana_assets": "builder",
+    "build_asana_defs": "builder",
+    "build_run_failure_sensor": "automation",
 }
 
 

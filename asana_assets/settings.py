@@ -32,6 +32,8 @@ _ALLOWED = {
     "asana_base_url": "an http or https URL",
     "asana_requests_per_second": "a number greater than 0",
     "asana_max_in_flight": f"an integer from 1 to {MAX_IN_FLIGHT}",
+    "asana_changes": "on or off",
+    "asana_changes_retention_days": "an integer from 1 to 36500",
     "iceberg_name_case": "lower or upper",
     "iceberg_expire_snapshots": "true or false",
     "snowflake_route": f"one of {', '.join(Route)}",
@@ -105,6 +107,8 @@ class Settings(BaseSettings):
         asana_pacer_url: The database that paces all processes of the token; it can contain a password.
         asana_workspaces: The names or gids of the workspaces to sync, separated by commas; empty for all of them.
         asana_data_dir: The directory of the embedded catalog and its tables.
+        asana_changes: Whether syncs add what they changed to the table `changes`.
+        asana_changes_retention_days: The age in days at which rows of `changes` are removed; None to keep them.
         iceberg_namespace: The namespace of the tables.
         iceberg_name_case: The case of namespace, table and column names in the catalog.
         iceberg_expire_snapshots: Whether syncs expire old snapshots.
@@ -124,6 +128,8 @@ class Settings(BaseSettings):
     asana_pacer_url: SecretStr | None = None
     asana_workspaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas)] = ()
     asana_data_dir: str | None = None
+    asana_changes: bool | None = None
+    asana_changes_retention_days: int | None = Field(default=None, gt=0, le=36_500)
 
     iceberg_namespace: str | None = None
     iceberg_name_case: Literal["lower", "upper"] | None = None

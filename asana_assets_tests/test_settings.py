@@ -36,6 +36,8 @@ def test_settings_are_read_from_the_environment_and_typed(monkeypatch: pytest.Mo
         ASANA_REQUESTS_PER_SECOND="2.4",
         ASANA_MAX_IN_FLIGHT="50",
         ASANA_WORKSPACES="1, 2,,3",
+        ASANA_CHANGES="off",
+        ASANA_CHANGES_RETENTION_DAYS="90",
         ICEBERG_NAME_CASE="upper",
         ICEBERG_EXPIRE_SNAPSHOTS="false",
         SNOWFLAKE_ROUTE="linked-database",
@@ -44,6 +46,8 @@ def test_settings_are_read_from_the_environment_and_typed(monkeypatch: pytest.Mo
     assert found.asana_requests_per_second == 2.4
     assert found.asana_max_in_flight == 50
     assert found.asana_workspaces == ("1", "2", "3")
+    assert found.asana_changes is False
+    assert found.asana_changes_retention_days == 90
     assert found.iceberg_name_case == "upper"
     assert found.iceberg_expire_snapshots is False
     assert found.snowflake_route is Route.LINKED_DATABASE
@@ -66,6 +70,8 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         ("ASANA_MAX_IN_FLIGHT", "many", "an integer from 1 to 50"),
         ("ASANA_MAX_IN_FLIGHT", "0", "an integer from 1 to 50"),
         ("ASANA_MAX_IN_FLIGHT", "51", "an integer from 1 to 50"),
+        ("ASANA_CHANGES", "some", "on or off"),
+        ("ASANA_CHANGES_RETENTION_DAYS", "0", "an integer from 1 to 36500"),
         ("ICEBERG_NAME_CASE", "title", "lower or upper"),
         ("ICEBERG_EXPIRE_SNAPSHOTS", "never", "true or false"),
         ("SNOWFLAKE_ROUTE", "table", "one of horizon, linked-database, tables"),

@@ -1,7 +1,6 @@
 """Runs `asana-assets sync` in a child process and measures its cost.
 
-Tables and the pacer database are created in a temporary directory. `ASANA_*`, `PYICEBERG_*` and `DAGSTER_HOME` of the
-caller's environment are not passed on.
+`ASANA_*`, `PYICEBERG_*` and `DAGSTER_HOME` of the caller's environment are not passed on.
 """
 
 import json
@@ -45,7 +44,14 @@ class Run:
 
 
 def sync(
-    url: str, token: str, *, rate: float, select: Sequence[str] = (), sampled: bool = False, core: int | None = None
+    url: str,
+    token: str,
+    *,
+    rate: float,
+    select: Sequence[str] = (),
+    sampled: bool = False,
+    core: int | None = None,
+    data_dir: Path | None = None,
 ) -> Run:
     """Run one sync.
 
@@ -56,19 +62,21 @@ def sync(
         select: Assets to sync; empty for all.
         sampled: Whether to profile the command and print the profile to standard error.
         core: CPU core to run on; see `pinned`.
+        data_dir: Where the tables and the pacer database are; by default, in a temporary directory.
 
     Raises:
         RuntimeError: The command failed.
     """
     command = [sys.executable, "-m", "benchmarks.sampling"] if sampled else [str(_BIN / "asana-assets")]
     command += ["sync", "--quiet", "--json", *(word for asset in select for word in ("--select", asset))]
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
+        scratch = data_dir or temporary
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("ASANA_", "PYICEBERG_"))},
             "ASANA_BASE_URL": url,
             "ASANA_ACCESS_TOKEN": token,
             "ASANA_REQUESTS_PER_SECOND": str(rate),
-            "ASANA_DATA_DIR": scratch,
+            "ASANA_DATA_DIR": str(scratch),
             "ASANA_PACER_URL": f"sqlite:///{scratch}/pacer.db",
         }
         environment.pop("DAGSTER_HOME", None)

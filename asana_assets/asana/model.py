@@ -132,6 +132,11 @@ class Endpoint:
         """Whether each row belongs to exactly one parent and carries its gid."""
         return any(listing.parent_ref == PARENT_GID.name for listing in self.listings)
 
+    @property
+    def has_parents_in_workspace(self) -> bool:
+        """Whether any listing is of a parent within the workspace, not of the workspace itself."""
+        return any(listing.parent and listing.parent.upstream for listing in self.listings)
+
     def max_age(self, override_days: float | None = None) -> dt.timedelta | None:
         """Return the age from which a parent is stale even if unchanged, None for no limit.
 

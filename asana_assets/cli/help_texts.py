@@ -11,6 +11,7 @@ asana-assets plan                             estimate the first sync
 asana-assets sync                             sync everything
 asana-assets sync --workspace "My company" --select tasks --select stories
 asana-assets status                           show how old the tables are
+asana-assets maintain                         keep the tables small and fast
 0 3 * * * cd /srv/asana && asana-assets sync --quiet   (cron: mail only if something is wrong)
 """
 
@@ -24,6 +25,8 @@ ASANA_MAX_IN_FLIGHT          the maximum number of concurrent requests: 40
 ASANA_PACER_URL              the database by which processes share the rate
 ASANA_WORKSPACES             names or gids, separated by commas; default: all
 ASANA_DATA_DIR               the directory of the tables: ./asana_data
+ASANA_CHANGES                on or off: keep the history of changes
+ASANA_CHANGES_RETENTION_DAYS how long it is kept; default: forever
 ICEBERG_NAMESPACE            the namespace of the tables: asana
 ICEBERG_NAME_CASE            lower or upper
 ICEBERG_EXPIRE_SNAPSHOTS     true or false

@@ -5,13 +5,14 @@ import click
 from asana_assets.cli.connect import connect
 from asana_assets.cli.doctor import doctor
 from asana_assets.cli.help_texts import MAIN_EPILOG
+from asana_assets.cli.maintain import maintain
 from asana_assets.cli.plan import plan
 from asana_assets.cli.snowflake_setup import snowflake_setup
 from asana_assets.cli.status import status
 from asana_assets.cli.sync import sync
 
 
-@click.group(commands=[sync, plan, status, connect, doctor, snowflake_setup], epilog=MAIN_EPILOG)
+@click.group(commands=[sync, plan, status, connect, doctor, maintain, snowflake_setup], epilog=MAIN_EPILOG)
 @click.version_option(package_name="asana-assets", message="asana-assets %(version)s")
 def main() -> None:
     """Sync Asana into Apache Iceberg tables."""

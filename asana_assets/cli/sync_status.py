@@ -11,6 +11,7 @@ from asana_assets.asana.model import GID
 from asana_assets.cli.run_events import PLAN_CHECK
 from asana_assets.defs.assets import NAME_COLUMN, workspace_names
 from asana_assets.defs.jobs import PARTITION_TAG
+from asana_assets.defs.names import Names
 from asana_assets.defs.resources import LakeResource
 
 _MAX_RUNS = 20  # the latest of each workspace, in which the results of checks are looked up
@@ -108,7 +109,8 @@ def _failed_checks(instance: dg.DagsterInstance, workspace_gid: str, rows: Mappi
         run_id = record.dagster_run.run_id
         entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
         found = [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event]
-        latest = {(one.asset_key.path[-1], one.check_name): one for one in found}
+        names = ((Names().endpoint_of(one.asset_key), one) for one in found)
+        latest = {(name, one.check_name): one for name, one in names if name}
         for key, check in latest.items():
             if key not in seen and not check.passed:
                 is_plan_limit = key[1] == PLAN_CHECK and not rows.get(key[0])  # nothing is wrong or outdated

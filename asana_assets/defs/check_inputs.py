@@ -17,7 +17,7 @@ from asana_assets.sync.empty_column_rows import EmptyColumn
 from asana_assets.sync.empty_columns import find_empty_columns, is_reported, update_empty_columns
 from asana_assets.sync.extract import ExtractStats
 from asana_assets.sync.full_extract import FullExtract
-from asana_assets.sync.gids import compact_gids, count_duplicates, to_gid_list
+from asana_assets.sync.gids import NO_GIDS, compact_gids, count_duplicates, to_gid_list
 
 MIN_ROWS_FOR_DROP = 100
 """Smaller tables may lose any number of rows."""
@@ -71,7 +71,13 @@ def collect_inputs(
         LakeError: The stored tables cannot be read.
     """
     stored = lake.stored_rows(extract.endpoint, extract.workspace_gid)
-    gids, orphaned_gids = _scan_gids(extract, stored)
+    duplicate_keys = 0  # a full extract replaces all rows, whose keys are then unique
+    if isinstance(extract, ChildExtract):
+        rows = stored.columns(extract.columns)
+        duplicate_keys = count_duplicates([compact_gids(chunk) for chunk in rows[GID.name].chunks])
+        orphaned_gids = extract.orphaned_gids(rows)
+    else:
+        orphaned_gids = _find_orphans(extract, stored)
     endpoint, workspace_gid, stats = extract.endpoint, extract.workspace_gid, extract.stats
     dropped_from = lake.dropped_from(endpoint.name, workspace_gid)
     now = dt.datetime.now(dt.UTC)
@@ -84,10 +90,10 @@ def collect_inputs(
     return CheckInputs(
         workspace_gid=workspace_gid,
         stats=stats,
-        rows=sum(map(len, gids)),
+        rows=len(stored),
         rows_before=len(extract.previous) if dropped_from is None else dropped_from,
         drop_accepted=drop_accepted,
-        duplicate_keys=count_duplicates(gids),
+        duplicate_keys=duplicate_keys,
         orphaned_gids=to_gid_list(orphaned_gids),
         new_columns=sorted(stored.names.difference(extract.previous.names, {ROW_HASH.name})),
         empty_columns=empty_columns,
@@ -110,14 +116,9 @@ def save_findings(lake: LakeResource, extract: FullExtract | ChildExtract, input
     lake.set_empty_columns(name, workspace_gid, inputs.empty_columns)
 
 
-def _scan_gids(extract: FullExtract | ChildExtract, stored: IcebergStoredRows) -> tuple[list[Array], Array]:
-    """Return the stored gids, compact and in chunks, and the orphaned gids."""
-    if isinstance(extract, ChildExtract):
-        rows = stored.columns(extract.columns)
-        return [compact_gids(chunk) for chunk in rows[GID.name].chunks], extract.orphaned_gids(rows)
-    gids: list[Array] = []
-    orphaned_gids: list[Array] = [pa.array([], pa.string())]
-    for batch in stored.batches(extract.columns):  # lists of parent gids are large: not all rows at once
-        gids.append(compact_gids(batch[GID.name]))
-        orphaned_gids.append(extract.orphaned_gids(batch))
-    return gids, pa.concat_arrays(orphaned_gids)
+def _find_orphans(extract: FullExtract, stored: IcebergStoredRows) -> Array:
+    """Return the orphaned gids; nothing is read of an endpoint that cannot have any."""
+    if not extract.endpoint.has_parents_in_workspace:
+        return NO_GIDS
+    batches = stored.batches(extract.columns)  # lists of parent gids are large: not all rows at once
+    return pa.concat_arrays([NO_GIDS, *map(extract.orphaned_gids, batches)])

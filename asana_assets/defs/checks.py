@@ -1,4 +1,4 @@
-"""The asset checks, which are the same for every asset and say whether a materialization is complete."""
+"""The asset checks, which say whether a materialization is complete."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +8,6 @@ import dagster as dg
 
 from asana_assets.asana.model import Endpoint
 from asana_assets.defs.check_inputs import MIN_ROWS_FOR_DROP, CheckInputs
-from asana_assets.defs.partitions import workspace_partitions
 from asana_assets.sync.empty_columns import WARNING_PERIOD, count_by_column
 
 _MAX_LISTED_GIDS = 20  # in a check result; the rest are counted
@@ -25,6 +24,7 @@ class Check:
         evaluate: Returns what is wrong and what to do, or "" if the check passes.
         severity: Of a failure; a function if it depends on the inputs.
         blocking: Whether a failure keeps downstream assets from being materialized in the same run.
+        can_fail: Whether it can fail for an endpoint; it is declared only if so.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Check:
     evaluate: Callable[[CheckInputs], str]
     severity: dg.AssetCheckSeverity | Callable[[CheckInputs], dg.AssetCheckSeverity] = dg.AssetCheckSeverity.WARN
     blocking: bool = False
+    can_fail: Callable[[Endpoint], bool] = lambda _: True
 
 
 def _duplicate_keys_message(inputs: CheckInputs) -> str:
@@ -182,11 +183,13 @@ CHECKS = (
         description="No gid is null or occurs twice in a workspace.",
         evaluate=_duplicate_keys_message,
         severity=_ERROR,
+        can_fail=lambda endpoint: endpoint.is_child,  # a write of all rows of a workspace leaves no key twice
     ),
     Check(
         name="no_orphaned_rows",
         description="The parent of every row is in the upstream table.",
         evaluate=_orphaned_rows_message,
+        can_fail=lambda endpoint: endpoint.has_parents_in_workspace,
     ),
     Check(
         name="available_on_plan",
@@ -225,34 +228,42 @@ CHECKS = (
     ),
     Check(name="schema_unchanged", description="No columns were added.", evaluate=_new_columns_message),
 )
-"""The checks of every asset."""
+"""The checks of all assets."""
 
 
-def build_check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
+def checks_of(endpoint: Endpoint) -> list[Check]:
+    """Return the checks of the endpoint's asset: those that can fail for it."""
+    return [check for check in CHECKS if check.can_fail(endpoint)]
+
+
+def build_check_specs(
+    endpoint: Endpoint, asset_key: dg.AssetKey, partitions_def: dg.PartitionsDefinition[str] | None
+) -> list[dg.AssetCheckSpec]:
     """Build the specs of the endpoint's checks, partitioned like its asset."""
-    partitions_def = workspace_partitions if endpoint.upstream else None
     with warnings.catch_warnings():
         # Partitioned checks are in preview; without them, one workspace's pass would hide another's warning.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
             dg.AssetCheckSpec(
                 check.name,
-                asset=endpoint.name,
+                asset=asset_key,
                 description=check.description,
                 blocking=check.blocking,
                 partitions_def=partitions_def,
             )
-            for check in CHECKS
+            for check in checks_of(endpoint)
         ]
 
 
-def evaluate_checks(endpoint: Endpoint, workspace_gid: str, inputs: CheckInputs) -> Iterator[dg.AssetCheckResult]:
+def evaluate_checks(
+    endpoint: Endpoint, asset_key: dg.AssetKey, workspace_gid: str, inputs: CheckInputs
+) -> Iterator[dg.AssetCheckResult]:
     """Yield the result of every check of one materialization."""
-    for check in CHECKS:
+    for check in checks_of(endpoint):
         message = check.evaluate(inputs)
         yield dg.AssetCheckResult(
             check_name=check.name,
-            asset_key=endpoint.name,
+            asset_key=asset_key,
             passed=not message,
             severity=check.severity(inputs) if callable(check.severity) else check.severity,
             description=message or None,

@@ -1,8 +1,8 @@
 """The IO manager: writes rows to Iceberg tables and loads upstream rows.
 
 A full extract replaces the workspace's partition in one commit. A child extract is written in checkpoints: a commit of
-rows, then one of sync state, so that a crash in between repeats some work and loses nothing. Memory is bounded, because
-rows are fetched while they are written.
+rows, one of their changes, then one of sync state, so that a crash in between repeats some work and loses nothing.
+Memory is bounded, because rows are fetched while they are written.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.field_types import Array
-from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID
+from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID, Endpoint
 from asana_assets.defs import reading
-from asana_assets.defs.column_metadata import column_lineage, column_schema
+from asana_assets.defs.column_metadata import LINEAGE_KEY, column_schema
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sync.checkpoint import Checkpoint
@@ -26,6 +26,7 @@ from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.extract import ExtractStats
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
+from asana_assets.sync.sync_state import with_changes_recorded_to
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -53,7 +54,7 @@ ExtractOutput: TypeAlias = FullExtract | ChildExtract | SelectedWorkspaces
 
 
 class IcebergIOManager(dg.ConfigurableIOManager):
-    """Stores each asset as the Iceberg table of the same name, partitioned by workspace."""
+    """Stores each asset as the Iceberg table of its endpoint, partitioned by workspace."""
 
     lake: dg.ResourceDependency[LakeResource]
 
@@ -79,14 +80,17 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             self.lake.expire_old_snapshots(table)
             rows = self.lake.iceberg.count(table, workspace=workspace_gid or None)
             total = self.lake.iceberg.count(table)
-        more_metadata = self.after_commit(context, table)
+            if not isinstance(obj, ChildExtract):
+                version = self.lake.iceberg.content_version(table, workspace=workspace_gid or None)
+                dg.AssetExecutionContext.get().set_data_version(context.asset_key, dg.DataVersion(version))
+        more_metadata = self.after_commit(context, endpoint, table)
         snapshot = table.current_snapshot()
         context.add_output_metadata(
             {
                 "dagster/row_count": total,
                 # Set on materializations as well as on the asset, so that Dagster shows schema changes between them.
                 "dagster/column_schema": column_schema(endpoint),
-                "dagster/column_lineage": column_lineage(endpoint),
+                **{key: value for key, value in (context.definition_metadata or {}).items() if key == LINEAGE_KEY},
                 "dagster/table_name": ".".join(table.name()),
                 "dagster/uri": table.location(),
                 "rows": rows,
@@ -101,7 +105,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             }
         )
 
-    def after_commit(self, context: dg.OutputContext, table: "Table") -> Mapping[str, Any]:  # noqa: ARG002 - overrides use them
+    def after_commit(self, context: dg.OutputContext, endpoint: Endpoint, table: "Table") -> Mapping[str, Any]:  # noqa: ARG002 - overrides use them
         """Run after the last commit of a materialization; return metadata to add to it. Does nothing by default.
 
         It is also called if nothing was committed, but not if the materialization failed, so that an external reader
@@ -123,12 +127,22 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                     batches,
                     sort_by=extract.endpoint.sort_by,
                     properties=_snapshot_properties(run_id),
-                    compare_contents=extract.full_refresh,
+                    compare_contents=extract.sync.full_refresh,
+                    record_as=_recorded_sync(extract),
                 )
             )
         self.lake.save_state(
-            extract.endpoint.name, extract.workspace_gid, extract.sync_state(), extract.obsolete_parents()
+            extract.endpoint.name,
+            extract.workspace_gid,
+            self._add_missing_changes(table, extract, extract.sync_state()),
+            extract.obsolete_parents(),
         )
+
+    def _add_missing_changes(self, table: "Table", extract: FullExtract | ChildExtract, state: pa.Table) -> pa.Table:
+        """Complete `changes` after interrupted writes; return the sync state to save, which says how far it goes."""
+        known, workspace_gid = extract.state.changes_recorded_to, extract.workspace_gid
+        recorded_to = self.lake.iceberg.add_missing_changes(table, workspace=workspace_gid, after=known)
+        return with_changes_recorded_to(state, recorded_to)
 
     def _write_workspaces(
         self, table: "Table", selected: SelectedWorkspaces, run_id: str, written: "list[WriteResult]"
@@ -149,10 +163,12 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                     rows.filter(pc.equal(rows[WORKSPACE_GID.name], pa.scalar(gid))).to_batches(),
                     sort_by=endpoint.sort_by,
                     properties=_snapshot_properties(run_id),
-                    compare_contents=selected.extract.full_refresh,
+                    compare_contents=selected.extract.sync.full_refresh,
                     last_writer_wins=True,
+                    record_as=selected.extract.sync.id if stored else None,
                 )
             )
+        self.lake.iceberg.add_missing_changes(table, workspace=None, after=None)
         return sorted(set(stored).difference(selected_gids, selected.kept))
 
     def _write_checkpoints(
@@ -170,7 +186,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
     def _commit_checkpoint(
         self, table: "Table", extract: ChildExtract, checkpoint: Checkpoint, run_id: str, written: "list[WriteResult]"
     ) -> None:
-        """Commit a checkpoint's rows, then its sync state."""
+        """Commit a checkpoint's rows and their changes, then its sync state."""
         endpoint, workspace_gid = extract.endpoint, extract.workspace_gid
 
         def replace_children(parents: Array, batches: list[pa.RecordBatch]) -> None:
@@ -184,20 +200,23 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                         rows=batches,
                         sort_by=endpoint.sort_by,
                         properties=_snapshot_properties(run_id),
-                        compare_contents=extract.full_refresh,
+                        compare_contents=extract.sync.full_refresh,
+                        record_as=_recorded_sync(extract),
                     )
                 )
 
         replace_children(checkpoint.parents, checkpoint.batches)
-        deleted_parents = pa.array(checkpoint.deleted, pa.string())
+        deleted_parents, state_rows = pa.array(checkpoint.deleted, pa.string()), checkpoint.sync_state()
         if checkpoint.completes:
             stored = self.lake.stored_rows(endpoint, workspace_gid).columns(extract.columns)
             with_rows, with_state = extract.obsolete_parents(stored)
             replace_children(with_rows, [])
             deleted_parents = pa.concat_arrays([deleted_parents, with_state])
-        state_rows = checkpoint.sync_state()
+            state_rows = self._add_missing_changes(table, extract, state_rows)
         if state_rows.num_rows or len(deleted_parents):
             self.lake.save_state(endpoint.name, workspace_gid, state_rows, deleted_parents)
+        if not checkpoint.completes:  # the state of the last one may wait for that of other assets
+            self.lake.sync_states.flush(workspace_gid)
 
     def load_input(self, context: dg.InputContext) -> object:
         """Load the rows that a downstream asset depends on; see `reading`.
@@ -209,30 +228,37 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         return reading.load_input(self.lake, context)
 
 
+def _recorded_sync(extract: FullExtract | ChildExtract) -> str | None:
+    """Return the id of the sync whose changes are recorded; None for the first one, to which every row is new."""
+    return extract.sync.id if extract.state.last_sync else None
+
+
 def _snapshot_properties(run_id: str) -> dict[str, str]:
     return {"dagster-run": run_id}
 
 
 def _stats_metadata(stats: ExtractStats) -> dict[str, Any]:
+    """Return the figures of a fetch: always those worth a plot over time, of the others those that are not zero."""
     unchanged = stats.parents - stats.parents_stale
-    return {
-        "requests": stats.request_stats.requests,
-        "requests_saved": unchanged,
+    exceptional = {
         "retries": stats.request_stats.retries,
-        "throttle_wait_seconds": round(stats.request_stats.throttle_wait_seconds, 3),
-        "parents": stats.parents,
-        "parents_stale": stats.parents_stale,
-        "parents_fetched": stats.parents_fetched - len(stats.skipped),
-        "parents_unchanged": unchanged - stats.resumed,
         "parents_resumed": stats.resumed,
         "skipped_parents": len(stats.skipped),
         "truncated_parents": len(stats.truncated),
         "deleted_parents": stats.deleted,
-        "rows_fetched": stats.rows,
         "rows_carried_over": stats.carried_over,
         "rows_with_unmapped_values": stats.unmapped,
         "records_skipped": stats.records_skipped,
         "texts_repaired": stats.texts_repaired,
         "plan_unavailable": stats.not_on_plan,
         "deprecation_notices": sorted(stats.request_stats.deprecation_notices),
+    }
+    return {
+        "requests": stats.request_stats.requests,
+        "requests_saved": unchanged,
+        "throttle_wait_seconds": round(stats.request_stats.throttle_wait_seconds, 3),
+        "parents": stats.parents,
+        "parents_fetched": stats.parents_fetched - len(stats.skipped),
+        "rows_fetched": stats.rows,
+        **{name: value for name, value in exceptional.items() if value},
     }

@@ -5,10 +5,10 @@ the client, and with it one throttle. Dagster gives each resource that depends o
 may rely on attributes that one copy has set.
 """
 
+import datetime as dt
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -24,10 +24,12 @@ from asana_assets.asana.pacer import LocalPacer
 from asana_assets.asana.throttle import Throttle
 from asana_assets.asana.transport import Transport
 from asana_assets.defs.secrets import read_token
+from asana_assets.defs.stored_rows import IcebergStoredRows
 from asana_assets.lake.lake import Lake
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.empty_column_rows import EmptyColumn
+from asana_assets.sync.pending_state import pending_state
 from asana_assets.sync.sync_state import SyncState
 from asana_assets.sync.sync_state_store import SYNC_STATE_TABLE, SyncStateStore
 
@@ -172,6 +174,12 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
     expire_snapshots: bool = Field(
         default=True, description="Whether old snapshots are expired. Disable this if the catalog does it."
     )
+    record_changes: bool = Field(
+        default=True, description="Whether syncs add what they changed to the table `changes`."
+    )
+    changes_retention_days: int | None = Field(
+        default=None, description="The age in days at which rows of `changes` are removed. By default they are kept."
+    )
 
     _lake: Lake | None = PrivateAttr(default=None)
     _sync_states: "SyncStateStore[Table] | None" = PrivateAttr(default=None)
@@ -190,6 +198,8 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
                 namespace=self.namespace,
                 name_case=self.name_case,
                 expire_snapshots=self.expire_snapshots,
+                record_changes=self.record_changes,
+                keep_changes=dt.timedelta(days=self.changes_retention_days) if self.changes_retention_days else None,
             )
         return self._lake
 
@@ -197,7 +207,7 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
     def sync_states(self) -> "SyncStateStore[Table]":
         """The sync state of all endpoints and workspaces."""
         if self._sync_states is None:
-            self._sync_states = SyncStateStore(self.iceberg)
+            self._sync_states = SyncStateStore(self.iceberg, pending_state(self.model_dump_json()))
         return self._sync_states
 
     @property
@@ -254,44 +264,6 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
         """Expire snapshots older than 7 days, if this is enabled and the table has more than 100."""
         self.iceberg.expire_old_snapshots(table)
 
-    def stored_rows(self, endpoint: Endpoint, workspace_gid: str) -> "IcebergStoredRows":
+    def stored_rows(self, endpoint: Endpoint, workspace_gid: str) -> IcebergStoredRows:
         """Return a view of the rows that are stored for an endpoint in one workspace."""
         return IcebergStoredRows(self.iceberg, endpoint, self.table(endpoint.name), workspace_gid)
-
-
-@dataclass(frozen=True, slots=True)
-class IcebergStoredRows:
-    """A workspace's rows as stored when this was created; implements `sync.full_extract.StoredRows`.
-
-    Attributes:
-        lake: The lake that `table` belongs to.
-        endpoint: The endpoint whose table this is.
-        table: The table as loaded, None if it does not exist yet.
-        workspace_gid: The workspace; "" for all rows of a table without workspaces.
-    """
-
-    lake: Lake
-    endpoint: Endpoint
-    table: "Table | None"
-    workspace_gid: str
-
-    @property
-    def names(self) -> set[str]:
-        """The table's columns."""
-        return set(self.endpoint.schema.names if self.table is None else self.lake.column_names(self.table))
-
-    def __len__(self) -> int:
-        return 0 if self.table is None else self.lake.count(self.table, workspace=self.workspace_gid or None)
-
-    def count_values(self) -> dict[str, int]:
-        return {} if self.table is None else self.lake.count_values(self.table, workspace=self.workspace_gid or None)
-
-    def columns(self, names: Sequence[str]) -> pa.Table:
-        if self.table is None:
-            return self.endpoint.schema.empty_table().select(list(names))
-        return self.lake.scan(self.table, workspace=self.workspace_gid or None, columns=names)
-
-    def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        if self.table is None:
-            return iter(())
-        return self.lake.scan_batches(self.table, workspace=self.workspace_gid or None, columns=names)

@@ -5,6 +5,7 @@ nothing is written and nothing is committed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.table import FileScanTask, Table
 
+from asana_assets.lake.change_log import ChangeLog
 from asana_assets.lake.commit import conflict, swap_files
 from asana_assets.lake.error_translation import translate_errors
 from asana_assets.lake.index_reader import IndexReader, Parents, row_keys
-from asana_assets.lake.pyiceberg_internals import AnyArray, read_file
+from asana_assets.lake.merging import decide_merge, size_of
+from asana_assets.lake.pyiceberg_internals import AnyArray, arrow_schema, read_file
+from asana_assets.lake.row_changes import RowChanges
 from asana_assets.lake.row_hash import ROW_HASH, with_row_hashes
 from asana_assets.lake.row_index import INDEX_SCHEMA, KEY, RowIndex, row_numbers
 from asana_assets.lake.table import SYNCED_AT, live_files
-from asana_assets.lake.writer import ROWS_PER_FILE, RUN_BYTES, RUN_ROWS, PartitionWriter
+from asana_assets.lake.writer import ROWS_PER_FILE, RUN_BYTES, RUN_ROWS, PartitionWriter, deleted_on_error
 
-_MIN_FILES_TO_COMPACT = 8  # files under half the full size; fewer are left alone
 _MIN_BATCH_ROWS = 2_000
 _NO_ROWS = INDEX_SCHEMA.empty_table()
 
@@ -43,6 +46,19 @@ class WriteResult:
     removed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeRecorder:
+    """Where the entries of a write's changes go.
+
+    Attributes:
+        log: The table of entries.
+        sync_id: The sync that the entries belong to.
+    """
+
+    log: ChangeLog
+    sync_id: str
+
+
 def write_rows(
     table: Table,
     workspace: str,
@@ -53,6 +69,7 @@ def write_rows(
     compare_contents: bool = False,
     key: Sequence[str] = ("gid",),
     properties: Mapping[str, str] | None = None,
+    recorder: ChangeRecorder | None = None,
     rows_per_file: int = ROWS_PER_FILE,
     run_rows: int = RUN_ROWS,
     spill_dir: Path | None = None,
@@ -60,8 +77,8 @@ def write_rows(
     """Replace the rows of a workspace, or of some parents, with `rows`, in one snapshot or, if they are equal, none.
 
     A row of another parent is also replaced if a new row has the same `key` (a child that moved). Only files that
-    contain replaced rows are rewritten, one at a time in memory; many small files are merged along the way. In a table
-    without the column `_row_hash`, all rows count as changed.
+    contain replaced rows are rewritten, one at a time in memory; small files are merged along the way if that pays. In
+    a table without the column `_row_hash`, all rows count as changed.
 
     Args:
         table: Refreshed in place, before `rows` are iterated.
@@ -72,6 +89,7 @@ def write_rows(
         compare_contents: Whether stored rows are compared by their contents instead of by their stored hashes.
         key: As for `PartitionWriter`.
         properties: Added to the snapshot's summary.
+        recorder: Records the changes; None if they are not recorded.
         rows_per_file: As for `PartitionWriter`.
         run_rows: As for `PartitionWriter`.
         spill_dir: As for `PartitionWriter`.
@@ -100,6 +118,8 @@ def write_rows(
     ) as writer:
         for run in _runs(_combine(rows), run_rows if len(index) else 1):
             for batch in _select(run, index, key, has_hashes=reader.has_hashes):
+                if recorder is not None and not len(index):  # `_select` compares nothing
+                    index.add_written(row_keys(batch, key))
                 writer.write(batch)
         with translate_errors(table):
             if parents is None:  # fetching the rows may have taken hours
@@ -110,6 +130,7 @@ def write_rows(
             if index is None:
                 raise conflict(table, workspace)
             changed, removed = index.changed(), index.removed()
+            changes = None if recorder is None else _row_changes(table, index.written, changed, run_rows, spill_dir)
             del index  # large, and rewriting files needs the memory
             return _commit(
                 table,
@@ -118,9 +139,24 @@ def write_rows(
                 writer,
                 changed=changed,
                 removed=removed,
-                small=rows_per_file // 2,
+                rows_per_file=rows_per_file,
                 properties=properties,
+                changes=changes,
+                recorder=recorder,
             )
+
+
+def _row_changes(
+    table: Table, written: AnyArray, changed: pa.Table, run_rows: int, spill_dir: Path | None
+) -> RowChanges:
+    return RowChanges(
+        arrow_schema(table.schema(), field_ids=True),
+        written=written,
+        changed=changed[KEY].combine_chunks(),
+        run_rows=run_rows,
+        run_bytes=RUN_BYTES,
+        spill_dir=spill_dir,
+    )
 
 
 def _combine(rows: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[pa.Table]:
@@ -174,8 +210,10 @@ def _commit(
     *,
     changed: pa.Table,
     removed: pa.Table,
-    small: int,
+    rows_per_file: int,
     properties: Mapping[str, str] | None,
+    changes: RowChanges | None,
+    recorder: ChangeRecorder | None,
 ) -> WriteResult:
     """Add the stored rows of the files to rewrite to those written, then replace these files.
 
@@ -186,33 +224,45 @@ def _commit(
         writer: Holds the rows to write.
         changed: The stored rows that are replaced, as in `INDEX_SCHEMA`.
         removed: The stored rows that are deleted, as in `INDEX_SCHEMA`.
-        small: Files with fewer rows are rewritten as well if many can be merged.
+        rows_per_file: As for `write_rows`.
         properties: As for `write_rows`.
+        changes: Collects the changes for `recorder`.
+        recorder: As for `write_rows`.
     """
     replaced = pa.concat_tables([changed, removed])
     if not replaced.num_rows and writer.is_empty:
         return WriteResult(snapshot_id=swap_files(table, workspace, files, removed=(), added=()))
     tasks = dict(enumerate(files.values()))
     affected: set[int] = set(replaced["file"].unique().to_pylist())  # pyright: ignore[reportAssignmentType] - no nulls
-    mergeable = [number for number, task in tasks.items() if number not in affected and task.file.record_count < small]
-    rewritten = sorted([*affected, *(mergeable if len(mergeable) >= _MIN_FILES_TO_COMPACT else ())])
+    others = [number for number in tasks if number not in affected]
+    merged = decide_merge([size_of(tasks[number].file) for number in others], rows_per_file=rows_per_file)
+    rewritten = sorted([*affected, *(others[position] for position in merged)])
     kept = 0
     for number in rewritten:
         deleted = replaced.filter(pc.equal(replaced["file"], pa.scalar(number, pa.int32())))[
             "position"
         ].combine_chunks()
-        for rows in _without(table, tasks[number], deleted):
+        for rows, old_rows in _split(table, tasks[number], deleted, read_deleted=changes is not None):
             writer.write(rows)
             kept += rows.num_rows
-    added = writer.finish()
-    snapshot_id = swap_files(
-        table,
-        workspace,
-        files,
-        removed=[tasks[number].file for number in rewritten],
-        added=added,
-        properties=properties,
-    )
+            if changes is not None:
+                changes.add_old(old_rows, tasks[number].file.value_counts or {})
+    added = writer.finish(None if changes is None else changes.add_new)
+    with ExitStack() as stack:
+        recording: Mapping[str, str] = {}
+        if changes is not None and recorder is not None:
+            stack.enter_context(closing(changes))
+            with deleted_on_error(table, added):
+                entries = changes.entries()
+                recording = stack.enter_context(recorder.log.recording(table, workspace, recorder.sync_id, entries))
+        snapshot_id = swap_files(
+            table,
+            workspace,
+            files,
+            removed=[tasks[number].file for number in rewritten],
+            added=added,
+            properties={**(properties or {}), **recording},
+        )
     rows_changed = len(pc.unique(changed[KEY]))
     return WriteResult(
         snapshot_id=snapshot_id,
@@ -222,12 +272,18 @@ def _commit(
     )
 
 
-def _without(table: Table, task: FileScanTask, deleted: AnyArray) -> Iterator[pa.RecordBatch]:
-    """Yield a file's rows, except those at the positions `deleted`; if these are all, the file is not read."""
-    if len(deleted) == task.file.record_count:
+def _split(
+    table: Table, task: FileScanTask, deleted: AnyArray, *, read_deleted: bool
+) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+    """Yield a file's rows to keep and those at the positions `deleted`.
+
+    If these are all and need not be read, the file is not read.
+    """
+    if len(deleted) == task.file.record_count and not read_deleted:
         return
     start = 0
     for rows in read_file(table, task, table.schema()):
         positions = row_numbers(rows.num_rows, start).cast(pa.int32())
-        yield rows.filter(pc.invert(pc.is_in(positions, value_set=deleted)))
+        is_deleted = pc.is_in(positions, value_set=deleted)
+        yield rows.filter(pc.invert(is_deleted)), rows.filter(is_deleted)
         start += rows.num_rows

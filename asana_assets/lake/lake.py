@@ -3,15 +3,15 @@
 Importing this module does not import PyIceberg, which takes half a second; the first operation does.
 """
 
-import random
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from asana_assets.lake.conflict_retry import retry_on_conflict
 from asana_assets.lake.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -19,15 +19,21 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from asana_assets.lake.catalog import NameCase
-    from asana_assets.lake.difference import WriteResult
+    from asana_assets.lake.change_log import ChangeLog
+    from asana_assets.lake.difference import ChangeRecorder, WriteResult
     from asana_assets.lake.pyiceberg_internals import AnyArray
     from asana_assets.lake.table import Prefix
+    from asana_assets.lake.upkeep import TableMaintenance
+
+CHANGES_TABLE = "changes"
+"""The table with the history of all others."""
 
 _MAX_SNAPSHOTS = 100  # more make commits noticeably slower
 _KEEP_SNAPSHOTS = timedelta(days=7)
-_CONFLICT_ATTEMPTS = 20
+_KEEP_ALL_SNAPSHOTS = timedelta(days=1)
 
-_T = TypeVar("_T")
+REMOVE_OLDER_THAN = timedelta(days=3)
+"""The default minimum age of unreferenced files that are removed; a writer commits minutes after its first file."""
 
 
 def _operations():  # noqa: ANN202 - the type of a module cannot be written as an annotation
@@ -48,16 +54,28 @@ class Lake:
         data_dir: Directory of the embedded catalog, which is used if PyIceberg's catalog `asana` is not configured.
         namespace: The Iceberg namespace.
         name_case: Case of namespace, tables and columns in the catalog.
-        expire_snapshots: Whether `expire_old_snapshots` may do so; false where the catalog does it.
+        expire_snapshots: Whether snapshots and files may be deleted; false where the catalog does it.
+        record_changes: Whether writes add entries to the table `changes`.
+        keep_changes: The age at which these entries are removed; None to keep them.
     """
 
     def __init__(
-        self, *, data_dir: Path, namespace: str, name_case: "NameCase" = "lower", expire_snapshots: bool = True
+        self,
+        *,
+        data_dir: Path,
+        namespace: str,
+        name_case: "NameCase" = "lower",
+        expire_snapshots: bool = True,
+        record_changes: bool = True,
+        keep_changes: timedelta | None = None,
     ) -> None:
         self.namespace = namespace
         self._data_dir = data_dir
         self._name_case: NameCase = name_case
         self._expire_snapshots = expire_snapshots
+        self._record_changes = record_changes
+        self._keep_changes = keep_changes
+        self._change_log: ChangeLog | None = None
         self._catalog: Catalog | None = None
         self._commented: set[str] = set()  # tables whose comments were compared
 
@@ -86,7 +104,7 @@ class Lake:
         """Load a table, created or evolved in place to have at least the columns of `schema`.
 
         A field's `doc` metadata is the column's comment, the schema's `comment` metadata the table's. Comments that
-        differ are updated once per lake, because a catalog may not store all of them.
+        differ are updated once per lake, because a catalog may not store all of them; so are missing properties.
 
         Raises:
             SchemaError: A column's type cannot be changed to the given one.
@@ -95,6 +113,7 @@ class Lake:
         if name not in self._commented:
             self._commented.add(name)
             _operations().update_comments(table, schema)
+            _operations().add_missing_properties(table)
         return table
 
     def drop_table(self, table: "Table") -> None:
@@ -140,6 +159,10 @@ class Lake:
         """
         return _operations().count_values(table, workspace=workspace)
 
+    def content_version(self, table: "Table", *, workspace: str | None = None) -> str:
+        """Return a text that is the same for as long as a workspace's rows (None: all) have the same contents."""
+        return _operations().content_version(table, workspace=workspace)
+
     def may_contain_null(self, table: "Table", column: str, *, workspace: str) -> bool:
         """Return whether a workspace's rows may have nulls in a column, from file statistics alone."""
         return _operations().may_contain_null(table, column, workspace=workspace)
@@ -148,12 +171,13 @@ class Lake:
         self,
         table: "Table",
         workspace: str,
-        batches: Iterable[pa.RecordBatch],
+        batches: Iterable[pa.RecordBatch | pa.Table],
         *,
         sort_by: Sequence[str],
         properties: Mapping[str, str] | None = None,
         compare_contents: bool = False,
         last_writer_wins: bool = False,
+        record_as: str | None = None,
     ) -> "WriteResult":
         """Replace all rows of a workspace with those of `batches`, in bounded memory, and commit one snapshot.
 
@@ -170,6 +194,7 @@ class Lake:
                 which finds rows that another program changed.
             last_writer_wins: Write again after a conflict with another writer of the workspace; `batches` must then
                 be iterable repeatedly.
+            record_as: The sync to which the entries in `changes` belong; None to add none.
 
         Raises:
             SchemaError: A row does not fit the table.
@@ -180,10 +205,16 @@ class Lake:
 
         def write() -> "WriteResult":
             return _operations().write_rows(
-                table, workspace, batches, sort_by=sort_by, properties=properties, compare_contents=compare_contents
+                table,
+                workspace,
+                batches,
+                sort_by=sort_by,
+                properties=properties,
+                compare_contents=compare_contents,
+                recorder=self._recorder(record_as),
             )
 
-        return _retry_on_conflict(write) if last_writer_wins else write()
+        return retry_on_conflict(write) if last_writer_wins else write()
 
     def replace_parents(
         self,
@@ -197,6 +228,7 @@ class Lake:
         properties: Mapping[str, str] | None = None,
         compare_contents: bool = False,
         last_writer_wins: bool = False,
+        record_as: str | None = None,
     ) -> "WriteResult":
         """Replace the rows of `parents`, and those with the gid of a new row, with `rows`; keep all others.
 
@@ -213,6 +245,7 @@ class Lake:
             compare_contents: As for `replace_partition`.
             last_writer_wins: Write again after a conflict with another writer of the workspace; `rows` must then be
                 iterable repeatedly.
+            record_as: As for `replace_partition`.
 
         Raises:
             SchemaError: A row does not fit the table.
@@ -231,29 +264,84 @@ class Lake:
                 sort_by=sort_by,
                 properties=properties,
                 compare_contents=compare_contents,
+                recorder=self._recorder(record_as),
             )
 
-        return _retry_on_conflict(write) if last_writer_wins else write()
+        return retry_on_conflict(write) if last_writer_wins else write()
+
+    def add_missing_changes(self, table: "Table", *, workspace: str | None, after: int | None) -> int | None:
+        """Add the entries of `changes` that an interrupted writer of this table's rows did not; see `ChangeLog`.
+
+        Args:
+            table: The table of rows, as last refreshed.
+            workspace: The workspace's gid; None for all.
+            after: What this method returned for these rows before.
+
+        Returns:
+            The number of the last snapshot whose entries, and those of all before it, are in `changes`.
+        """
+        if not self._record_changes:
+            return after
+        return self._changes.add_missing(table, workspace=workspace, after=after)
+
+    @property
+    def _changes(self) -> "ChangeLog":
+        if self._change_log is None:
+            self._change_log = _operations().ChangeLog(self._open_changes, retention=self._keep_changes)
+        return self._change_log
+
+    def _open_changes(self) -> "Table":
+        table = self.ensure_table(CHANGES_TABLE, _operations().CHANGES_SCHEMA)
+        self.expire_old_snapshots(table)
+        return table
+
+    def _recorder(self, sync_id: str | None) -> "ChangeRecorder | None":
+        if sync_id is None or not self._record_changes:
+            return None
+        return _operations().ChangeRecorder(self._changes, sync_id)
 
     def drop_lost_files(self, table: "Table", *, workspace: str | None = None) -> int:
         """Remove data files of a workspace (None: of all) that are missing from the store; return their number."""
         return _operations().drop_lost_files(table, workspace)
 
     def expire_old_snapshots(self, table: "Table", *, keep: timedelta = _KEEP_SNAPSHOTS) -> None:
-        """Expire snapshots older than `keep` if this lake may and the table has more than 100 of them."""
+        """Expire old snapshots if this lake may and the table has more than 100.
+
+        Of those older than a day one a day is kept, and none older than `keep`.
+        """
         if self._expire_snapshots and len(table.metadata.snapshots) > _MAX_SNAPSHOTS:
+            if self._record_changes:  # only a snapshot's summary says which entries belong to it
+                self._changes.add_missing(
+                    table, workspace=None, before=datetime.now(UTC) - min(keep, _KEEP_ALL_SNAPSHOTS)
+                )
             _operations().expire_snapshots(table, keep=keep)
 
+    def merge_small_files(self, table: "Table", workspace: str) -> None:
+        """Merge a workspace's small data files if that pays, as writing rows does; not if another writer interferes."""
+        with suppress(ConflictError):
+            _operations().merge_small_files(table, workspace)
 
-def _retry_on_conflict(write: Callable[[], _T]) -> _T:
-    """Repeat `write` after conflicts; the last of several concurrent writers then wins.
+    def maintain(
+        self, *, remove_older_than: timedelta = REMOVE_OLDER_THAN, dry_run: bool = False
+    ) -> "Iterator[TableMaintenance]":
+        """Merge small files, expire snapshots and remove unreferenced files in every table; yield the results.
 
-    Raises:
-        ConflictError: Conflicts persisted.
-    """
-    for attempt in range(1, _CONFLICT_ATTEMPTS):
-        try:
-            return write()
-        except ConflictError:
-            time.sleep(random.uniform(0, 0.2 * attempt))  # noqa: S311 - jitter, not a secret
-    return write()
+        Entries of `changes` that an interrupted writer did not commit are added first. Snapshots and files are left
+        alone if this lake may not expire snapshots.
+
+        Args:
+            remove_older_than: The minimum age of unreferenced files; less than a writer needs from its first file to
+                its commit is only safe if nothing writes.
+            dry_run: Only yield what would be done.
+        """
+        if self._record_changes and not dry_run:
+            for table in _operations().maintained_tables(self.catalog, self.namespace):
+                self._changes.add_missing(table, workspace=None)
+        for table in _operations().maintained_tables(self.catalog, self.namespace):
+            yield _operations().maintain_table(
+                table,
+                keep=_KEEP_SNAPSHOTS,
+                remove_older_than=remove_older_than,
+                may_delete=self._expire_snapshots,
+                dry_run=dry_run,
+            )

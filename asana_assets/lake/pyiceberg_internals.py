@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, IsNull, StartsWith
+from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.io.pyarrow import (
     ArrowScan,
     ParquetFormatWriter,
     _ConvertToIcebergWithoutIDs,  # pyright: ignore[reportPrivateUsage] - this module's purpose
+    parquet_file_to_data_file,
     schema_to_pyarrow,
     visit_pyarrow,
 )
@@ -25,12 +26,12 @@ from pyiceberg.partitioning import PartitionFieldValue, PartitionKey
 from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.table import FileScanTask, Table, TableProperties, Transaction
 from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.table.snapshots import Operation
+from pyiceberg.table.snapshots import Operation, Summary
 from pyiceberg.table.update.snapshot import (
     _ManifestMergeManager,  # pyright: ignore[reportPrivateUsage] - this module's purpose
     _OverwriteFiles,  # pyright: ignore[reportPrivateUsage] - this module's purpose
 )
-from pyiceberg.typedef import Record
+from pyiceberg.typedef import EMPTY_DICT, Record
 from pyiceberg.utils.properties import property_as_bool, property_as_int
 
 from asana_assets.lake.errors import LostFileError
@@ -42,21 +43,6 @@ else:
     AnyArray, AnyField = pa.Array, pa.Field
 
 _BATCH_ROWS = 10_000
-
-
-def where_equal(column: str, value: str) -> BooleanExpression:
-    """Build an `EqualTo`; pydantic hides its actual signature from the type checker."""
-    return EqualTo(column, value)  # pyright: ignore[reportCallIssue] - pydantic hides the signature
-
-
-def where_starts_with(column: str, prefix: str) -> BooleanExpression:
-    """Build a `StartsWith`, see `where_equal`."""
-    return StartsWith(column, prefix)  # pyright: ignore[reportCallIssue] - pydantic hides the signature
-
-
-def where_null(column: str) -> BooleanExpression:
-    """Build an `IsNull`, see `where_equal`."""
-    return IsNull(column)  # pyright: ignore[reportCallIssue] - pydantic hides the signature
 
 
 def names_by_id(schema: Schema) -> dict[int, str]:
@@ -125,22 +111,23 @@ def _read_file(table: Table, task: FileScanTask, projection: Schema) -> Iterator
             pre_buffer=True,
         ) as file,
     ):
-        stored = {_field_id(field): field for field in file.schema_arrow}
-        columns = [(stored.get(_field_id(field)), field) for field in arrow_schema(projection, field_ids=True)]
+        stored = {field_id(field): field for field in file.schema_arrow}
+        columns = [(stored.get(field_id(field)), field) for field in arrow_schema(projection, field_ids=True)]
         names = [field.name for field, _ in columns if field is not None]
         for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
             arrays = [
-                pa.nulls(batch.num_rows, new.type) if old is None else _cast_to_schema(batch[old.name], old, new)
+                pa.nulls(batch.num_rows, new.type) if old is None else cast_to_schema(batch[old.name], old, new)
                 for old, new in columns
             ]
             yield pa.RecordBatch.from_arrays(arrays, schema=target)
 
 
-def _field_id(field: AnyField) -> bytes:
+def field_id(field: AnyField) -> bytes:
+    """Return the field's id as text."""
     return (field.metadata or {})[b"PARQUET:field_id"]
 
 
-def _cast_to_schema(array: AnyArray, old: AnyField, new: AnyField) -> AnyArray:
+def cast_to_schema(array: AnyArray, old: AnyField, new: AnyField) -> AnyArray:
     """Cast a file's `array` to the schema's current type: fields are matched by id, new ones are null."""
     if old.type.equals(new.type):
         return array
@@ -148,22 +135,27 @@ def _cast_to_schema(array: AnyArray, old: AnyField, new: AnyField) -> AnyArray:
         array = pa.concat_arrays([array, array.slice(0, 0)])  # a copy: lists with nulls cannot be built from a slice
     nulls = array.is_null() if array.null_count else None
     if isinstance(array, pa.ListArray) and isinstance(old.type, pa.ListType) and isinstance(new.type, pa.ListType):
-        items = _cast_to_schema(array.values, old.type.value_field, new.type.value_field)
+        items = cast_to_schema(array.values, old.type.value_field, new.type.value_field)
         return pa.ListArray.from_arrays(array.offsets, items, type=new.type, mask=nulls)
     if (
         isinstance(array, pa.StructArray)
         and isinstance(old.type, pa.StructType)
         and isinstance(new.type, pa.StructType)
     ):
-        index_of = {_field_id(field): index for index, field in enumerate(old.type)}
+        index_of = {field_id(field): index for index, field in enumerate(old.type)}
         children = [
-            _cast_to_schema(array.field(index_of[_field_id(field)]), old.type.field(index_of[_field_id(field)]), field)
-            if _field_id(field) in index_of
+            cast_to_schema(array.field(index_of[field_id(field)]), old.type.field(index_of[field_id(field)]), field)
+            if field_id(field) in index_of
             else pa.nulls(len(array), field.type)
             for field in new.type
         ]
         return pa.StructArray.from_arrays(children, fields=list(new.type), mask=nulls)
     return array.cast(new.type)
+
+
+def stored_data_file(table: Table, path: str) -> DataFile:
+    """Return the manifest entry of a file that `DataFileWriter` wrote to the table's location."""
+    return parquet_file_to_data_file(table.io, table.metadata, path)
 
 
 def refresh_vended_credentials(table: Table) -> None:
@@ -240,7 +232,10 @@ class SwapFiles(_OverwriteFiles):
     merges), so planning gets slower with every commit.
     """
 
-    def __init__(self, transaction: Transaction, table: Table, properties: dict[str, str]) -> None:
+    def __init__(
+        self, transaction: Transaction, table: Table, properties: dict[str, str], *, is_merge: bool = False
+    ) -> None:
+        self._is_merge = is_merge
         super().__init__(
             operation=Operation.APPEND if table.current_snapshot() is None else Operation.OVERWRITE,
             transaction=transaction,
@@ -264,25 +259,14 @@ class SwapFiles(_OverwriteFiles):
     _build_manifest_evaluator = evaluator
 
     def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
-        properties = self._transaction.table_metadata.properties
+        properties, names = self._transaction.table_metadata.properties, TableProperties
+        size = (names.MANIFEST_TARGET_SIZE_BYTES, names.MANIFEST_TARGET_SIZE_BYTES_DEFAULT)
+        count = (names.MANIFEST_MIN_MERGE_COUNT, names.MANIFEST_MIN_MERGE_COUNT_DEFAULT)
+        enabled = (names.MANIFEST_MERGE_ENABLED, names.MANIFEST_MERGE_ENABLED_DEFAULT)
         merger = _ManifestMergeManager(
-            target_size_bytes=property_as_int(
-                properties,
-                TableProperties.MANIFEST_TARGET_SIZE_BYTES,
-                TableProperties.MANIFEST_TARGET_SIZE_BYTES_DEFAULT,
-            )
-            or 0,
-            min_count_to_merge=property_as_int(
-                properties,
-                TableProperties.MANIFEST_MIN_MERGE_COUNT,
-                TableProperties.MANIFEST_MIN_MERGE_COUNT_DEFAULT,
-            )
-            or 0,
-            merge_enabled=property_as_bool(
-                properties,
-                TableProperties.MANIFEST_MERGE_ENABLED,
-                TableProperties.MANIFEST_MERGE_ENABLED_DEFAULT,
-            ),
+            target_size_bytes=property_as_int(properties, *size) or 0,
+            min_count_to_merge=property_as_int(properties, *count) or 0,
+            merge_enabled=property_as_bool(properties, *enabled),
             snapshot_producer=self,
         )
         return merger.merge_manifests(
@@ -294,6 +278,11 @@ class SwapFiles(_OverwriteFiles):
                 or manifest.added_snapshot_id == self._snapshot_id
             ]
         )
+
+    def _summary(self, snapshot_properties: dict[str, str] = EMPTY_DICT) -> Summary:
+        """Build the summary; PyIceberg cannot compute one for a replacement of files by files with the same rows."""
+        summary = super()._summary(snapshot_properties)
+        return Summary(Operation.REPLACE, **summary.additional_properties) if self._is_merge else summary
 
     def discard(self) -> None:
         """Delete manifests that were written for a commit that was never sent."""

@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 ROW_HASH = "_row_hash"
 """The column that holds the hash of a row's content; tables may lack it, and null means that it is not known."""
 
-_NOT_CONTENT = frozenset({WORKSPACE_COLUMN, SYNCED_AT, ROW_HASH})  # the workspace is the same for all rows of a write
+NOT_CONTENT = frozenset({WORKSPACE_COLUMN, SYNCED_AT, ROW_HASH})
+"""The columns that are not content; the workspace is the same for all rows of a write."""
+
 _SLICE_ROWS = 5_000  # rows whose texts are in memory at once
 _NONE, _VALUE, _ITEM, _ITEMS, _STRUCT, _NULL = b"", b"\xff", b"\xfe", b"\xfd", b"\xfc", b"\xfb"
 
 
 def row_hashes(rows: pa.RecordBatch | pa.Table) -> pa.Int64Array:
     """Return the hash of each row's content: of all columns but the workspace's, `_synced_at` and the hash itself."""
-    columns = [name for name in rows.schema.names if name not in _NOT_CONTENT]
+    columns = [name for name in rows.schema.names if name not in NOT_CONTENT]
     hashes = [pa.array([], pa.int64())]
     for batch in [rows] if isinstance(rows, pa.RecordBatch) else rows.to_batches():
         for start in range(0, batch.num_rows, _SLICE_ROWS):
@@ -44,6 +46,12 @@ def with_row_hashes(rows: pa.Table) -> pa.Table:
     return rows.append_column(ROW_HASH, hashes) if index < 0 else rows.set_column(index, ROW_HASH, hashes)
 
 
+def content_hash(hashes: "AnyArray | pa.ChunkedArray[Any]") -> str:
+    """Return a hash of a set of rows from their hashes, whatever their order."""
+    total = pc.sum(hashes.cast(pa.uint64(), safe=False)).as_py() or 0  # the sum wraps around
+    return f"{total:016x}-{len(hashes)}"
+
+
 def _digests(texts: "AnyArray") -> pa.Int64Array:
     return pa.array([mmh3.hash64(text)[0] for text in cast("Sequence[bytes]", texts.to_pylist())], pa.int64())
 
@@ -51,21 +59,21 @@ def _digests(texts: "AnyArray") -> pa.Int64Array:
 def _join_values(values: Mapping[str, "AnyArray"], rows: int) -> "AnyArray":
     """Return one text per row of the names and values that are not null, in the order of the names."""
     texts = [
-        _join([_scalar(name.encode()), _text(values[name])], _VALUE)
+        _join([_scalar(name.encode()), content_texts(values[name])], _VALUE)
         for name in sorted(values)
         if values[name].null_count < rows
     ]
     return _join([pa.array([b""] * rows, pa.binary()), *texts], _VALUE, nulls="skip")
 
 
-def _text(values: "AnyArray") -> "AnyArray":
-    """Return each value as text; null as null."""
+def content_texts(values: "AnyArray") -> "AnyArray":
+    """Return each value as text, equal for equal values only; null as null."""
     kind = values.type
     if isinstance(kind, pa.ListType):
         return _with_nulls(_suffixed(_join_items(values), _ITEMS), values)
     if isinstance(kind, pa.StructType):
         fields = dict(zip((field.name for field in kind), cast("pa.StructArray", values).flatten(), strict=True))
-        texts = [_text(fields[name]) for name in sorted(fields)]
+        texts = [content_texts(fields[name]) for name in sorted(fields)]
         return _with_nulls(_join([*texts, _scalar(_STRUCT)], _VALUE, nulls="replace"), values)
     if pa.types.is_timestamp(kind):
         values = values.cast(pa.int64())
@@ -76,7 +84,7 @@ def _text(values: "AnyArray") -> "AnyArray":
 
 def _join_items(lists: "AnyArray") -> "AnyArray":
     """Return the texts of each list's items as one text; a null list as an empty one."""
-    items = cast("AnyArray", pc.fill_null(_text(pc.list_flatten(lists)), _scalar(_NULL)))
+    items = cast("AnyArray", pc.fill_null(content_texts(pc.list_flatten(lists)), _scalar(_NULL)))
     lengths = cast("AnyArray", pc.fill_null(pc.list_value_length(lists), pa.scalar(0, pa.int32())))
     starts = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths).cast(pa.int32())])
     terminated = pa.ListArray.from_arrays(cast("pa.Int32Array", starts), _suffixed(items, _ITEM))

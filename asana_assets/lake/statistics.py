@@ -1,4 +1,4 @@
-"""What the statistics of data files, which are part of a table's metadata, say about its columns."""
+"""What is said of a table's rows without reading most of them: from the statistics of files, and from rows' hashes."""
 
 from collections import Counter
 
@@ -6,7 +6,8 @@ from pyiceberg.table import Table
 
 from asana_assets.lake.error_translation import translates_errors
 from asana_assets.lake.pyiceberg_internals import names_by_id
-from asana_assets.lake.table import live_files
+from asana_assets.lake.row_hash import ROW_HASH, content_hash
+from asana_assets.lake.table import live_files, scan
 
 
 @translates_errors
@@ -26,3 +27,8 @@ def count_values(table: Table, *, workspace: str | None = None) -> dict[str, int
         for field_id, path in names_by_id(schema).items()
         if schema.find_type(field_id).is_primitive
     }
+
+
+def content_version(table: Table, *, workspace: str | None = None) -> str:
+    """Return a text that is the same for as long as a workspace's rows (None: all) have the same contents."""
+    return content_hash(scan(table, workspace=workspace, columns=(ROW_HASH,))[ROW_HASH])

@@ -9,7 +9,8 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import reduce
+from dataclasses import dataclass, field
+from functools import lru_cache, reduce
 from itertools import chain
 from typing import TypeAlias
 
@@ -35,15 +36,14 @@ from asana_assets.lake.catalog import apply_name_case, schema_in_catalog_case
 from asana_assets.lake.comments import comment_properties
 from asana_assets.lake.error_translation import translate_error, translate_errors, translates_errors
 from asana_assets.lake.errors import CatalogRefusedError, LakeError, SchemaError
+from asana_assets.lake.expressions import where_equal, where_null, where_starts_with
 from asana_assets.lake.pyiceberg_internals import (
     arrow_schema,
     iceberg_schema,
     names_by_id,
     read_file,
-    where_equal,
-    where_null,
-    where_starts_with,
 )
+from asana_assets.lake.table_properties import TABLE_PROPERTIES
 
 WORKSPACE_COLUMN = "workspace_gid"
 """The column that every table is partitioned by."""
@@ -58,19 +58,7 @@ Prefix: TypeAlias = tuple[str, str | tuple[str, ...]]
 """A string column, and what its values must start with: one text or any of several."""
 
 _EVOLVE_ATTEMPTS = 10
-_PROPERTIES = {
-    "format-version": "2",
-    "write.parquet.compression-codec": "zstd",
-    # Commits to different workspaces compete for the table's one head. With PyIceberg's 4 retries, 1 in 20 failed.
-    "commit.retry.num-retries": "20",
-    "commit.retry.min-wait-ms": "50",
-    "commit.retry.max-wait-ms": "2000",
-    # A commit's cost grows with the metadata it reads: keep 10 old metadata files and few manifests.
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "10",
-    "commit.manifest-merge.enabled": "true",
-    "commit.manifest.min-count-to-merge": "20",
-}
+_CACHED_PLANS = 32  # a run uses about two at once for each of its tables, one before and one after writing
 
 
 @translates_errors
@@ -137,7 +125,12 @@ def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> T
             (namespace, name),
             schema=iceberg,
             partition_spec=PartitionSpec(partition),
-            properties={**_PROPERTIES, **full_bounds, **comment_properties(catalog, schema)},
+            properties={
+                "format-version": "2",
+                **TABLE_PROPERTIES,
+                **full_bounds,
+                **comment_properties(catalog, schema),
+            },
         )
     except TableAlreadyExistsError:
         return catalog.load_table((namespace, name))
@@ -169,9 +162,14 @@ def _with_optional_columns(table: Table, schema: pa.Schema) -> pa.Schema:
     return pa.schema([field.with_nullable(field.name not in required) for field in schema])
 
 
-def _check_table(table: Table) -> None:
+def is_partitioned_by_workspace(table: Table) -> bool:
+    """Return whether the workspace's gid alone partitions the table; otherwise it belongs to another program."""
     fields = [(field.name.lower(), type(field.transform)) for field in table.spec().fields]
-    if fields != [(WORKSPACE_COLUMN, IdentityTransform)]:
+    return fields == [(WORKSPACE_COLUMN, IdentityTransform)]
+
+
+def _check_table(table: Table) -> None:
+    if not is_partitioned_by_workspace(table):
         raise SchemaError(
             f"Table {_name(table)} is not partitioned by {WORKSPACE_COLUMN} only, so it belongs to another program; "
             "it is left unchanged."
@@ -214,8 +212,9 @@ def scan(
     """
     plan = _plan(table, workspace, columns, prefix)
     projection = plan.projection()
+    tasks = live_files(table, workspace).values() if prefix is None else _tasks(plan, prefix)
     with ThreadPoolExecutor(SCAN_THREADS) as pool:
-        files = pool.map(lambda task: list(read_file(table, task, projection)), _tasks(plan, prefix))
+        files = pool.map(lambda task: list(read_file(table, task, projection)), tasks)
         rows = pa.Table.from_batches(chain.from_iterable(files), arrow_schema(projection, field_ids=False))
     if prefix is None:
         return rows
@@ -228,9 +227,8 @@ def scan_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of `scan` in batches of bounded size, file by file in no guaranteed order."""
     with translate_errors(table):
-        plan = _plan(table, workspace, columns)
-        projection = plan.projection()
-        for task in _tasks(plan):
+        projection = _plan(table, workspace, columns).projection()
+        for task in live_files(table, workspace).values():
             yield from read_file(table, task, projection)
 
 
@@ -240,7 +238,10 @@ def count(table: Table, *, workspace: str | None = None) -> int:
     snapshot = table.current_snapshot()
     if workspace is None and snapshot and snapshot.summary and "total-records" in snapshot.summary:
         return int(snapshot.summary["total-records"] or 0)
-    return _plan(table, workspace, None).count()
+    files = live_files(table, workspace).values()
+    if any(task.delete_files for task in files):
+        return _plan(table, workspace, None).count()
+    return sum(task.file.record_count for task in files)
 
 
 @translates_errors
@@ -252,7 +253,26 @@ def may_contain_null(table: Table, column: str, *, workspace: str) -> bool:
 
 def live_files(table: Table, workspace: str | None) -> dict[str, FileScanTask]:
     """Return the data files of a workspace (None: of all) in the table's current snapshot, by path."""
-    return {task.file.file_path: task for task in _tasks(_plan(table, workspace, None))}
+    snapshot = table.current_snapshot()
+    if snapshot is None:
+        return {}
+    key = _SnapshotPart(str(table.metadata.table_uuid), snapshot.snapshot_id, workspace, table)
+    return {task.file.file_path: task for task in _plan_files(key)}
+
+
+@dataclass(frozen=True, slots=True)
+class _SnapshotPart:
+    """A workspace's files in one snapshot of a table, which never change; equal whatever object the table is."""
+
+    table_uuid: str
+    snapshot_id: int
+    workspace: str | None
+    table: Table = field(compare=False)
+
+
+@lru_cache(_CACHED_PLANS)
+def _plan_files(part: _SnapshotPart) -> tuple[FileScanTask, ...]:
+    return tuple(_tasks(_plan(part.table, part.workspace, None)))
 
 
 def _tasks(plan: DataScan, prefix: Prefix | None = None) -> Iterator[FileScanTask]:

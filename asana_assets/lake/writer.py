@@ -3,8 +3,8 @@
 The files belong to no snapshot until `commit` adds them to one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import reduce
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +37,7 @@ class PartitionWriter:
     """Writes one workspace's rows, given in any order, as data files sorted by `sort_by` across all files.
 
     Rows are deduplicated by `key`: the newest `_synced_at` wins, then the row written last. Null keys are never equal.
+    Without a key, all rows are kept.
     Columns and nested fields are matched by name; missing ones become null. On leaving the context the written files
     are deleted unless `finish` returned.
 
@@ -44,7 +45,7 @@ class PartitionWriter:
         table: The table whose current schema and location are used.
         workspace: The gid of the workspace that all rows belong to; the batches may omit it.
         sort_by: Columns to sort by; a unique last one such as `gid` makes the files' ranges disjoint.
-        key: Columns that identify a row.
+        key: Columns that identify a row; may be empty.
         rows_per_file: Maximum of rows per data file.
         run_rows: Rows sorted in memory at once, and approximate size of a row group; fewer when rows are wide.
         spill_dir: A local directory for rows beyond one run; defaults to the system's temporary directory.
@@ -74,7 +75,7 @@ class PartitionWriter:
         self._open: DataFileWriter | None = None
         self._files: list[DataFile] = []
         self._finished = False
-        for column in (*sort_by, *key, SYNCED_AT):
+        for column in (*sort_by, *key, *((SYNCED_AT,) if key else ())):
             if column not in self._schema.names:
                 raise SchemaError(f"Table {'.'.join(table.name())} has no column {column} to sort or identify rows by.")
         self._rows = ExternalSorter(
@@ -119,13 +120,16 @@ class PartitionWriter:
             self._buffered_rows += piece.num_rows
             self._buffered_bytes += piece.num_rows * bytes_per_row
 
-    def finish(self) -> list[DataFile]:
-        """Write the data files and return them in row order; without rows, return none."""
+    def finish(self, on_rows: Callable[[pa.Table], None] | None = None) -> list[DataFile]:
+        """Write the data files and return them in row order; without rows, return none.
+
+        `on_rows` is called with the rows, in order and without duplicates.
+        """
         with translate_errors(self._table):
             refresh_vended_credentials(self._table)
-            return self._finish()
+            return self._finish(on_rows)
 
-    def _finish(self) -> list[DataFile]:
+    def _finish(self, on_rows: Callable[[pa.Table], None] | None) -> list[DataFile]:
         self._flush()
         duplicates = self._duplicates()
         self._keys.close()
@@ -133,7 +137,10 @@ class PartitionWriter:
             kept = rows
             if len(duplicates):
                 kept = rows.filter(pc.invert(pc.is_in(rows.column(_ARRIVAL), value_set=duplicates)))
-            self._write_files(kept.drop_columns([_ARRIVAL]))
+            kept = kept.drop_columns([_ARRIVAL])
+            self._write_files(kept)
+            if on_rows is not None:
+                on_rows(kept)
         self._close_file()
         self._finished = True
         self.close()
@@ -174,7 +181,8 @@ class PartitionWriter:
         arrival = pc.cumulative_sum(ones, start=pa.scalar(self._rows_written - 1, pa.int64()))
         self._rows_written += rows.num_rows
         rows = rows.append_column(_ARRIVAL, arrival)
-        self._keys.add(rows.select([*dict.fromkeys([*self._key, SYNCED_AT, _ARRIVAL])]))
+        if self._key:
+            self._keys.add(rows.select([*dict.fromkeys([*self._key, SYNCED_AT, _ARRIVAL])]))
         self._rows.add(rows)
 
     def _conform(self, raw: pa.Table) -> pa.Table:
@@ -246,3 +254,13 @@ def delete_files(table: Table, files: Iterable[DataFile]) -> None:
     for file in files:
         with suppress(Exception):
             table.io.delete(file.file_path)
+
+
+@contextmanager
+def deleted_on_error(table: Table, files: Iterable[DataFile]) -> Generator[None]:
+    """Delete uncommitted files if the block raises."""
+    try:
+        yield
+    except BaseException:
+        delete_files(table, files)
+        raise

@@ -58,7 +58,8 @@ class ChildExtract:
         self.endpoint = context.endpoint
         self.workspace_gid = context.workspace_gid
         self.previous = context.previous
-        self.full_refresh = context.sync.full_refresh
+        self.sync = context.sync
+        self.state = context.state
         self.stats = ExtractStats()
         self.data_version = ""
         self._context = context

@@ -249,11 +249,6 @@ class Extract(Protocol):
         ...
 
     @property
-    def data_version(self) -> str:
-        """A string that changes with the rows, known once the extract is started."""
-        ...
-
-    @property
     def all_sent(self) -> bool:
         """Whether no known request is left to send; true before the start."""
         ...

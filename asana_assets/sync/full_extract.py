@@ -47,7 +47,8 @@ class FullExtract:
         self.endpoint = context.endpoint
         self.workspace_gid = context.workspace_gid
         self.previous = context.previous
-        self.full_refresh = context.sync.full_refresh
+        self.sync = context.sync
+        self.state = context.state
         self.stats = ExtractStats()
         self._context = context
         self._builder = RowBuilder(context.endpoint)
@@ -67,11 +68,6 @@ class FullExtract:
         self._fetcher: Fetcher | None = None
         self._incomplete: set[str] = set()  # parents with a record that was skipped
         self._search_missed_changes = False
-
-    @property
-    def data_version(self) -> str:
-        """The sync's id: every sync fetches the listings, and nothing else is known of the rows beforehand."""
-        return self._context.sync.id
 
     @property
     def all_sent(self) -> bool:

@@ -104,6 +104,12 @@ class PrefetchQueue(Generic[ExtractT]):
             self._not_stored.discard(endpoint.name)
         self._prefetch_next()
 
+    @property
+    def has_more(self) -> bool:
+        """Whether any extract was not returned by `start` yet."""
+        with self._lock:
+            return bool(self._not_started or self._prefetched)
+
     def close(self) -> None:
         """Stop prefetching, and close the extracts that no step has consumed."""
         with self._lock:

@@ -66,6 +66,12 @@ SYNC_STATE_SCHEMA = pa.schema(
             "The number of rows before the drop, or that had a value; for row_count_drop and empty columns.",
         ),
         _column("rows_fetched", pa.int64(), "The rows that were fetched when a column went empty."),
+        _column(
+            "changes_recorded_to",
+            pa.int64(),
+            "The sequence number of the table's last snapshot whose changes, and those of all before it, are in the "
+            "table changes; for completed_sync.",
+        ),
         _column("column_name", pa.string(), "The column that went empty, dotted if nested."),
         _column(
             "_synced_at",
@@ -103,12 +109,14 @@ class SyncState:
         failed: Gids of the parents whose last fetch failed.
         last_sync: The last completed sync.
         saved_search_from: Where that sync says that the next search starts; None if an earlier release saved it.
+        changes_recorded_to: The sequence number of the table's last snapshot whose changes are known to be recorded.
     """
 
     parents: pa.Table = field(default_factory=_ENTRY_SCHEMA.empty_table)
     failed: Array = field(default_factory=lambda: pa.array([], pa.string()))
     last_sync: Sync | None = None
     saved_search_from: dt.datetime | None = None
+    changes_recorded_to: int | None = None
 
     @staticmethod
     def rows(parent_gids: Array, versions: Array, fetched_at: "dt.datetime | Array") -> pa.Table:
@@ -207,6 +215,14 @@ def build_entries(kind: RowKind, count: int, columns: Mapping[str, Array]) -> pa
     return pa.table(arrays, schema=_ENTRY_SCHEMA)
 
 
+def with_changes_recorded_to(entries: pa.Table, sequence_number: int | None) -> pa.Table:
+    """Return rows to save with this sequence number in that of the completed sync, if it is among them."""
+    is_completed = pc.equal(entries["kind"], pa.scalar(RowKind.COMPLETED_SYNC.value))
+    values = pc.if_else(is_completed, pa.scalar(sequence_number, pa.int64()), pa.scalar(None, pa.int64()))
+    name = "changes_recorded_to"
+    return entries.set_column(entries.schema.get_field_index(name), entries.schema.field(name), values)
+
+
 def encode(entries: pa.Table, endpoint_name: str | None) -> pa.Table:
     """Add the endpoint and the key to rows to save."""
     endpoints = pa.repeat(pa.scalar(endpoint_name, pa.string()), entries.num_rows)
@@ -228,11 +244,13 @@ def of_kind(rows: pa.Table, kind: RowKind) -> pa.Table:
 
 def decode_state(rows: pa.Table) -> SyncState:
     """Return the state in the rows of one endpoint."""
+    completed = next(iter(_newest_first(rows, RowKind.COMPLETED_SYNC)), {})
     return SyncState(
         parents=of_kind(rows, RowKind.PARENT_VERSION).select(["parent_gid", "version", "_synced_at"]),
         failed=of_kind(rows, RowKind.FAILED_PARENT)["parent_gid"].combine_chunks(),
         last_sync=decode_sync(rows, RowKind.COMPLETED_SYNC),
-        saved_search_from=next((row["search_from"] for row in _newest_first(rows, RowKind.COMPLETED_SYNC)), None),
+        saved_search_from=completed.get("search_from"),
+        changes_recorded_to=completed.get("changes_recorded_to"),
     )
 
 

@@ -4,8 +4,10 @@ The layout of the rows is `sync_state`'s. The lake is a Protocol here, as `sync`
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
@@ -20,6 +22,7 @@ from asana_assets.sync.first_layout import (
     convert_first_layout,
     split_by_layout,
 )
+from asana_assets.sync.pending_state import PendingState, StateChange
 from asana_assets.sync.sync_state import (
     DROP_PREFIX,
     EMPTY_COLUMN_PREFIX,
@@ -87,12 +90,42 @@ class SyncStateStore(Generic[TableT]):
 
     Rows of the table's first layout are understood when they are loaded. The next save in their workspace rewrites all
     of them, in the commit that it makes anyway, so that a crash leaves either all or none rewritten.
+
+    Each save is a commit of its own, except in a `buffered` block.
+
+    Args:
+        lake: The tables.
+        pending: Changes that are not committed yet; what this store loads includes them.
     """
 
-    def __init__(self, lake: StateLake[TableT]) -> None:
+    def __init__(self, lake: StateLake[TableT], pending: PendingState | None = None) -> None:
         self._lake = lake
+        self._pending = PendingState() if pending is None else pending
         self._findings: dict[str, pa.Table] = {}  # rows of what checks found, by workspace
         self._migrated_workspaces: set[str] = set()
+
+    @contextmanager
+    def buffered(self, workspace_gid: str) -> Generator[None]:
+        """Commit what is saved for this workspace within this block at its end, whether or not it raises.
+
+        It is committed earlier if it is due, see `flush_if_due`. Blocks may be nested: the outermost one commits.
+        """
+        self._pending.hold(workspace_gid)
+        try:
+            yield
+        finally:
+            self._pending.release(workspace_gid)
+            if not self._pending.is_held(workspace_gid):
+                self.flush(workspace_gid)
+
+    def flush(self, workspace_gid: str) -> None:
+        """Commit what was saved for this workspace in `buffered` blocks and is not committed yet."""
+        self._pending.flush(workspace_gid, lambda change: self._commit(workspace_gid, change))
+
+    def flush_if_due(self, workspace_gid: str) -> None:
+        """Do `flush` if much was saved since the last one, or 30 seconds ago."""
+        if self._pending.is_due(workspace_gid):
+            self.flush(workspace_gid)
 
     def load(self, endpoint_name: str, workspace_gid: str) -> SyncState:
         """Load the sync state of an endpoint in one workspace."""
@@ -130,7 +163,7 @@ class SyncStateStore(Generic[TableT]):
         """Save the row count before a drop; None acknowledges the drop."""
         entries = no_entries() if row_count is None else row_count_drop(row_count, dt.datetime.now(dt.UTC))
         self._replace(workspace_gid, encode(entries, endpoint_name), delete=pa.array([f"{DROP_PREFIX}{endpoint_name}"]))
-        self._findings.pop(workspace_gid, None)
+        self._commit_finding(workspace_gid)
 
     def empty_columns(self, endpoint_name: str, workspace_gid: str) -> list[EmptyColumn]:
         """Return the columns that went empty and have no values again."""
@@ -144,7 +177,12 @@ class SyncStateStore(Generic[TableT]):
         keys = [f"{EMPTY_COLUMN_PREFIX}{endpoint_name}/{column.name}" for column in known]
         rows = encode(encode_empty_columns(columns), endpoint_name)
         self._replace(workspace_gid, rows, delete=pa.array(keys, pa.string()))
+        self._commit_finding(workspace_gid)
+
+    def _commit_finding(self, workspace_gid: str) -> None:
+        """Commit at once: a comparison of the stored rows with those of the next sync would not find it again."""
         self._findings.pop(workspace_gid, None)
+        self.flush(workspace_gid)
 
     def _load_findings(self, workspace_gid: str) -> pa.Table:
         """Load the row-count drops and empty columns of all endpoints, once per workspace."""
@@ -155,6 +193,14 @@ class SyncStateStore(Generic[TableT]):
 
     def _scan(self, workspace_gid: str, *key_prefixes: str) -> pa.Table:
         """Return the rows whose key starts with one of the prefixes, in the current layout."""
+        pending = self._pending.get(workspace_gid)  # before the table, as they may be committed in between
+        rows = self._scan_table(workspace_gid, key_prefixes)
+        if pending is None:
+            return rows
+        matches = reduce(pc.or_, (pc.starts_with(pending.rows["gid"], prefix) for prefix in key_prefixes))
+        return replace(pending, rows=pending.rows.filter(matches)).apply(rows)
+
+    def _scan_table(self, workspace_gid: str, key_prefixes: tuple[str, ...]) -> pa.Table:
         table = self._lake.load_table(SYNC_STATE_TABLE)
         if table is None:
             return SYNC_STATE_SCHEMA.empty_table()
@@ -165,7 +211,16 @@ class SyncStateStore(Generic[TableT]):
         return pa.concat_tables([current, convert_first_layout(first_layout, workspace_gid)])
 
     def _replace(self, workspace_gid: str, rows: pa.Table, *, delete: Array) -> None:
-        """Delete rows by key and upsert `rows`, in one commit."""
+        """Delete rows by key and upsert `rows`, in one commit, or in a later one in a `buffered` block."""
+        change = StateChange(rows=rows, deleted=delete)
+        if not self._pending.is_held(workspace_gid):
+            self._commit(workspace_gid, change)
+            return
+        self._pending.add(workspace_gid, change)
+        self.flush_if_due(workspace_gid)
+
+    def _commit(self, workspace_gid: str, change: StateChange) -> None:
+        rows, delete = change.rows, change.deleted
         table = self._lake.ensure_table(SYNC_STATE_TABLE, SYNC_STATE_SCHEMA)
         batches: Iterable[pa.Table] = [rows]
         if self._needs_migration(table, workspace_gid):

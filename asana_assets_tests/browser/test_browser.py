@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 from playwright.sync_api import Page, expect
 
-from asana_assets.defs.checks import CHECKS
+from asana_assets.asana.endpoints import TASKS
+from asana_assets.defs.checks import checks_of
 from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.dagster_dev import DagsterDev
 from asana_assets_tests.support.dagster_ui import (
@@ -103,7 +104,7 @@ def test_a_terminated_run_is_resumed_by_the_next(page: Page, dev: DagsterDev, as
     assert not requested & fetched
     assert requested | fetched == parents_fetched(dev, paid)
     page.goto("/assets/stories")
-    expect(page.get_by_role("row", name="parents_unchanged")).to_contain_text(str(len(fetched)))
+    expect(page.get_by_role("row", name="requests_saved")).to_contain_text(str(len(fetched)))
 
 
 @pytest.mark.usefixtures("synced")
@@ -139,10 +140,10 @@ def test_an_asset_shows_its_description_columns_plots_and_checks(
     take_screenshot(page, "plots", (1700, 900), below=page.get_by_role("button", name="Plots"))
 
     page.get_by_role("tab", name="Checks").click()
-    expect(page.get_by_text(f"Checks ({len(CHECKS)})")).to_be_visible()
-    for check in CHECKS:
+    expect(page.get_by_text(f"Checks ({len(checks_of(TASKS))})")).to_be_visible()
+    for check in checks_of(TASKS):
         expect(page.get_by_text(check.name, exact=True).first).to_be_visible()
-    expect(page.get_by_text("Succeeded", exact=True)).to_have_count(len(CHECKS))
+    expect(page.get_by_text("Succeeded", exact=True)).to_have_count(len(checks_of(TASKS)))
     take_screenshot(page, "checks", (1500, 750))
 
 
@@ -151,7 +152,7 @@ def test_the_schedule_is_switched_on_and_requests_a_run_for_each_workspace(
     page: Page, take_screenshot: TakeScreenshot
 ) -> None:
     page.goto("/automation")
-    page.get_by_role("link", name="daily").click()
+    page.get_by_role("link", name="asana_daily").click()
     switch = page.get_by_role("row", name="Running")
     switch.get_by_role("img").click()
     expect(page.get_by_role("row", name="Next tick")).to_contain_text("3:00:00 AM UTC")

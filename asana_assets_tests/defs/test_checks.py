@@ -9,13 +9,13 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from asana_assets.asana.endpoints import ENDPOINTS, PROJECTS, STORIES
+from asana_assets.asana.endpoints import ENDPOINTS, PROJECTS, STORIES, TASKS, WORKSPACES
 from asana_assets.defs.check_inputs import CheckInputs
-from asana_assets.defs.checks import CHECKS, evaluate_checks
+from asana_assets.defs.checks import CHECKS, checks_of, evaluate_checks
 from asana_assets.sync.empty_column_rows import EmptyColumn
 from asana_assets.sync.full_extract import ExtractStats
 from asana_assets_tests.support.mutations import paid
-from asana_assets_tests.support.sync_harness import MakeWarehouse, failed_checks, failures
+from asana_assets_tests.support.sync_harness import NAMES, MakeWarehouse, failed_checks, failures
 
 NOW = dt.datetime(2026, 5, 9, tzinfo=dt.UTC)
 EMPTY_COLUMN = EmptyColumn(name="due_on", rows_emptied=1_200, rows_fetched=1_500, found_at=NOW - dt.timedelta(days=2))
@@ -35,7 +35,7 @@ PASSING = CheckInputs(
 def failing(inputs: CheckInputs) -> dict[str, tuple[dg.AssetCheckSeverity, str]]:
     return {
         str(result.check_name): (result.severity, str(result.description))
-        for result in evaluate_checks(STORIES, "1", inputs)
+        for result in evaluate_checks(STORIES, NAMES.asset_key(STORIES.name), "1", inputs)
         if not result.passed
     }
 
@@ -113,8 +113,15 @@ def test_after_a_full_sync_every_check_of_every_asset_passes(make_warehouse: Mak
     assert result.success
     assert failed_checks(result) == {}
     evaluated = {(check.asset_key.path[-1], check.check_name) for check in result.get_asset_check_evaluations()}
-    names = {endpoint.name for endpoint in ENDPOINTS} - {"workspaces"}
-    assert evaluated == {(name, check.name) for name in names for check in CHECKS}
+    endpoints = [endpoint for endpoint in ENDPOINTS if endpoint is not WORKSPACES]
+    assert evaluated == {(endpoint.name, check.name) for endpoint in endpoints for check in checks_of(endpoint)}
+
+
+def test_a_check_that_cannot_fail_for_an_endpoint_is_not_declared() -> None:
+    stories, tasks, projects = ({check.name for check in checks_of(one)} for one in (STORIES, TASKS, PROJECTS))
+    assert stories == {check.name for check in CHECKS}
+    assert tasks == stories - {"unique_key"}
+    assert projects == tasks - {"no_orphaned_rows"}
 
 
 @pytest.mark.slow

@@ -10,13 +10,13 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from asana_assets.defs.partitions import workspace_partitions
 from asana_assets.sandbox import Sandbox
 from asana_assets.sync.gids import to_gid_list
 from asana_assets_tests.support.mutations import name_of, paid
 from asana_assets_tests.support.sync_harness import Warehouse, failures
 
 LOADED: list[Any] = []
+BY_WORKSPACE = dg.DynamicPartitionsDefinition(name="asana_workspaces")
 DAILY = dg.DailyPartitionsDefinition("2026-01-01")
 SELECTED = {"columns": ["name", "gid"]}
 
@@ -61,7 +61,7 @@ def downstream_of(
 
     @dg.asset(
         name="downstream",
-        ins={"rows": dg.AssetIn(dg.AssetKey.from_user_string(upstream), metadata=metadata, partition_mapping=mapping)},
+        ins={"rows": dg.AssetIn(upstream.split("/"), metadata=metadata, partition_mapping=mapping)},
         partitions_def=partitions_def,
         io_manager_key="mem_io_manager",
     )
@@ -93,16 +93,16 @@ def stored_names(warehouse: Warehouse, *workspaces: str) -> dict[str, str]:
 
 
 def test_an_asset_by_workspace_loads_its_workspace(synced: Warehouse) -> None:
-    asset = downstream_of("projects", partitions_def=workspace_partitions)
+    asset = downstream_of("asana/projects", partitions_def=BY_WORKSPACE)
     assert workspaces_in(load(synced, asset, paid(synced))) == {paid(synced)}
 
 
-@pytest.mark.parametrize("partitions_def", [None, DAILY, workspace_partitions], ids=["none", "daily", "by workspace"])
+@pytest.mark.parametrize("partitions_def", [None, DAILY, BY_WORKSPACE], ids=["none", "daily", "by workspace"])
 def test_the_workspaces_are_loaded_whole_whatever_the_partitions_of_the_asset(
     synced: Warehouse, partitions_def: dg.PartitionsDefinition[Any] | None
 ) -> None:
     key = None if partitions_def is None else "2026-01-01" if partitions_def is DAILY else paid(synced)
-    rows = load(synced, downstream_of("workspaces", partitions_def=partitions_def), key)
+    rows = load(synced, downstream_of("asana/workspaces", partitions_def=partitions_def), key)
     assert sorted(to_gid_list(rows["gid"])) == sorted(all_workspaces(synced))
 
 
@@ -111,7 +111,7 @@ def test_an_asset_that_depends_on_all_partitions_loads_all_workspaces(
     synced: Warehouse, partitions_def: dg.PartitionsDefinition[Any] | None
 ) -> None:
     asset = downstream_of(
-        "projects",
+        "asana/projects",
         partitions_def=partitions_def,
         mapping=dg.AllPartitionMapping() if partitions_def else None,
         metadata={"allow_missing_partitions": True},
@@ -122,22 +122,22 @@ def test_an_asset_that_depends_on_all_partitions_loads_all_workspaces(
 
 def test_an_asset_with_a_partition_mapping_loads_exactly_the_mapped_workspaces(synced: Warehouse) -> None:
     mapping = dg.SpecificPartitionsPartitionMapping([free(synced)])
-    assert workspaces_in(load(synced, downstream_of("projects", mapping=mapping))) == {free(synced)}
+    assert workspaces_in(load(synced, downstream_of("asana/projects", mapping=mapping))) == {free(synced)}
 
 
 def test_an_asset_of_the_same_run_is_loaded_after_it_was_materialized(
     synced: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ASANA_ACCESS_TOKEN", synced.asana.token)
-    result = materialize(synced, downstream_of("workspaces", metadata=SELECTED), also=("workspaces",))
+    result = materialize(synced, downstream_of("asana/workspaces", metadata=SELECTED), also=("asana/workspaces",))
     assert result.success
     assert set(to_gid_list(LOADED.pop()["gid"])) == all_workspaces(synced)
 
 
 def test_an_asset_with_another_key_is_loaded_by_the_endpoint_in_its_metadata(synced: Warehouse) -> None:
-    metadata = {"asana/endpoint": "projects", "dagster/io_manager_key": "iceberg"}
-    renamed = dg.AssetSpec(["crm", "boards"], metadata=metadata, partitions_def=workspace_partitions)
-    asset = downstream_of("crm/boards", partitions_def=workspace_partitions)
+    metadata = {"asana/endpoint": "projects", "dagster/io_manager_key": "asana_io_manager"}
+    renamed = dg.AssetSpec(["crm", "boards"], metadata=metadata, partitions_def=BY_WORKSPACE)
+    asset = downstream_of("crm/boards", partitions_def=BY_WORKSPACE)
     host = dg.Definitions(assets=[renamed, asset], resources={**(synced.definitions.resources or {})})
     job = dg.Definitions.merge(host, dg.Definitions(resources={"mem_io_manager": dg.mem_io_manager}))
     result = job.resolve_implicit_global_asset_job_def().execute_in_process(
@@ -149,20 +149,20 @@ def test_an_asset_with_another_key_is_loaded_by_the_endpoint_in_its_metadata(syn
 
 def test_a_workspace_that_was_never_synced_is_not_left_out_silently(synced: Warehouse) -> None:
     [missing] = all_workspaces(synced) - {paid(synced), free(synced)}
-    assert failures(materialize(synced, downstream_of("projects"))) == {
+    assert failures(materialize(synced, downstream_of("asana/projects"))) == {
         "downstream": f"projects of workspace {missing} was never synced: materialize projects first."
     }
 
 
 def test_an_asset_that_was_never_materialized_is_named(synced: Warehouse) -> None:
-    errors = failures(materialize(synced, downstream_of("tags")))
+    errors = failures(materialize(synced, downstream_of("asana/tags")))
     assert errors == {"downstream": "There is no table tags yet: materialize tags first."}
 
 
 def test_without_a_registered_workspace_the_input_says_what_to_materialize(synced: Warehouse) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         unregistered = Warehouse(synced.asana, synced.data_dir, instance)
-        errors = failures(materialize(unregistered, downstream_of("projects")))
+        errors = failures(materialize(unregistered, downstream_of("asana/projects")))
     assert errors == {
         "downstream": "The input rows depends on no partition of projects. If no workspace is registered yet, "
         "materialize workspaces first."
@@ -173,7 +173,7 @@ def test_without_a_registered_workspace_the_input_says_what_to_materialize(synce
 
 
 def test_the_metadata_of_the_input_chooses_columns_in_this_order(synced: Warehouse) -> None:
-    asset = downstream_of("projects", partitions_def=workspace_partitions, metadata=SELECTED)
+    asset = downstream_of("asana/projects", partitions_def=BY_WORKSPACE, metadata=SELECTED)
     rows = load(synced, asset, paid(synced))
     assert rows.column_names == ["name", "gid"]
     assert dict(zip(rows["gid"].to_pylist(), rows["name"].to_pylist(), strict=True)) == stored_names(
@@ -183,14 +183,14 @@ def test_the_metadata_of_the_input_chooses_columns_in_this_order(synced: Warehou
 
 def test_internal_columns_are_loaded_only_if_they_are_selected(synced: Warehouse) -> None:
     columns = {field.name for field in synced.table("workspaces").schema}
-    assert set(load(synced, downstream_of("workspaces")).column_names) == columns - {"_row_hash"}
-    selected = downstream_of("workspaces", metadata={"columns": ["_row_hash"]})
+    assert set(load(synced, downstream_of("asana/workspaces")).column_names) == columns - {"_row_hash"}
+    selected = downstream_of("asana/workspaces", metadata={"columns": ["_row_hash"]})
     assert load(synced, selected).column_names == ["_row_hash"]
 
 
 def test_the_metadata_of_the_input_chooses_workspaces_by_gid_or_name(synced: Warehouse) -> None:
     for workspaces in ([free(synced)], [name_of(synced, free(synced)).upper()]):
-        asset = downstream_of("projects", metadata={"workspaces": workspaces})
+        asset = downstream_of("asana/projects", metadata={"workspaces": workspaces})
         assert workspaces_in(load(synced, asset)) == {free(synced)}
 
 
@@ -205,41 +205,41 @@ def test_the_metadata_of_the_input_chooses_workspaces_by_gid_or_name(synced: War
     ],
 )
 def test_a_wrong_selection_is_explained_in_one_line(synced: Warehouse, metadata: dict[str, Any], message: str) -> None:
-    [error] = failures(materialize(synced, downstream_of("projects", metadata=metadata))).values()
+    [error] = failures(materialize(synced, downstream_of("asana/projects", metadata=metadata))).values()
     assert re.fullmatch(message, error), error
 
 
 # --- types
 
-INPUT = {"projects": dg.AssetIn(metadata=SELECTED)}
+INPUT = {"projects": dg.AssetIn(["asana", "projects"], metadata=SELECTED)}
 
 
-@dg.asset(ins=INPUT, partitions_def=workspace_partitions, io_manager_key="mem_io_manager")
+@dg.asset(ins=INPUT, partitions_def=BY_WORKSPACE, io_manager_key="mem_io_manager")
 def arrow_table(projects: pa.Table) -> None:
     LOADED.append(projects)
 
 
-@dg.asset(ins=INPUT, partitions_def=workspace_partitions, io_manager_key="mem_io_manager")
+@dg.asset(ins=INPUT, partitions_def=BY_WORKSPACE, io_manager_key="mem_io_manager")
 def arrow_batches(projects: pa.RecordBatchReader) -> None:
     LOADED.append(projects.read_all())
 
 
-@dg.asset(ins=INPUT, partitions_def=workspace_partitions, io_manager_key="mem_io_manager")
+@dg.asset(ins=INPUT, partitions_def=BY_WORKSPACE, io_manager_key="mem_io_manager")
 def polars_frame(projects: pl.DataFrame) -> None:
     LOADED.append(projects)
 
 
-@dg.asset(ins=INPUT, partitions_def=workspace_partitions, io_manager_key="mem_io_manager")
+@dg.asset(ins=INPUT, partitions_def=BY_WORKSPACE, io_manager_key="mem_io_manager")
 def polars_lazy_frame(projects: pl.LazyFrame) -> None:
     LOADED.append(projects.collect())
 
 
-@dg.asset(ins=INPUT, partitions_def=workspace_partitions, io_manager_key="mem_io_manager")
+@dg.asset(ins=INPUT, partitions_def=BY_WORKSPACE, io_manager_key="mem_io_manager")
 def duckdb_relation(projects: duckdb.DuckDBPyRelation) -> None:
     LOADED.append(projects.to_arrow_table())
 
 
-@dg.asset(ins=INPUT, partitions_def=workspace_partitions, io_manager_key="mem_io_manager")
+@dg.asset(ins=INPUT, partitions_def=BY_WORKSPACE, io_manager_key="mem_io_manager")
 def unknown_type(projects: pa.Schema) -> None:
     LOADED.append(projects)
 
@@ -266,7 +266,9 @@ def test_a_type_that_tables_cannot_be_loaded_as_is_explained(synced: Warehouse) 
     )
 
 
-@dg.asset(ins={"projects": dg.AssetIn()}, partitions_def=workspace_partitions, io_manager_key="mem_io_manager")
+@dg.asset(
+    ins={"projects": dg.AssetIn(["asana", "projects"])}, partitions_def=BY_WORKSPACE, io_manager_key="mem_io_manager"
+)
 def first_names(projects: pl.LazyFrame) -> None:
     archived = projects.filter(pl.col("archived")).select("gid", "workspace_gid")
     LOADED.append((archived.collect(), projects.select("name").head(2).collect()))

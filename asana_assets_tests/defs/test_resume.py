@@ -15,8 +15,9 @@ from asana_assets.definitions import build_definitions
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sandbox import Sandbox
 from asana_assets.sync.change_detection import Sync
-from asana_assets_tests.support.mutations import name_of, paid
+from asana_assets_tests.support.mutations import mutate, name_of, paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
+from asana_assets_tests.support.unreferenced import assert_maintenance_leaves_nothing
 
 SYNC_COMMAND = [str(Path(sys.executable).with_name("asana-assets")), "sync"]
 CHECKPOINT_ROWS = 25
@@ -82,6 +83,8 @@ def test_a_sync_that_is_killed_repeatedly_completes_and_repeats_at_most_a_checkp
     warehouse.settings["ASANA_WORKSPACES"] = gid
     killed = kill_at_random(warehouse, 20, seed)
     warehouse.assert_matches_asana(gid)
+    assert_maintenance_leaves_nothing(warehouse.data_dir)
+    warehouse.assert_matches_asana(gid)
     assert killed > 10
     uninterrupted = 1 + sum(warehouse.asana.minimal_requests(gid).values())
     # Each start fetches the workspace list. A kill can lose the parents of a checkpoint and those that are in flight or
@@ -91,6 +94,21 @@ def test_a_sync_that_is_killed_repeatedly_completes_and_repeats_at_most_a_checkp
     )
     checkpoint = max(CHECKPOINT_ROWS + 4 * IN_FLIGHT, listing)
     assert len(warehouse.asana.log) <= uninterrupted + killed * (1 + checkpoint)
+
+
+@pytest.mark.slow
+def test_a_sync_of_changes_that_is_killed_repeatedly_loses_nothing_and_leaves_no_file(
+    make_warehouse: MakeWarehouse,
+) -> None:
+    warehouse = make_warehouse(latency=0.01)
+    gid = paid(warehouse)
+    warehouse.settings["ASANA_WORKSPACES"] = gid
+    warehouse.sync()
+    mutate(warehouse)
+    assert kill_at_random(warehouse, 20, seed=3) > 10
+    warehouse.assert_matches_asana(gid)
+    assert_maintenance_leaves_nothing(warehouse.data_dir)
+    warehouse.assert_matches_asana(gid)
 
 
 @pytest.mark.slow
@@ -191,7 +209,7 @@ def test_rows_fetched_before_the_retry_budget_is_spent_are_stored(make_warehouse
 
 def sync_workspace_from_environment() -> dg.JobDefinition:
     """Return the job for `reconstructable`, which takes functions without arguments only."""
-    return build_definitions().resolve_job_def("sync_workspace")
+    return build_definitions().resolve_job_def("asana_sync_workspace")
 
 
 @pytest.mark.slow
@@ -234,6 +252,7 @@ def test_concurrent_syncs_of_one_workspace_neither_lose_nor_duplicate_rows(make_
     assert warehouse.run("refresh_workspaces").success
     result = warehouse.run("sync_workspace", gid)
     assert result.success, failures(result)
+    assert_maintenance_leaves_nothing(warehouse.data_dir)
     warehouse.assert_matches_asana(gid)
 
 

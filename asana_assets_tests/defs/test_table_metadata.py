@@ -8,9 +8,8 @@ import pytest
 from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.asana.model import Endpoint
 from asana_assets.definitions import defs
-from asana_assets.defs.assets import ASSETS
-from asana_assets.defs.resources import LakeResource
-from asana_assets.defs.table_metadata import with_table_metadata
+from asana_assets.defs.builder import build_asana_assets
+from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets_tests.support.sync_harness import MakeWarehouse, metadata
 
 SPECS = {spec.key.path[-1]: spec for spec in defs.resolve_all_asset_specs()}
@@ -33,8 +32,11 @@ def test_the_partitions_of_an_asset_are_the_values_of_a_column() -> None:
 
 
 def test_a_namespace_that_is_known_only_at_run_time_is_left_out() -> None:
-    described = with_table_metadata(ASSETS, LakeResource(namespace=dg.EnvVar("UNSET_NAMESPACE")))
-    assert not [spec for asset in described for spec in asset.specs if "dagster/table_name" in spec.metadata]
+    lake = LakeResource(namespace=dg.EnvVar("UNSET_NAMESPACE"))
+    described = build_asana_assets(asana=AsanaResource(access_token=dg.EnvVar("UNSET_TOKEN")), lake=lake)
+    specs = [spec for asset in described for spec in asset.specs]
+    assert {spec.metadata["dagster/storage_kind"] for spec in specs} == {"iceberg"}
+    assert not [spec for spec in specs if "dagster/table_name" in spec.metadata]
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)

@@ -185,8 +185,8 @@ def test_the_commands_of_operations_run(tmp_path: Path) -> None:
         sync = [".venv/bin/asana-assets", "sync"]
         subprocess.run(sync, cwd=project.root, env=project.environment, check=True, capture_output=True)  # noqa: S603 - a fixed command
         outputs = project.run(shell(OPERATIONS))
-    [schedules] = [output for output in outputs if "daily [" in output]
-    assert "daily [RUNNING]" in schedules
+    [schedules] = [output for output in outputs if "asana_daily [" in output]
+    assert "asana_daily [RUNNING]" in schedules
     assert "frequent [STOPPED]" in schedules
 
 

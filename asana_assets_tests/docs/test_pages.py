@@ -24,7 +24,6 @@ from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.asana.field_types import Column
 from asana_assets.asana.model import Listing
 from asana_assets.definitions import defs
-from asana_assets.defs import automation
 from asana_assets.defs.checks import CHECKS
 from asana_assets.defs.prefetch import SyncConfig
 from asana_assets.defs.resources import LakeResource
@@ -83,11 +82,15 @@ def test_operations_lists_every_schedule_and_sensor_and_its_default_status() -> 
     on |= {schedule.name: schedule.default_status.value == "RUNNING" for schedule in repository.schedule_defs}
     rows = table(OPERATIONS, "name")
     assert {quoted(name)[0]: state == "on" for name, _, state in rows} == on
-    assert all((quoted(name)[0] in {"daily", "frequent"}) == what.startswith("schedule: ") for name, what, _ in rows)
+    assert all(
+        (quoted(name)[0] in {"asana_daily", "asana_frequent", "asana_weekly_maintenance"})
+        == what.startswith("schedule: ")
+        for name, what, _ in rows
+    )
 
 
 def test_operations_lists_every_job() -> None:
-    assert {quoted(name)[0] for name, _ in table(OPERATIONS, "job")} == {job.name for job in automation.JOBS}
+    assert {quoted(name)[0] for name, _ in table(OPERATIONS, "job")} == {job.name for job in defs.jobs or ()}
 
 
 def test_operations_lists_every_check_and_its_severity() -> None:
@@ -145,7 +148,7 @@ def test_python_is_python(block: Block) -> None:
 @pytest.mark.parametrize("block", blocks_of_kind("yaml"), ids=str)
 def test_yaml_is_a_valid_run_configuration(block: Block) -> None:
     config = yaml.safe_load(block.text)
-    assert dg.validate_run_config(defs.resolve_job_def("sync_workspace"), config)
+    assert dg.validate_run_config(defs.resolve_job_def("asana_sync_workspace"), config)
 
 
 def python_block(page: str, text: str) -> str:
@@ -241,15 +244,14 @@ def test_the_alert_is_posted_to_the_webhook(monkeypatch: pytest.MonkeyPatch) -> 
         scope["notify"]("Run 1 failed.")
     assert [json.loads(body) for body in posted] == [{"text": "Run 1 failed."}]
     sensors = {sensor.name: sensor.default_status for sensor in with_sensor.get_repository_def().sensor_defs}
-    assert sensors["run_failure_alert"] is dg.DefaultSensorStatus.RUNNING
-    assert len(sensors) == len(automation.SENSORS) + 1
+    assert sensors["asana_run_failure_alert"] is dg.DefaultSensorStatus.RUNNING
+    assert len(sensors) == len([*(defs.sensors or ())]) + 1
 
 
-def test_another_executor_runs_without_prefetching() -> None:
+def test_another_executor_can_be_selected() -> None:
     _, changed = load_module("executor=")
-    job = changed.resolve_job_def("sync_workspace")
+    job = changed.resolve_job_def("asana_sync_workspace")
     assert job.executor_def is dg.multiprocess_executor
-    assert (changed.resources or {})["prefetcher"].enabled is False
     assert {job.name for job in changed.jobs or ()} == {job.name for job in defs.jobs or ()}
     assert changed.resolve_asset_graph().get_all_asset_keys() == defs.resolve_asset_graph().get_all_asset_keys()
 

@@ -9,7 +9,8 @@ from pyiceberg.expressions import Or
 from pyiceberg.manifest import ManifestFile, PartitionFieldSummary
 
 from asana_assets.lake.errors import CommitUnknownError, ConflictError, LakeError
-from asana_assets.lake.pyiceberg_internals import StagedTransaction, SwapFiles, where_equal
+from asana_assets.lake.expressions import where_equal
+from asana_assets.lake.pyiceberg_internals import StagedTransaction, SwapFiles
 from asana_assets.lake.table import live_files, scan
 from asana_assets.lake.writer import PartitionWriter
 from asana_assets_tests.support.lake_tables import (

@@ -63,6 +63,28 @@ def test_after_a_sync_snowflake_has_every_row_of_all_fifteen_tables(
 
 
 @pytest.mark.slow
+def test_the_history_of_changes_is_refreshed_with_the_table_that_changed_also_after_a_failed_refresh(
+    warehouse: Warehouse, emulator: SnowflakeEmulator
+) -> None:
+    def changes() -> tuple[object, int]:
+        refreshed = sum(statement.endswith('"CHANGES" REFRESH') for statement in emulator.statements)
+        return snowflake_row_counts(emulator, "changes")["changes"], refreshed
+
+    gid = sync(warehouse, "projects")
+    assert not any("CHANGES" in statement for statement in emulator.statements)
+    warehouse.asana.organization.add_project(gid, "One")
+    sync(warehouse, "projects")
+    sync(warehouse, "projects")
+    assert changes() == (1, 1)
+    warehouse.asana.organization.add_project(gid, "Two")
+    emulator.failures.append(ProgrammingError("No right.", errno=3001, sqlstate="42501"))
+    assert not warehouse.run("sync_workspace", gid, ["projects"]).success
+    sync(warehouse, "projects")
+    assert changes() == (2, 2)
+    assert emulator.no_ops == []
+
+
+@pytest.mark.slow
 def test_the_row_count_check_detects_a_missed_refresh(warehouse: Warehouse, emulator: SnowflakeEmulator) -> None:
     gid = sync(warehouse, "projects")
     before = iceberg_row_counts(warehouse, "projects")
@@ -74,7 +96,7 @@ def test_the_row_count_check_detects_a_missed_refresh(warehouse: Warehouse, emul
 
     warehouse.settings["SNOWFLAKE_ROUTE"] = "tables"
     resources = warehouse.definitions.resources or {}
-    with dg.build_resources({name: resources[name] for name in ("lake", "snowflake")}) as opened:
+    with dg.build_resources({name: resources[f"asana_{name}"] for name in ("lake", "snowflake")}) as opened:
         result = compare_row_counts("projects", opened.lake, opened.snowflake)
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert result.description == "Snowflake sees 2 rows, the Iceberg table has 3."

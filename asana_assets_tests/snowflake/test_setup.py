@@ -138,7 +138,7 @@ def test_the_writer_is_granted_usage_on_a_custom_volume() -> None:
 def test_tables_are_printed_as_the_materializations_create_them() -> None:
     lines = printed_sql("tables", "--create-tables").splitlines()
     assert lines[0] == 'USE ROLE "LAKE_WRITER";'
-    assert len(lines) == 16
+    assert len(lines) == 17
     assert lines[1] == (
         'CREATE ICEBERG TABLE IF NOT EXISTS "ASANA"."RAW"."WORKSPACES" EXTERNAL_VOLUME = \'LAKE_VOLUME\' '
         "CATALOG = 'LAKE_CATALOG' CATALOG_NAMESPACE = 'asana' CATALOG_TABLE_NAME = 'workspaces' AUTO_REFRESH = FALSE;"

@@ -71,6 +71,14 @@ def replace(
         return replace_files(table, workspace, writer.finish())
 
 
+def append(catalog: Catalog, workspace: str, gid: int, *, parent: int | None = None) -> None:
+    """Append a file with one row, whether or not the table has its key."""
+    table = tasks(catalog)
+    with PartitionWriter(table, workspace=workspace, sort_by=("gid",)) as writer:
+        writer.write(batch([row(gid, parent=parent, name=f"{gid}")]))
+        swap_files(table, workspace, live_files(table, workspace), removed=(), added=writer.finish())
+
+
 def gids(table: Table, workspace: str | None) -> list[str]:
     return sorted(map(str, scan(table, workspace=workspace, columns=["gid"]).column("gid").to_pylist()))
 

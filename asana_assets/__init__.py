@@ -8,23 +8,28 @@ The names in `__all__` are the API for other Dagster projects. They are imported
 package is fast.
 """
 
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asana_assets.defs.assets import OpOptions
     from asana_assets.defs.automation import Automation, build_run_failure_sensor
     from asana_assets.defs.builder import build_asana_assets, build_asana_defs
+    from asana_assets.defs.io_manager import IcebergIOManager
     from asana_assets.defs.resources import AsanaResource, LakeResource
     from asana_assets.defs.translator import AsanaEndpointProps, AsanaTranslator
+
+    __version__: str
 
 __all__ = [
     "AsanaEndpointProps",
     "AsanaResource",
     "AsanaTranslator",
     "Automation",
+    "IcebergIOManager",
     "LakeResource",
     "OpOptions",
+    "__version__",
     "build_asana_assets",
     "build_asana_defs",
     "build_run_failure_sensor",
@@ -35,6 +40,7 @@ _MODULES = {
     "AsanaResource": "resources",
     "AsanaTranslator": "translator",
     "Automation": "automation",
+    "IcebergIOManager": "io_manager",
     "LakeResource": "resources",
     "OpOptions": "assets",
     "build_asana_assets": "builder",
@@ -44,6 +50,8 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return metadata.version("asana-assets")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"asana_assets.defs.{_MODULES[name]}"), name)

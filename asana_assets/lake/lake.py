@@ -141,6 +141,10 @@ class Lake:
         """Return the names of the table's columns."""
         return [field.name.lower() for field in table.schema().fields]
 
+    def arrow_schema(self, table: "Table") -> pa.Schema:
+        """Return the Arrow schema of the rows that a scan of all columns returns."""
+        return _operations().scan_schema(table)
+
     def scan(
         self,
         table: "Table",

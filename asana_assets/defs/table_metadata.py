@@ -25,7 +25,11 @@ def endpoint_name(context: dg.InputContext) -> str:
 
 def with_table_metadata(assets: Sequence[dg.AssetsDefinition], lake: LakeResource) -> list[dg.AssetsDefinition]:
     """Return the assets with the name of their endpoint and with the metadata that Dagster expects of tables."""
-    return [one.map_asset_specs(lambda spec: spec.merge_attributes(metadata=_metadata(spec, lake))) for one in assets]
+
+    def described(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec.replace_attributes(metadata=_metadata(spec, lake) | spec.metadata)  # the translator's comes first
+
+    return [one.map_asset_specs(described) for one in assets]
 
 
 def _metadata(spec: dg.AssetSpec, lake: LakeResource) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from asana_assets.asana.model import Endpoint
 from asana_assets.definitions import defs
 from asana_assets.defs.builder import build_asana_assets
 from asana_assets.defs.resources import AsanaResource, LakeResource
+from asana_assets.defs.translator import AsanaEndpointProps, AsanaTranslator
 from asana_assets_tests.support.sync_harness import MakeWarehouse, metadata
 
 SPECS = {spec.key.path[-1]: spec for spec in defs.resolve_all_asset_specs()}
@@ -37,6 +38,16 @@ def test_a_namespace_that_is_known_only_at_run_time_is_left_out() -> None:
     specs = [spec for asset in described for spec in asset.specs]
     assert {spec.metadata["dagster/storage_kind"] for spec in specs} == {"iceberg"}
     assert not [spec for spec in specs if "dagster/table_name" in spec.metadata]
+
+
+def test_the_metadata_of_a_translator_comes_first() -> None:
+    class Translator(AsanaTranslator):
+        def get_asset_spec(self, props: AsanaEndpointProps) -> dg.AssetSpec:
+            return super().get_asset_spec(props).merge_attributes(metadata={"dagster/table_name": "prod.crm.x"})
+
+    asana, lake = AsanaResource(access_token=dg.EnvVar("UNSET_TOKEN")), LakeResource()
+    described = build_asana_assets(asana=asana, lake=lake, translator=Translator())
+    assert {spec.metadata["dagster/table_name"] for asset in described for spec in asset.specs} == {"prod.crm.x"}
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)

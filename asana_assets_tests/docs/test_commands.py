@@ -129,9 +129,9 @@ def wait_for_green(port: int, seconds: float) -> None:
         except OSError:  # not up yet
             continue
         runs = graph["runsOrError"]["results"]
-        assert all(run["jobName"] == "sync_new_workspace" and run["status"] != "FAILURE" for run in runs), runs
+        assert all(run["jobName"] == "asana_sync_workspace" and run["status"] != "FAILURE" for run in runs), runs
         if len(runs) == 3 and all(run["status"] == "SUCCESS" for run in runs):
-            assert {node["assetKey"]["path"][0] for node in graph["assetNodes"]} == {
+            assert {node["assetKey"]["path"][-1] for node in graph["assetNodes"]} == {
                 endpoint.name for endpoint in ENDPOINTS
             }
             for node in graph["assetNodes"]:

@@ -3,4 +3,55 @@
 Three packages do not depend on Dagster: `asana` (API client and endpoint registry), `sync` (incremental extraction) and
 `lake` (Iceberg). `snowflake` builds SQL. `defs` is the Dagster layer, `settings` parses the environment, `definitions`
 is the composition root, and `cli` is the command line. `sandbox` imitates Asana and is imported by none of them.
+
+The names in `__all__` are the API for other Dagster projects. They are imported at first use, so that importing this
+package is fast.
 """
+
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asana_assets.defs.assets import OpOptions
+    from asana_assets.defs.automation import Automation, build_run_failure_sensor
+    from asana_assets.defs.builder import build_asana_assets, build_asana_defs
+    from asana_assets.defs.io_manager import IcebergIOManager
+    from asana_assets.defs.resources import AsanaResource, LakeResource
+    from asana_assets.defs.translator import AsanaEndpointProps, AsanaTranslator
+
+    __version__: str
+
+__all__ = [
+    "AsanaEndpointProps",
+    "AsanaResource",
+    "AsanaTranslator",
+    "Automation",
+    "IcebergIOManager",
+    "LakeResource",
+    "OpOptions",
+    "__version__",
+    "build_asana_assets",
+    "build_asana_defs",
+    "build_run_failure_sensor",
+]
+
+_MODULES = {
+    "AsanaEndpointProps": "translator",
+    "AsanaResource": "resources",
+    "AsanaTranslator": "translator",
+    "Automation": "automation",
+    "IcebergIOManager": "io_manager",
+    "LakeResource": "resources",
+    "OpOptions": "assets",
+    "build_asana_assets": "builder",
+    "build_asana_defs": "builder",
+    "build_run_failure_sensor": "automation",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return metadata.version("asana-assets")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"asana_assets.defs.{_MODULES[name]}"), name)

@@ -5,24 +5,23 @@ from typing import Any
 import dagster as dg
 from pydantic import SecretStr
 
-from asana_assets.asana.endpoints import ENDPOINTS
-from asana_assets.defs import automation
-from asana_assets.defs.assets import ASSETS, IO_MANAGER_KEY
-from asana_assets.defs.io_manager import IcebergIOManager
-from asana_assets.defs.prefetch import Prefetcher
-from asana_assets.defs.progress import NullProgress, ProgressReporter
+from asana_assets.defs.automation import Automation
+from asana_assets.defs.builder import build_asana_defs
+from asana_assets.defs.executor import in_process_executor
+from asana_assets.defs.names import WATCH_WORKSPACES
+from asana_assets.defs.progress import ProgressReporter
 from asana_assets.defs.resources import AsanaResource, LakeResource
-from asana_assets.defs.snowflake import SnowflakeRefreshingIOManager, build_row_count_checks
 from asana_assets.settings import Settings, load_env_file
 from asana_assets.snowflake.refresh import SnowflakeIcebergTables
 from asana_assets.snowflake.sql import Route
 
 _GETTING_STARTED = """
 1. Provide a token: run `asana-assets connect` or set ASANA_ACCESS_TOKEN.
-2. The sensor `watch_workspaces` finds the token's workspaces within ten minutes, registers each as a partition and
-   requests its first sync. To start immediately, materialize `workspaces`, then "Materialize all" for the partitions
-   that you need.
-3. Turn on the schedule `daily`; on paid plans also the sensor `watch_changes`, which syncs changes within minutes.
+2. The sensor `asana_watch_workspaces` finds the token's workspaces within ten minutes, registers each as a partition
+   and requests its first sync. To start immediately, materialize `workspaces`, then "Materialize all" for the
+   partitions that you need.
+3. Turn on the schedule `asana_daily`; on paid plans also the sensor `asana_watch_changes`, which syncs changes within
+   minutes.
 """
 
 
@@ -31,7 +30,7 @@ def build_definitions(
     *,
     asana: AsanaResource | None = None,
     progress: ProgressReporter | None = None,
-    executor: dg.ExecutorDefinition = dg.in_process_executor,
+    executor: dg.ExecutorDefinition = in_process_executor,
     prefetch: bool = True,
 ) -> dg.Definitions:
     """Build the code location. Sends no requests and opens no files.
@@ -42,15 +41,12 @@ def build_definitions(
         progress: Receives progress updates.
         executor: Executes the steps of a run. The default is the fastest: Asana's rate limit is the bottleneck, a
             single process shares one throttle, and starting a process for each step takes about two seconds.
-        prefetch: Whether extracts start before their step does. Ignored with an executor that does not run all steps
-            in one process: what was prefetched would be lost with the process.
+        prefetch: Whether extracts start before their step does, if the executor runs all steps in one process.
 
     Raises:
         ConfigurationError: A setting is missing or invalid.
     """
     settings = settings or Settings()
-    asana = asana or build_asana_resource(settings)
-    snowflake = build_snowflake_resource(settings)
     lake = LakeResource(
         **_without_none(
             data_dir=settings.asana_data_dir,
@@ -61,27 +57,16 @@ def build_definitions(
             changes_retention_days=settings.asana_changes_retention_days,
         )
     )
-    shares_process = executor.name == dg.in_process_executor.name  # also when it was configured
-    return dg.Definitions(
-        metadata={"getting_started": dg.MetadataValue.md(_GETTING_STARTED)},
-        assets=ASSETS,
-        asset_checks=build_row_count_checks(ENDPOINTS) if snowflake else None,
-        jobs=automation.JOBS,
-        schedules=automation.SCHEDULES,
-        sensors=automation.SENSORS,
-        resources={
-            "asana": asana,
-            "lake": lake,
-            "progress": progress or NullProgress(),
-            "prefetcher": Prefetcher(asana=asana, lake=lake, enabled=prefetch and shares_process),
-            **(
-                {IO_MANAGER_KEY: SnowflakeRefreshingIOManager(lake=lake, snowflake=snowflake), "snowflake": snowflake}
-                if snowflake
-                else {IO_MANAGER_KEY: IcebergIOManager(lake=lake)}
-            ),
-        },
-        executor=executor,
+    integration = build_asana_defs(
+        asana=asana or build_asana_resource(settings),
+        lake=lake,
+        automation=Automation(running=[WATCH_WORKSPACES]),
+        snowflake=build_snowflake_resource(settings),
+        progress=progress,
+        prefetch=prefetch,
     )
+    getting_started = {"getting_started": dg.MetadataValue.md(_GETTING_STARTED)}
+    return dg.Definitions.merge(integration, dg.Definitions(executor=executor, metadata=getting_started))
 
 
 def build_asana_resource(settings: Settings, **overrides: Any) -> AsanaResource:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -12,9 +13,11 @@ from pydantic import SecretStr
 
 from asana_assets.asana.endpoints import ATTACHMENTS, ENDPOINTS, STORIES
 from asana_assets.definitions import build_asana_resource, build_definitions, defs
-from asana_assets.defs.assets import FRESHNESS, code_version
-from asana_assets.defs.io_manager import column_lineage
+from asana_assets.defs.column_metadata import column_lineage
+from asana_assets.defs.prefetch import shares_process
+from asana_assets.defs.translator import FRESHNESS, code_version
 from asana_assets.settings import Settings
+from asana_assets_tests.support.sync_harness import NAMES
 
 GROUPS = {
     "administration": {"workspaces", "project_templates", "webhooks"},
@@ -27,7 +30,7 @@ GROUPS = {
 def test_the_asset_graph_follows_asanas_hierarchy() -> None:
     graph = defs.resolve_asset_graph()
     parents = {
-        key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
+        NAMES.endpoint_of(key): {NAMES.endpoint_of(parent) for parent in graph.get(key).parent_keys}
         for key in graph.get_all_asset_keys()
     }
     children_of_workspaces = [
@@ -54,14 +57,14 @@ def test_the_asset_graph_follows_asanas_hierarchy() -> None:
 
 def test_every_asset_but_workspaces_is_partitioned_by_workspace() -> None:
     graph = defs.resolve_asset_graph()
-    partitioned = {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned}
+    partitioned = {NAMES.endpoint_of(key) for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned}
     assert partitioned == {endpoint.name for endpoint in ENDPOINTS} - {"workspaces"}
 
 
 def test_every_asset_has_a_group_a_description_for_analysts_and_a_column_schema() -> None:
     groups: dict[str, set[str]] = {}
     for spec in defs.resolve_all_asset_specs():
-        groups.setdefault(spec.group_name or "", set()).add(spec.key.to_user_string())
+        groups.setdefault(spec.group_name or "", set()).add(str(NAMES.endpoint_of(spec.key)))
         assert spec.kinds == {"asana", "iceberg"}
         [first_line, *_] = (spec.description or "").splitlines()
         assert re.fullmatch(r"Each row is one [^*`#\[]+\. The key is (workspace_gid and )?gid\.", first_line)
@@ -86,28 +89,50 @@ def test_the_code_version_does_not_change_with_descriptions() -> None:
 
 
 def test_a_column_that_refers_to_a_parent_has_the_parents_lineage() -> None:
-    lineage = column_lineage(ATTACHMENTS).deps_by_column
+    lineage = column_lineage(ATTACHMENTS, NAMES).deps_by_column
     assert {
         name: sorted(f"{dep.asset_key.to_user_string()}.{dep.column_name}" for dep in deps)
         for name, deps in lineage.items()
-    } == {"parent_gid": ["projects.gid", "projects.project_brief_gid", "subtasks.gid", "tasks.gid"]}
+    } == {
+        "parent_gid": [
+            "asana/projects.gid",
+            "asana/projects.project_brief_gid",
+            "asana/subtasks.gid",
+            "asana/tasks.gid",
+        ]
+    }
 
 
 @pytest.mark.parametrize(
-    ("executor", "prefetches"),
+    ("executor", "run_config", "prefetches"),
     [
-        (dg.in_process_executor, True),
-        (dg.in_process_executor.configured({"retries": {"disabled": {}}}), True),
-        (dg.multiprocess_executor, False),
+        (dg.in_process_executor, {}, True),
+        (dg.in_process_executor.configured({"retries": {"disabled": {}}}), {}, True),
+        (dg.multiprocess_executor, {}, False),
+        (None, {}, False),
+        (None, {"execution": {"config": {"in_process": {}}}}, True),
+        (None, {"execution": {"config": {"multiprocess": {"max_concurrent": 1}}}}, False),
     ],
-    ids=["in-process", "configured in-process", "multiprocess"],
+    ids=[
+        "in-process",
+        "configured in-process",
+        "multiprocess",
+        "default",
+        "default in-process",
+        "default multiprocess",
+    ],
 )
 def test_extracts_are_prefetched_only_if_all_steps_share_a_process(
-    executor: dg.ExecutorDefinition, *, prefetches: bool
+    executor: dg.ExecutorDefinition | None, run_config: dict[str, Any], *, prefetches: bool
 ) -> None:
-    definitions = build_definitions(executor=executor)
-    assert definitions.resolve_job_def("sync_workspace").executor_def is executor
-    assert (definitions.resources or {})["prefetcher"].enabled is prefetches
+    host = dg.Definitions(assets=defs.assets, jobs=defs.jobs, resources=defs.resources, executor=executor)
+    job = host.resolve_job_def("asana_sync_workspace")
+    assert shares_process(job.executor_def.name, run_config) is prefetches
+
+
+def test_the_executor_of_the_code_location_can_be_replaced() -> None:
+    job = build_definitions(executor=dg.multiprocess_executor).resolve_job_def("asana_sync_workspace")
+    assert job.executor_def is dg.multiprocess_executor
 
 
 def test_a_setting_that_is_unset_has_the_default_of_its_resource() -> None:

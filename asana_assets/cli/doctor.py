@@ -9,6 +9,7 @@ import dagster as dg
 from asana_assets.cli.diagnostics import Finding, diagnose
 from asana_assets.cli.errors import report_errors
 from asana_assets.cli.options import json_option, print_json
+from asana_assets.defs.names import API, LAKE, SNOWFLAKE, Names
 from asana_assets.settings import Settings
 
 
@@ -27,10 +28,11 @@ def doctor(*, as_json: bool) -> None:
         settings = Settings()
         resources = build_definitions(settings).resources or {}
     findings: list[Finding] = []
-    required = {name: resources[name] for name in ("asana", "lake", "snowflake") if name in resources}
+    keys = {name: Names().of(name) for name in (API, LAKE, SNOWFLAKE)}
+    required = {name: resources[key] for name, key in keys.items() if key in resources}
     with dg.build_resources(required) as opened:
         doubts = [Finding(subject="settings", ok=True, message=one, is_note=True) for one in settings.warnings()]
-        for finding in chain(doubts, diagnose(opened.asana, opened.lake, getattr(opened, "snowflake", None))):
+        for finding in chain(doubts, diagnose(opened.api, opened.lake, getattr(opened, SNOWFLAKE, None))):
             findings.append(finding)
             if not as_json:
                 click.echo(f"{finding.status:<4} {finding.subject}: {finding.message}")

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from asana_assets.cli.errors import print_warnings, report_errors
 from asana_assets.cli.options import json_option, print_json
+from asana_assets.defs.names import LAKE, Names
 from asana_assets.lake.lake import REMOVE_OLDER_THAN
 from asana_assets.settings import Settings
 
@@ -44,7 +45,7 @@ def maintain(*, dry_run: bool, older_than_days: float, as_json: bool) -> None:
 
         settings = Settings()
         print_warnings(settings)
-        lake = (build_definitions(settings).resources or {})["lake"]
+        lake = (build_definitions(settings).resources or {})[Names().of(LAKE)]
         age = dt.timedelta(days=older_than_days)
         results = list(lake.iceberg.maintain(remove_older_than=age, dry_run=dry_run))
     for note in (note for result in results for note in result.notes):

@@ -10,6 +10,7 @@ from asana_assets.cli.estimate_report import EstimateReport, WorkspaceEstimate
 from asana_assets.cli.help_texts import asset_names
 from asana_assets.cli.interrupted_sync import find_interrupted_sync
 from asana_assets.cli.options import json_option, print_json, selected_endpoints, selection_options
+from asana_assets.defs.names import API, LAKE, Names
 from asana_assets.defs.resources import LakeResource
 from asana_assets.settings import Settings
 
@@ -36,10 +37,10 @@ def plan(
         settings = Settings()
         print_warnings(settings)
         resources = build_definitions(settings).resources or {}
-        lake: LakeResource = resources["lake"]
+        lake: LakeResource = resources[Names().of(LAKE)]
         endpoints = selected_endpoints(selected)
         names = [endpoint.name for endpoint in endpoints]
-        with resources["asana"].process_config_and_initialize_cm() as asana:
+        with resources[Names().of(API)].process_config_and_initialize_cm() as asana:
             report = EstimateReport(
                 asana=asana,
                 lake=lake,

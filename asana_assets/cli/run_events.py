@@ -5,19 +5,18 @@ Nothing is computed a second time: failures, checks and metadata are those that 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
+from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.cli.notices import Level, Notice
 from asana_assets.cli.summary import SummaryLine, read_changes
-from asana_assets.defs.failures import NOT_STARTED_KEY, TOKEN_REJECTED, root_cause
+from asana_assets.defs.failures import ENDS_RUN_KEY, NOT_STARTED_KEY, TOKEN_REJECTED, root_cause
+from asana_assets.defs.names import Names
 from asana_assets.sync.resume import RESUME_WINDOW
 
-PLAN_CHECK = "available_on_plan"
-"""The check that fails where the plan does not include an endpoint, which is nothing to fix."""
-
+_UPSTREAM = {endpoint.name: tuple(sorted(endpoint.upstream)) for endpoint in ENDPOINTS}
 _INTERRUPTIONS = {dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
 _BLOCKING_CHECK_ERROR = "DagsterAssetCheckFailedError"  # its checks are reported themselves
 
@@ -45,20 +44,20 @@ class RunReport:
 
 def report_run(
     result: dg.ExecuteInProcessResult,
+    names: Names,
     *,
     workspace_gid: str,
     assets: Sequence[str],
-    upstream: Mapping[str, Sequence[str]],
 ) -> RunReport:
     """Return what a finished run did.
 
     Args:
         result: The run's result.
+        names: The names of the definitions.
         workspace_gid: The run's partition; "" if it has none.
-        assets: What the run was to materialize.
-        upstream: The names of the direct upstream assets of each asset.
+        assets: The endpoints whose assets the run was to materialize.
     """
-    run = _Run(result, workspace_gid, assets, upstream)
+    run = _Run(result, names, workspace_gid, assets)
     run.read_failures()
     return RunReport(
         lines=list(run.summary_lines()),
@@ -79,9 +78,9 @@ class _Run:
     """
 
     result: dg.ExecuteInProcessResult
+    names: Names
     workspace_gid: str
     assets: Sequence[str]
-    upstream: Mapping[str, Sequence[str]]
     failure_notices: list[Notice] = field(default_factory=list[Notice])
     failed: dict[str, str] = field(default_factory=dict[str, str])
     refused: set[str] = field(default_factory=set[str])
@@ -96,7 +95,7 @@ class _Run:
         """Read the failed steps."""
         fallback = ""
         for event in self.result.filter_events(lambda event: event.is_step_failure):
-            name, data = str(event.step_key), event.step_failure_data
+            name, data = self.names.endpoint(str(event.step_key)), event.step_failure_data
             user_failure = data.user_failure_data
             metadata = (user_failure and user_failure.metadata) or {}
             description = (user_failure and user_failure.description) or ""
@@ -109,12 +108,14 @@ class _Run:
                 message = f"{name}{self.scope} was stopped. {HOW_TO_RESUME}."
                 self.failure_notices.append(Notice(Level.INTERRUPTED, message))
             elif data.error and data.error.cls_name == _BLOCKING_CHECK_ERROR:
-                checks = [check.check_name for check in self._failed_checks() if check.asset_key.path[-1] == name]
+                checks = [
+                    check.check_name for check in self._failed_checks() if check.asset_key == self.names.asset_key(name)
+                ]
                 self.failed[name] = f"the check {' and '.join(checks)} of {name} failed"
             else:
                 self.failed[name] = f"{name} failed"
-                if _is_status(metadata, HTTPStatus.UNAUTHORIZED):
-                    self.failed[name] = self.stop_reason = TOKEN_REJECTED
+                if ENDS_RUN_KEY in metadata:
+                    self.failed[name] = self.stop_reason = str(metadata[ENDS_RUN_KEY].value)
                 message = description or f"{name}{self.scope}: {root_cause(data.error)}"
                 self.failure_notices.append(Notice(Level.ERROR, message))
         if fallback and not self.failure_notices:  # the request that was rejected was not one of a step that ran
@@ -135,7 +136,10 @@ class _Run:
 
     def not_started(self) -> Iterator[Notice]:
         """Yield the assets that were not started, grouped by the reason."""
-        started = {event.step_key for event in self.result.filter_events(lambda event: event.is_step_start)}
+        started = {
+            self.names.endpoint(str(event.step_key))
+            for event in self.result.filter_events(lambda event: event.is_step_start)
+        }
         by_reason: dict[str, list[str]] = {}
         for name in self.assets:
             if name not in started or name in self.refused:
@@ -145,13 +149,12 @@ class _Run:
 
     def check_notices(self) -> Iterator[Notice]:
         """Yield the failed checks, and those that passed with a description."""
-        plan_limited = set(self._plan_limited())
         for check in self.result.get_asset_check_evaluations():
-            asset = check.asset_key.path[-1]
+            asset = self.names.endpoint_of(check.asset_key)
             if check.passed and not check.description:
                 continue
             level = Level.ERROR if check.severity == dg.AssetCheckSeverity.ERROR else Level.WARNING
-            if check.passed or (check.check_name == PLAN_CHECK and asset in plan_limited):
+            if check.passed:
                 level = Level.NOTE
             description = check.description or "The check failed."
             yield Notice(level, f"{asset}{self.scope} ({check.check_name}): {description}")
@@ -178,7 +181,7 @@ class _Run:
         for event in self.result.get_asset_materialization_events():
             metadata = event.materialization.metadata
             yield SummaryLine(
-                asset=event.materialization.asset_key.path[-1],
+                asset=str(self.names.endpoint_of(event.materialization.asset_key)),
                 workspace_gid=self.workspace_gid,
                 rows=int(str(metadata["rows"].value)),
                 requests=int(str(metadata["requests"].value)),
@@ -198,8 +201,8 @@ class _Run:
             if current in self.failed:
                 reasons[self.failed[current]] = None
             else:
-                pending += [other for other in self.upstream.get(current, ()) if other not in seen]
-                seen.update(self.upstream.get(current, ()))
+                pending += [other for other in _UPSTREAM[current] if other not in seen]
+                seen.update(_UPSTREAM[current])
         return sorted(reasons) or [self.stop_reason or "the run failed"]
 
     def _failed_checks(self) -> list[dg.AssetCheckEvaluation]:
@@ -209,13 +212,6 @@ class _Run:
             if not check.passed and check.blocking and check.severity == dg.AssetCheckSeverity.ERROR
         ]
 
-    def _plan_limited(self) -> Iterator[str]:
-        """Yield the assets whose endpoint the plan lacks and which have no rows of a former plan."""
-        for event in self.result.get_asset_materialization_events():
-            metadata = event.materialization.metadata
-            if "plan_unavailable" in metadata and metadata["plan_unavailable"].value and not metadata["rows"].value:
-                yield event.materialization.asset_key.path[-1]
-
 
 def _is_interruption(error: SerializableErrorInfo | None) -> bool:
     while error:
@@ -223,10 +219,6 @@ def _is_interruption(error: SerializableErrorInfo | None) -> bool:
             return True
         error = error.cause
     return False
-
-
-def _is_status(metadata: Mapping[str, dg.MetadataValue], status: HTTPStatus) -> bool:
-    return "status" in metadata and metadata["status"].value == status
 
 
 def _texts(metadata: Mapping[str, dg.MetadataValue], key: str) -> list[str]:

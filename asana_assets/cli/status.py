@@ -12,9 +12,10 @@ from asana_assets.cli.dagster_instance import open_configured_instance
 from asana_assets.cli.errors import print_warnings, report_errors
 from asana_assets.cli.options import json_option, print_json
 from asana_assets.cli.sync_status import TableStatus, WorkspaceStatus, read_status
+from asana_assets.defs.names import LAKE, Names
 from asana_assets.settings import Settings
 
-_LEVELS = {"warn": "Warning", "note": "Note"}
+_LEVELS = {"warn": "Warning"}
 _HOUR = dt.timedelta(hours=1)
 _DAY = dt.timedelta(days=1)
 
@@ -32,7 +33,7 @@ def status(*, as_json: bool) -> None:
 
         settings = Settings()
         print_warnings(settings)
-        lake = (build_definitions(settings).resources or {})["lake"]
+        lake = (build_definitions(settings).resources or {})[Names().of(LAKE)]
         with open_configured_instance(settings) as instance:
             workspaces = list(read_status(lake, instance))
     sources = _describe_sources(lake.namespace, settings.dagster_home)

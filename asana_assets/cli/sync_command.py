@@ -14,7 +14,7 @@ from asana_assets.cli.notices import Level, Notice
 from asana_assets.cli.run_events import HOW_TO_RESUME, WAS_INTERRUPTED, RunReport, report_run
 from asana_assets.cli.summary import SummaryLine
 from asana_assets.cli.sync_progress import QuietProgress, SyncProgress
-from asana_assets.defs import automation
+from asana_assets.defs.names import LAKE, REFRESH_WORKSPACES, SYNC_WORKSPACE, Names
 from asana_assets.defs.partitions import registered_workspaces
 from asana_assets.defs.resources import LakeResource
 from asana_assets.defs.workspace_names import (
@@ -71,6 +71,7 @@ class SyncCommand:
         config: The run config of each of these assets.
         report: Receives what was done and what was not.
         progress: Displays what is being done.
+        integration: The names of the definitions.
     """
 
     definitions: dg.Definitions
@@ -79,6 +80,7 @@ class SyncCommand:
     config: Mapping[str, object]
     report: SyncReport = field(default_factory=SyncReport)
     progress: SyncProgress = field(default_factory=QuietProgress)
+    integration: Names = field(default_factory=Names)
 
     def run(self, workspaces: Sequence[str]) -> None:
         """Sync these workspaces, given by gid or name, or all if none is given.
@@ -88,8 +90,8 @@ class SyncCommand:
         """
         if not self._refresh_workspaces():
             return
-        known = registered_workspaces(self.instance)
-        self.report.names = names = load_workspace_names(self.instance)
+        known = registered_workspaces(self.instance, self.integration)
+        self.report.names = names = load_workspace_names(self.instance, self.integration)
         visible = {gid: names.get(gid, "") for gid in known}
         gids = find_workspaces(workspaces, visible, "--workspace")
         unknown = [gid for gid in gids if gid not in known]
@@ -108,9 +110,9 @@ class SyncCommand:
 
     def _refresh_workspaces(self) -> bool:
         """Sync the list of workspaces and return whether that succeeded."""
-        job = self.definitions.resolve_job_def(automation.refresh_workspaces.name)
+        job = self.definitions.resolve_job_def(self.integration.of(REFRESH_WORKSPACES))
         result = job.execute_in_process(_QUIET, instance=self.instance, raise_on_error=False)
-        self.report.add(report_run(result, workspace_gid="", assets=[WORKSPACES.name], upstream={}))
+        self.report.add(report_run(result, self.integration, workspace_gid="", assets=[WORKSPACES.name]))
         return result.success
 
     def _sync_workspace(self, gid: str) -> str:
@@ -149,16 +151,16 @@ class SyncCommand:
             return RunReport()
         endpoints = [endpoint for endpoint in ENDPOINTS if endpoint.name in assets]
         self.progress.start_workspace(self._label(gid), endpoints, self._never_synced(gid, endpoints))
-        result = self.definitions.resolve_job_def(automation.sync_workspace.name).execute_in_process(
-            {**_QUIET, "ops": {name: {"config": dict(self.config)} for name in assets}},
+        result = self.definitions.resolve_job_def(self.integration.of(SYNC_WORKSPACE)).execute_in_process(
+            {**_QUIET, "ops": {self.integration.op(name): {"config": dict(self.config)} for name in assets}},
             instance=self.instance,
             partition_key=gid,
             tags={SYNC_TAG: started_at.isoformat()},
             raise_on_error=False,
-            asset_selection=[dg.AssetKey(name) for name in assets],
+            asset_selection=[self.integration.asset_key(name) for name in assets],
         )
         self.progress.finish_workspace()
-        return report_run(result, workspace_gid=gid, assets=assets, upstream=self._upstream())
+        return report_run(result, self.integration, workspace_gid=gid, assets=assets)
 
     def _label(self, gid: str) -> str:
         return label_workspace(gid, self.report.names)
@@ -169,15 +171,8 @@ class SyncCommand:
         synced = {} if self.config.get("full_refresh") else self._lake.sync_states.completed_syncs(gid, names)
         return [name for name in names if name not in synced]
 
-    def _upstream(self) -> dict[str, list[str]]:
-        graph = self.definitions.resolve_asset_graph()
-        return {
-            key.path[-1]: sorted(parent.path[-1] for parent in graph.get(key).parent_keys)
-            for key in graph.get_all_asset_keys()
-        }
-
     @property
     def _lake(self) -> LakeResource:
-        lake = (self.definitions.resources or {})["lake"]
+        lake = (self.definitions.resources or {})[self.integration.of(LAKE)]
         assert isinstance(lake, LakeResource)  # noqa: S101 - `build_definitions` always provides it
         return lake

@@ -3,22 +3,22 @@
 An asset's function starts the extract; its rows are fetched lazily, while the IO manager writes them.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
+from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.errors import AsanaError, ConfigurationError, UnauthorizedError
 from asana_assets.asana.model import GID, Endpoint
-from asana_assets.defs import automation, check_inputs, checks, partitions
-from asana_assets.defs.column_metadata import column_lineage, column_schema
+from asana_assets.defs import check_inputs, checks, partitions
+from asana_assets.defs.column_metadata import LINEAGE_KEY, column_lineage
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces
+from asana_assets.defs.names import API, IO_MANAGER, PREFETCHER, PROGRESS, Names
 from asana_assets.defs.parent_names import find_parent_names, name_parents
 from asana_assets.defs.prefetch import Extract, Prefetcher, SyncConfig, step_priority
 from asana_assets.defs.progress import ProgressLogger, ProgressReporter
@@ -33,125 +33,124 @@ from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
 
-IO_MANAGER_KEY = "iceberg"
 NAME_COLUMN = "name"
-POOL = "asana_api"
-OWNERS = ["team:data-platform"]
-FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=49), warn_window=timedelta(hours=25))
-"""Warns after one missed nightly run and fails after two."""
-
-_KINDS = {"asana", "iceberg"}
 
 
-def asset_description(endpoint: Endpoint) -> str:
-    """Return what the endpoint's table holds, for analysts, as Markdown whose first line is plain text."""
-    notes = f"\n\n{endpoint.notes}" if endpoint.notes else ""
-    return (
-        f"{endpoint.summary}\n\nFreshness: {endpoint.freshness}{notes}\n\n"
-        f"[Asana's reference](https://developers.asana.com/reference/{endpoint.reference})"
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpOptions:
+    """Options of the ops of all assets.
+
+    Attributes:
+        pool: Their pool; by default one named after the integration.
+        retry_policy: Dagster's retries, in addition to those of single requests.
+        tags: More tags.
+    """
+
+    pool: str | None = None
+    retry_policy: dg.RetryPolicy | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def code_version(endpoint: Endpoint) -> str:
-    """Return a hash of the endpoint's requests and columns, which changes whenever either does; docs do not count."""
-    requests = [(listing.path, *listing.params.items()) for listing in endpoint.listings]
-    columns = endpoint.schema.to_string(show_field_metadata=False, show_schema_metadata=False)
-    return hashlib.sha256(f"{requests} {endpoint.opt_fields} {columns}".encode()).hexdigest()[:12]
+def build_asset(
+    endpoint: Endpoint,
+    spec: dg.AssetSpec,
+    names: Names,
+    partitions_def: dg.DynamicPartitionsDefinition,
+    op: OpOptions | None = None,
+) -> dg.AssetsDefinition:
+    """Build the asset of an endpoint.
 
+    Args:
+        endpoint: The endpoint.
+        spec: What the translator returned for it.
+        names: The names of the integration.
+        partitions_def: Partitions every asset but `workspaces`.
+        op: Options of the asset's op.
+    """
+    op = op or OpOptions()
+    lineage = column_lineage(endpoint, names)
+    # Not `ins`: the prefetcher loads upstream rows, once for all steps of a run.
+    deps = [*spec.deps, *(dg.AssetDep(names.asset_key(name)) for name in endpoint.upstream)]
+    spec = spec.replace_attributes(deps=deps).merge_attributes(metadata={LINEAGE_KEY: lineage} if deps else {})
+    partitions = partitions_def if endpoint.upstream else None
 
-def build_asset(endpoint: Endpoint) -> dg.AssetsDefinition:
-    """Build the asset of an endpoint that is listed within a workspace."""
-
-    @dg.asset(
-        name=endpoint.name,
-        group_name=endpoint.group,
-        kinds=_KINDS,
-        description=asset_description(endpoint),
-        owners=OWNERS,
-        tags={"asana/extract": "by_parent" if endpoint.is_child else "full"},
-        code_version=code_version(endpoint),
-        metadata={"dagster/column_schema": column_schema(endpoint), "dagster/column_lineage": column_lineage(endpoint)},
-        automation_condition=automation.automation_condition,
-        freshness_policy=FRESHNESS,
-        deps=list(endpoint.upstream),  # not `ins`: the prefetcher loads upstream rows, once for all steps of a run
-        partitions_def=partitions.workspace_partitions,
-        check_specs=checks.build_check_specs(endpoint),
-        io_manager_key=IO_MANAGER_KEY,
-        pool=POOL,
-        op_tags={"dagster/priority": str(step_priority(endpoint))},
+    # A multi-asset, because its op has a name of its own: with `dg.asset`, run configs would depend on the asset's key.
+    @dg.multi_asset(
+        name=names.op(endpoint.name),
+        specs=[spec.with_io_manager_key(names.of(IO_MANAGER))],
+        partitions_def=partitions,
+        check_specs=checks.build_check_specs(endpoint, spec.key, partitions),
+        pool=op.pool or names.of(API),
+        retry_policy=op.retry_policy,
+        op_tags={"dagster/priority": str(step_priority(endpoint)), **op.tags},
+        required_resource_keys={names.of(PREFETCHER), names.of(PROGRESS)},
     )
     def materialize(
-        context: dg.AssetExecutionContext,
-        config: SyncConfig,
-        prefetcher: Prefetcher,
-        progress: dg.ResourceParam[ProgressReporter],
+        context: dg.AssetExecutionContext, config: SyncConfig
     ) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
-        with dagster_failures(endpoint=endpoint.name, workspace_gid=context.partition_key):
-            extract = prefetcher.start(context, endpoint, config)
-        name = load_workspace_names(context.instance).get(context.partition_key)
-        metadata = {"workspace_name": name} if name else {}
-        yield from _materialize(
-            context, config, prefetcher, progress, extract=extract, output=extract, metadata=metadata
-        )
+        step = _Step(context, names, endpoint, config)
+        yield from _materialize_workspaces(step) if endpoint is WORKSPACES else _materialize_endpoint(step)
 
     return materialize
 
 
-@dg.asset(
-    name=WORKSPACES.name,
-    group_name=WORKSPACES.group,
-    kinds=_KINDS,
-    description=asset_description(WORKSPACES),
-    owners=OWNERS,
-    tags={"asana/extract": "full"},
-    code_version=code_version(WORKSPACES),
-    metadata={"dagster/column_schema": column_schema(WORKSPACES)},
-    automation_condition=automation.automation_condition,
-    freshness_policy=FRESHNESS,
-    check_specs=checks.build_check_specs(WORKSPACES),
-    io_manager_key=IO_MANAGER_KEY,
-    pool=POOL,
-)
-def workspaces(
-    context: dg.AssetExecutionContext,
-    config: SyncConfig,
-    prefetcher: Prefetcher,
-    progress: dg.ResourceParam[ProgressReporter],
-) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The materialization of one asset."""
+
+    context: dg.AssetExecutionContext
+    names: Names
+    endpoint: Endpoint
+    config: SyncConfig
+
+    @property
+    def prefetcher(self) -> Prefetcher:
+        return getattr(self.context.resources, self.names.of(PREFETCHER))
+
+    @property
+    def progress(self) -> ProgressReporter:
+        return getattr(self.context.resources, self.names.of(PROGRESS))
+
+    def start(self) -> Extract:
+        return self.prefetcher.start(self.context, self.names, self.endpoint, self.config)
+
+
+def _materialize_endpoint(step: _Step) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
+    gid = step.context.partition_key
+    name = load_workspace_names(step.context.instance, step.names).get(gid, "")
+    with dagster_failures(endpoint=step.endpoint.name, workspace_gid=gid, workspace_name=name):
+        extract = step.start()
+    yield from _materialize(step, extract, output=extract, metadata={"workspace_name": name} if name else {})
+
+
+def _materialize_workspaces(step: _Step) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
+    context = step.context
     with dagster_failures(endpoint=WORKSPACES.name, workspace_gid=""):
-        extract = cast("FullExtract", prefetcher.start(context, WORKSPACES, config))
-        registered = partitions.registered_workspaces(context.instance)
-        found, unconfirmed = _confirm_workspaces(context, config, prefetcher, extract=extract, registered=registered)
+        extract = cast("FullExtract", step.start())
+        registered = partitions.registered_workspaces(context.instance, step.names)
+        found, unconfirmed = _confirm_workspaces(step, extract=extract, registered=registered)
         stored = _stored_names(extract)
-        names = stored | workspace_names(found)
-        wanted = _wanted_gids(prefetcher.asana.workspaces, found, stored)
+        labels = stored | workspace_names(found)
+        wanted = _wanted_gids(step.prefetcher.asana.workspaces, found, stored)
         selected = choose_workspaces(found, wanted, unconfirmed=unconfirmed)
     output = SelectedWorkspaces(extract, selected, unconfirmed)
-    metadata = {NAMES_KEY: dict(names)}
-    yield from _materialize(context, config, prefetcher, progress, extract=extract, output=output, metadata=metadata)
+    yield from _materialize(step, extract, output=output, metadata={NAMES_KEY: dict(labels)})
     kept = [gid for gid in unconfirmed if gid in registered]
-    changes = partitions.sync_partitions(context.instance, [*to_gid_list(selected[GID.name]), *kept])
+    changes = partitions.sync_partitions(context.instance, step.names, [*to_gid_list(selected[GID.name]), *kept])
     if changes.added or changes.removed:
         context.log.info(
             "Registered workspaces: %s; removed: %s",
-            label_workspaces(changes.added, names) or "none",
-            label_workspaces(changes.removed, names) or "none",
+            label_workspaces(changes.added, labels) or "none",
+            label_workspaces(changes.removed, labels) or "none",
         )
     if changes.in_use:
         context.log.warning(
             "The partitions of %s are kept until their runs and backfills have ended",
-            label_workspaces(changes.in_use, names),
+            label_workspaces(changes.in_use, labels),
         )
 
 
-def _confirm_workspaces(
-    context: dg.AssetExecutionContext,
-    config: SyncConfig,
-    prefetcher: Prefetcher,
-    *,
-    extract: FullExtract,
-    registered: Sequence[str],
-) -> tuple[pa.Table, list[str]]:
+def _confirm_workspaces(step: _Step, *, extract: FullExtract, registered: Sequence[str]) -> tuple[pa.Table, list[str]]:
     """Return the rows of the workspaces that Asana lists, and the gids of known ones that may or may not be gone.
 
     If a known workspace is missing, the list is fetched once more, because Asana has returned empty listings for single
@@ -163,17 +162,17 @@ def _confirm_workspaces(
     """
     found = pa.Table.from_batches(extract, WORKSPACES.schema)
     stored = _stored_names(extract)
-    known = _wanted_gids(prefetcher.asana.workspaces, found, stored) or [*registered, *stored]
+    known = _wanted_gids(step.prefetcher.asana.workspaces, found, stored) or [*registered, *stored]
     missing = sorted(set(known).difference(to_gid_list(found[GID.name])))
     if not missing:
         return found, []
-    again = cast("FullExtract", prefetcher.start(context, WORKSPACES, config))
+    again = cast("FullExtract", step.start())
     try:
         second = pa.Table.from_batches(again, WORKSPACES.schema)
     except UnauthorizedError:
         raise
     except AsanaError as error:
-        context.log.warning("Whether %s are gone is not known: %s", ", ".join(missing), error)
+        step.context.log.warning("Whether %s are gone is not known: %s", ", ".join(missing), error)
         extract.stats.failed.update(dict.fromkeys(missing, str(error)))  # so that a check names them
         return found, missing
     finally:
@@ -183,7 +182,7 @@ def _confirm_workspaces(
         return found, missing
     returned = second.filter(pc.invert(pc.is_in(second[GID.name], value_set=found[GID.name].combine_chunks())))
     if returned.num_rows:
-        context.log.warning(
+        step.context.log.warning(
             "Asana listed %s only when the list was fetched again", ", ".join(to_gid_list(returned[GID.name]))
         )
     return pa.concat_tables([found, returned]), []
@@ -222,19 +221,13 @@ def choose_workspaces(found: pa.Table, wanted: Sequence[str], *, unconfirmed: Se
 
 
 def _materialize(
-    context: dg.AssetExecutionContext,
-    config: SyncConfig,
-    prefetcher: Prefetcher,
-    progress: ProgressReporter,
-    *,
-    extract: Extract,
-    output: ExtractOutput,
-    metadata: Mapping[str, Any],
+    step: _Step, extract: Extract, *, output: ExtractOutput, metadata: Mapping[str, Any]
 ) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
     """Hand the output to the IO manager, then evaluate the checks. `metadata` is added to the materialization.
 
     Dagster resumes this generator only after the IO manager has consumed and committed every row.
     """
+    context, config, prefetcher = step.context, step.config, step.prefetcher
     endpoint, workspace_gid, stats = extract.endpoint, extract.workspace_gid, extract.stats
     workspace = metadata.get("workspace_name")
     subject = f"{endpoint.name} of {workspace}" if workspace else endpoint.name
@@ -246,12 +239,12 @@ def _materialize(
         prefetcher.lake.sync_states.flush_if_due(workspace_gid)
 
     stats.on_progress = on_progress
-    with progress.track_extract(extract):
+    with step.progress.track_extract(extract):
         data_version = dg.DataVersion(extract.data_version) if isinstance(extract, ChildExtract) else None
         yield dg.MaterializeResult(value=output, data_version=data_version, metadata=dict(metadata))
     for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
         context.log.warning("Asana announced an API change: %s", notice)
-    with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
+    with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid, workspace_name=workspace or ""):
         inputs = check_inputs.collect_inputs(
             prefetcher.lake,
             extract,
@@ -261,7 +254,7 @@ def _materialize(
         check_inputs.save_findings(prefetcher.lake, extract, inputs)
         unfetched = {*stats.skipped, *stats.truncated}
         names = find_parent_names(prefetcher.lake, endpoint, workspace_gid, unfetched)
-    for result in checks.evaluate_checks(endpoint, workspace_gid, inputs):
+    for result in checks.evaluate_checks(endpoint, context.asset_key, workspace_gid, inputs):
         description = result.description and name_parents(result.description, names)
         if not result.passed:
             context.log.warning("%s: %s", subject, description)
@@ -269,8 +262,5 @@ def _materialize(
         yield result._replace(description=description, metadata={**result.metadata, **name_metadata})
     if not inputs.row_count_dropped:
         prefetcher.mark_stored(endpoint)
-    with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
+    with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid, workspace_name=workspace or ""):
         prefetcher.finish_step()
-
-
-ASSETS = [workspaces, *(build_asset(endpoint) for endpoint in ENDPOINTS if endpoint is not WORKSPACES)]

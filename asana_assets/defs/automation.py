@@ -1,69 +1,149 @@
-"""The schedules, and what else automates the jobs: sensors, failure notifications, and automation conditions.
+"""The schedules and the other sensors: failure notifications and automation conditions.
 
 Schedules and sensors skip a workspace that a queued or in-progress run is syncing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 
-from asana_assets.defs.change_sensor import watch_changes
+from asana_assets.asana.endpoints import WORKSPACES
+from asana_assets.asana.errors import ConfigurationError
+from asana_assets.asana.model import Endpoint
+from asana_assets.defs.change_sensor import build_watch_changes
 from asana_assets.defs.failures import failure_causes
-from asana_assets.defs.jobs import (
-    PARTITION_TAG,
-    refresh_workspaces,
-    sync_changes,
-    sync_essentials,
-    sync_new_workspace,
-    sync_workspace,
-    workspaces_with_active_syncs,
+from asana_assets.defs.jobs import PARTITION_TAG, workspaces_with_active_syncs
+from asana_assets.defs.maintenance import build_maintenance_schedule
+from asana_assets.defs.names import (
+    AUTOMATION_CONDITION_SENSOR,
+    DAILY,
+    FREQUENT,
+    MAINTAIN_TABLES,
+    SYNC_CHANGES,
+    SYNC_WORKSPACE,
+    WATCH_CHANGES,
+    WATCH_WORKSPACES,
+    WEEKLY_MAINTENANCE,
+    Names,
 )
-from asana_assets.defs.maintenance import maintain_tables, weekly_maintenance
 from asana_assets.defs.partitions import registered_workspaces
 from asana_assets.defs.workspace_names import label_workspace, load_workspace_names
-from asana_assets.defs.workspace_sensor import watch_workspaces
+from asana_assets.defs.workspace_sensor import build_watch_workspaces
 
-CRON = "0 3 * * *"
-"""When the nightly schedule runs."""
-
-
-def build_schedule(name: str, cron: str, description: str) -> dg.ScheduleDefinition:
-    """Build a schedule that requests one run per registered workspace without an active run."""
-
-    @dg.schedule(name=name, job=sync_workspace, cron_schedule=cron, description=description)
-    def schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
-        gids = registered_workspaces(context.instance)
-        if not gids:
-            return dg.SkipReason("No workspace is registered yet: materialize workspaces first.")
-        active = workspaces_with_active_syncs(context.instance, gids)
-        idle = [gid for gid in gids if gid not in active]
-        if not idle:
-            return dg.SkipReason("Every workspace already has a queued or in-progress run.")
-        tick = context.scheduled_execution_time.isoformat()
-        return [dg.RunRequest(partition_key=gid, run_key=f"{gid} {tick}") for gid in idle]
-
-    return schedule
+_ALL = (DAILY, FREQUENT, WEEKLY_MAINTENANCE, WATCH_WORKSPACES, WATCH_CHANGES, AUTOMATION_CONDITION_SENSOR)
 
 
-daily = build_schedule("daily", CRON, "Syncs each workspace every night, in a run of its own.")
-frequent = build_schedule(
-    "frequent",
-    "*/15 * * * *",
-    "Syncs each idle workspace every 15 minutes. Every run fetches all listings again.",
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Automation:
+    """When syncs are requested.
+
+    Attributes:
+        cron: When the schedule `daily` runs, and when automation conditions request every asset.
+        timezone: The time zone of `cron`.
+        running: The schedules and sensors that are on unless the UI turns them off, by their names without the
+            integration's: `daily`, `frequent`, `weekly_maintenance`, `watch_workspaces`, `watch_changes`,
+            `automation_condition_sensor`.
+
+    Raises:
+        ConfigurationError: There is no such schedule or sensor.
+    """
+
+    cron: str = "0 3 * * *"
+    timezone: str = "UTC"
+    running: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.running).difference(_ALL):
+            raise ConfigurationError(f"running names {', '.join(sorted(unknown))}; there are {', '.join(_ALL)}")
+
+    @property
+    def condition(self) -> dg.AutomationCondition[Any]:
+        """The condition of every asset, which has no effect unless a sensor evaluates it."""
+        on_cron = dg.AutomationCondition.on_cron(self.cron, self.timezone)
+        return (on_cron | dg.AutomationCondition.on_missing()).with_label(
+            f"at {self.cron}, and new workspaces immediately"
+        )
 
 
-def build_run_failure_sensor(notify: Callable[[str], object]) -> dg.SensorDefinition:
+def build_schedules(
+    names: Names, endpoints: Sequence[Endpoint], jobs: Mapping[str, Any], automation: Automation
+) -> list[dg.ScheduleDefinition]:
+    """Build the schedules: of maintenance, and two that request the workspace list and a run per idle workspace."""
+    assets = [names.asset_key(endpoint.name) for endpoint in endpoints if endpoint is not WORKSPACES]
+
+    def build(name: str, cron: str, description: str) -> dg.ScheduleDefinition:
+        @dg.schedule(
+            name=names.of(name),
+            job=jobs[SYNC_WORKSPACE],
+            cron_schedule=cron,
+            execution_timezone=automation.timezone,
+            default_status=_status(dg.DefaultScheduleStatus, name, automation),
+            description=description,
+        )
+        def schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
+            gids = registered_workspaces(context.instance, names)
+            active = workspaces_with_active_syncs(context.instance, names, gids) if gids else set[str]()
+            tick = context.scheduled_execution_time.isoformat()
+            return [
+                dg.RunRequest(run_key=tick, asset_selection=[names.asset_key(WORKSPACES.name)]),
+                *(
+                    dg.RunRequest(partition_key=gid, run_key=f"{gid} {tick}", asset_selection=assets)
+                    for gid in gids
+                    if gid not in active and assets
+                ),
+            ]
+
+        return schedule
+
+    return [
+        build(DAILY, automation.cron, "Syncs the workspace list and each workspace every night, in runs of their own."),
+        build(
+            FREQUENT,
+            "*/15 * * * *",
+            "Syncs the workspace list and each idle workspace every 15 minutes. Every run fetches all listings again.",
+        ),
+        build_maintenance_schedule(
+            names,
+            jobs[MAINTAIN_TABLES],
+            automation.timezone,
+            _status(dg.DefaultScheduleStatus, WEEKLY_MAINTENANCE, automation),
+        ),
+    ]
+
+
+def build_sensors(
+    names: Names, endpoints: Sequence[Endpoint], jobs: Mapping[str, Any], automation: Automation
+) -> list[dg.SensorDefinition]:
+    """Build the sensors; without tasks, there is none for changed ones."""
+    watch_workspaces = _status(dg.DefaultSensorStatus, WATCH_WORKSPACES, automation)
+    watch_changes = _status(dg.DefaultSensorStatus, WATCH_CHANGES, automation)
+    return [
+        build_watch_workspaces(names, jobs, watch_workspaces),
+        *([build_watch_changes(names, jobs, watch_changes)] if SYNC_CHANGES in jobs else []),
+        dg.AutomationConditionSensorDefinition(
+            names.of(AUTOMATION_CONDITION_SENSOR),
+            target=dg.AssetSelection.assets(*(names.asset_key(endpoint.name) for endpoint in endpoints)),
+            default_status=_status(dg.DefaultSensorStatus, AUTOMATION_CONDITION_SENSOR, automation),
+            description="An alternative to the schedules: materializes every asset nightly, after its upstream assets, "
+            "and new partitions immediately.",
+        ),
+    ]
+
+
+def build_run_failure_sensor(notify: Callable[[str], object], names: Names | None = None) -> dg.SensorDefinition:
     """Build an opt-in sensor that calls `notify` with a short message about every failed run and its causes."""
+    names = names or Names()
 
     @dg.run_failure_sensor(
-        name="run_failure_alert",
+        name=names.of("run_failure_alert"),
         description="Sends a notification of every failed run.",
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def run_failure_alert(context: dg.RunFailureSensorContext) -> None:
         gid = context.dagster_run.tags.get(PARTITION_TAG)
-        workspace = gid and label_workspace(gid, load_workspace_names(context.instance))
+        workspace = gid and label_workspace(gid, load_workspace_names(context.instance, names))
         causes = failure_causes(context.get_step_failure_events())
         reason = " ".join(causes) or context.failure_event.message or "No step reported a reason."
         job = f"{context.dagster_run.job_name}{f' of workspace {workspace}' if workspace else ''}"
@@ -72,19 +152,6 @@ def build_run_failure_sensor(notify: Callable[[str], object]) -> dg.SensorDefini
     return run_failure_alert
 
 
-automation_condition = (dg.AutomationCondition.on_cron(CRON) | dg.AutomationCondition.on_missing()).with_label(
-    "every night, and new workspaces immediately"
-)
-"""The condition of every asset. It has no effect unless the sensor `automation_condition_sensor` is switched on."""
-
-automation_condition_sensor = dg.AutomationConditionSensorDefinition(
-    "automation_condition_sensor",
-    target=dg.AssetSelection.all(),
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    description="An alternative to the schedules: materializes every asset nightly, after its upstream assets, and new "
-    "partitions immediately.",
-)
-
-JOBS = [sync_workspace, refresh_workspaces, sync_new_workspace, sync_essentials, sync_changes, maintain_tables]
-SCHEDULES = [daily, frequent, weekly_maintenance]
-SENSORS = [watch_workspaces, watch_changes, automation_condition_sensor]
+def _status(statuses: Any, name: str, automation: Automation) -> Any:
+    """Return the status of a schedule or sensor, of this enumeration."""
+    return statuses.RUNNING if name in automation.running else statuses.STOPPED

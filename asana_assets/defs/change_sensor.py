@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
 import msgspec
@@ -12,8 +13,9 @@ import msgspec
 from asana_assets.asana.client import ApiRequest, Client, RequestStats
 from asana_assets.asana.endpoints import TASK_SEARCH_PATH
 from asana_assets.asana.errors import AsanaError, ConfigurationError, ContractError, PlanLimitError, UnauthorizedError
-from asana_assets.defs.failures import describe
-from asana_assets.defs.jobs import sync_changes, sync_new_workspace, sync_workspace, workspaces_with_active_syncs
+from asana_assets.defs.failures import POLL_FAILED, explain
+from asana_assets.defs.jobs import workspaces_with_active_syncs
+from asana_assets.defs.names import API, SYNC_CHANGES, SYNC_WORKSPACE, WATCH_CHANGES, Names
 from asana_assets.defs.partitions import registered_workspaces
 from asana_assets.defs.resources import AsanaResource
 from asana_assets.defs.run_requests import RequestDecision, RequestState, decide_requests, load_attempts
@@ -24,8 +26,6 @@ WATCH_CHANGES_SECONDS = 60
 
 MAX_POLL_SECONDS = 30.0
 """How long a tick polls: Dagster terminates it after 60 seconds, and the last request may take 20 of them."""
-
-_SYNC_JOBS = {sync_changes.name, sync_workspace.name, sync_new_workspace.name}
 
 
 class WatchState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -42,48 +42,59 @@ class WatchState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     request: RequestState | None = None
 
 
-@dg.sensor(
-    job=sync_changes,
-    minimum_interval_seconds=WATCH_CHANGES_SECONDS,
-    description="Near real time on paid plans: polls each workspace with one search request and, if a task has changed "
-    "since the last poll, requests a sync of the tasks and all assets downstream of them. A failed sync is requested "
-    "again. Deletions are found by the next sync of all assets.",
-)
-def watch_changes(context: dg.SensorEvaluationContext, asana: AsanaResource) -> dg.SensorResult | dg.SkipReason:
-    return request_changed(context, asana, now=dt.datetime.now(dt.UTC))
+def build_watch_changes(
+    names: Names, jobs: Mapping[str, Any], default_status: dg.DefaultSensorStatus
+) -> dg.SensorDefinition:
+    """Build the sensor."""
+
+    @dg.sensor(
+        name=names.of(WATCH_CHANGES),
+        job=jobs[SYNC_CHANGES],
+        minimum_interval_seconds=WATCH_CHANGES_SECONDS,
+        default_status=default_status,
+        required_resource_keys={names.of(API)},
+        description="Near real time on paid plans: polls each workspace with one search request and, if a task has "
+        "changed since the last poll, requests a sync of the tasks and all assets downstream of them. A failed sync is "
+        "requested again. Deletions are found by the next sync of all assets.",
+    )
+    def watch_changes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        asana = getattr(context.resources, names.of(API))
+        return request_changed(context, names, asana, now=dt.datetime.now(dt.UTC))
+
+    return watch_changes
 
 
 def request_changed(
-    context: dg.SensorEvaluationContext, asana: AsanaResource, *, now: dt.datetime
+    context: dg.SensorEvaluationContext, names: Names, asana: AsanaResource, *, now: dt.datetime
 ) -> dg.SensorResult | dg.SkipReason:
     """Evaluate a tick of `watch_changes` as of `now`."""
-    gids = registered_workspaces(context.instance)
+    gids = registered_workspaces(context.instance, names)
     if not gids:
         return dg.SkipReason("No workspace is registered yet: materialize workspaces first.")
     stored = decode_cursor(context.cursor)
     states = {gid: stored.get(gid, WatchState()) for gid in gids}
     # A workspace with an active run is polled once that run has ended.
-    active = workspaces_with_active_syncs(context.instance, gids)
+    active = workspaces_with_active_syncs(context.instance, names, gids)
     idle = {gid: state for gid, state in states.items() if gid not in active}
     if not idle:
         return dg.SkipReason("Every workspace already has a queued or in-progress run.")
     try:
         poll = poll_workspaces(asana, idle, now=now)
     except (ConfigurationError, UnauthorizedError) as error:
-        return dg.SkipReason(describe("Polling Asana failed", error))
+        return dg.SkipReason(f"{POLL_FAILED} {explain(error)}")
     requested = {gid: state.request for gid, state in idle.items() if state.request}
     decision = decide_requests(
         needed=[gid for gid, modified_at in poll.latest.items() if _is_later(modified_at, idle[gid].modified_at)],
-        attempts=load_attempts(context.instance, requested, _SYNC_JOBS),
+        attempts=load_attempts(context.instance, requested, {names.of(SYNC_CHANGES), names.of(SYNC_WORKSPACE)}),
         now=now,
     )
     cursor = encode_cursor(states | {gid: _next_state(gid, state, poll, decision, now) for gid, state in idle.items()})
-    names = load_workspace_names(context.instance)
+    labels = load_workspace_names(context.instance, names)
     reason = " ".join(
         [
-            *poll.problems(names),
+            *poll.problems(labels),
             *(
-                attempt.describe_failure(f"sync of {label_workspace(gid, names)}")
+                attempt.describe_failure(f"sync of {label_workspace(gid, labels)}")
                 for gid, attempt in decision.failed.items()
             ),
         ]

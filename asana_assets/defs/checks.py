@@ -8,7 +8,6 @@ import dagster as dg
 
 from asana_assets.asana.model import Endpoint
 from asana_assets.defs.check_inputs import MIN_ROWS_FOR_DROP, CheckInputs
-from asana_assets.defs.partitions import workspace_partitions
 from asana_assets.sync.empty_columns import WARNING_PERIOD, count_by_column
 
 _MAX_LISTED_GIDS = 20  # in a check result; the rest are counted
@@ -25,6 +24,7 @@ class Check:
         evaluate: Returns what is wrong and what to do, or "" if the check passes.
         severity: Of a failure; a function if it depends on the inputs.
         blocking: Whether a failure keeps downstream assets from being materialized in the same run.
+        is_note: Whether what `evaluate` returns is nothing to fix: the check passes with it.
         can_fail: Whether it can fail for an endpoint; it is declared only if so.
     """
 
@@ -33,6 +33,7 @@ class Check:
     evaluate: Callable[[CheckInputs], str]
     severity: dg.AssetCheckSeverity | Callable[[CheckInputs], dg.AssetCheckSeverity] = dg.AssetCheckSeverity.WARN
     blocking: bool = False
+    is_note: Callable[[CheckInputs], bool] = lambda _: False
     can_fail: Callable[[Endpoint], bool] = lambda _: True
 
 
@@ -59,8 +60,8 @@ def _unavailable_message(inputs: CheckInputs) -> str:
         return ""
     if not inputs.stats.carried_over:
         return (
-            "This endpoint is not available on the workspace's plan (402), so the table has no rows for it. Upgrade "
-            "the plan, or do not materialize this asset."
+            "This endpoint is not available on the workspace's plan (402), so the table has no rows for it. There is "
+            "nothing to do, unless you upgrade the plan."
         )
     return (
         f"This endpoint is no longer available on the workspace's plan (402), so {inputs.stats.carried_over:,} rows "
@@ -194,8 +195,9 @@ CHECKS = (
     ),
     Check(
         name="available_on_plan",
-        description="The workspace's plan includes this endpoint.",
+        description="The workspace's plan includes this endpoint, or the table has no rows of a former plan.",
         evaluate=_unavailable_message,
+        is_note=lambda inputs: not inputs.stats.carried_over,
     ),
     Check(
         name="all_parents_fetched",
@@ -237,16 +239,17 @@ def checks_of(endpoint: Endpoint) -> list[Check]:
     return [check for check in CHECKS if check.can_fail(endpoint)]
 
 
-def build_check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
+def build_check_specs(
+    endpoint: Endpoint, asset_key: dg.AssetKey, partitions_def: dg.PartitionsDefinition[str] | None
+) -> list[dg.AssetCheckSpec]:
     """Build the specs of the endpoint's checks, partitioned like its asset."""
-    partitions_def = workspace_partitions if endpoint.upstream else None
     with warnings.catch_warnings():
         # Partitioned checks are in preview; without them, one workspace's pass would hide another's warning.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
             dg.AssetCheckSpec(
                 check.name,
-                asset=endpoint.name,
+                asset=asset_key,
                 description=check.description,
                 blocking=check.blocking,
                 partitions_def=partitions_def,
@@ -255,14 +258,16 @@ def build_check_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
         ]
 
 
-def evaluate_checks(endpoint: Endpoint, workspace_gid: str, inputs: CheckInputs) -> Iterator[dg.AssetCheckResult]:
+def evaluate_checks(
+    endpoint: Endpoint, asset_key: dg.AssetKey, workspace_gid: str, inputs: CheckInputs
+) -> Iterator[dg.AssetCheckResult]:
     """Yield the result of every check of one materialization."""
     for check in checks_of(endpoint):
         message = check.evaluate(inputs)
         yield dg.AssetCheckResult(
             check_name=check.name,
-            asset_key=endpoint.name,
-            passed=not message,
+            asset_key=asset_key,
+            passed=not message or check.is_note(inputs),
             severity=check.severity(inputs) if callable(check.severity) else check.severity,
             description=message or None,
             metadata={"workspace": workspace_gid} if workspace_gid else None,

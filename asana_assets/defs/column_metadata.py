@@ -4,6 +4,9 @@ import dagster as dg
 import pyarrow as pa
 
 from asana_assets.asana.model import Endpoint
+from asana_assets.defs.names import Names
+
+LINEAGE_KEY = "dagster/column_lineage"
 
 
 def column_schema(endpoint: Endpoint) -> dg.TableSchema:
@@ -26,11 +29,12 @@ def _type_name(arrow_type: pa.DataType) -> str:
     )
 
 
-def column_lineage(endpoint: Endpoint) -> dg.TableColumnLineage:
+def column_lineage(endpoint: Endpoint, names: Names) -> dg.TableColumnLineage:
     """Return which columns reference gids of upstream tables."""
     dependencies: dict[str, list[dg.TableColumnDep]] = {}
     for listing in endpoint.listings:
         if listing.parent is not None:
-            dependency = dg.TableColumnDep(asset_key=listing.parent.name, column_name=listing.parent_column)
+            asset_key = names.asset_key(listing.parent.name)
+            dependency = dg.TableColumnDep(asset_key=asset_key, column_name=listing.parent_column)
             dependencies.setdefault(listing.parent_ref, []).append(dependency)
     return dg.TableColumnLineage(dependencies)

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from asana_assets.defs.failures import describe
+from asana_assets.defs.failures import explain
+from asana_assets.defs.names import LAKE, MAINTAIN_TABLES, WEEKLY_MAINTENANCE, Names
 from asana_assets.defs.resources import LakeResource
 from asana_assets.lake.errors import LakeError
 from asana_assets.lake.lake import Lake
@@ -11,16 +12,12 @@ CRON = "0 6 * * 0"
 """When the schedule runs: on Sundays, some hours after the nightly sync."""
 
 
-def build_maintenance_job(name: str = "maintain_tables", *, lake: str = "lake") -> dg.JobDefinition:
-    """Build a job with one op that maintains all tables of the namespace.
-
-    Args:
-        name: Name of the job and of its op.
-        lake: Key of the `LakeResource`.
-    """
+def build_maintenance_job(names: Names) -> dg.JobDefinition:
+    """Build a job with one op that maintains all tables of the namespace."""
+    lake = names.of(LAKE)
 
     @dg.op(
-        name=name,
+        name=names.op(MAINTAIN_TABLES),
         required_resource_keys={lake},
         description="Merges small files, expires old snapshots and removes files that nothing references, in every "
         "table. Safe beside a running sync.",
@@ -30,9 +27,12 @@ def build_maintenance_job(name: str = "maintain_tables", *, lake: str = "lake") 
         try:
             _maintain(context, resource.iceberg)
         except LakeError as error:
-            raise dg.Failure(describe("Maintenance", error)) from None
+            raise dg.Failure(f"Maintenance failed. {explain(error)}") from None
 
-    @dg.job(name=name, description="Keeps all tables small and fast over years; sends no request to Asana.")
+    @dg.job(
+        name=names.of(MAINTAIN_TABLES),
+        description="Keeps all tables small and fast over years; sends no request to Asana.",
+    )
     def job() -> None:
         maintain_tables()
 
@@ -55,13 +55,14 @@ def _maintain(context: dg.OpExecutionContext, lake: Lake) -> None:
 
 
 def build_maintenance_schedule(
-    job: dg.JobDefinition, name: str = "weekly_maintenance", cron: str = CRON
+    names: Names, job: dg.JobDefinition, timezone: str, default_status: dg.DefaultScheduleStatus
 ) -> dg.ScheduleDefinition:
-    """Build a schedule, stopped by default, that requests a run of the job."""
+    """Build a schedule that requests a run of the job."""
     return dg.ScheduleDefinition(
-        name=name, job=job, cron_schedule=cron, description="Maintains all tables every Sunday."
+        name=names.of(WEEKLY_MAINTENANCE),
+        job=job,
+        cron_schedule=CRON,
+        execution_timezone=timezone,
+        default_status=default_status,
+        description="Maintains all tables every Sunday.",
     )
-
-
-maintain_tables = build_maintenance_job()
-weekly_maintenance = build_maintenance_schedule(maintain_tables)

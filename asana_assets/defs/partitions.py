@@ -1,4 +1,7 @@
-"""The workspace partitions: every asset but `workspaces` is partitioned by workspace gid."""
+"""The workspace partitions: every asset but `workspaces` is partitioned by workspace gid.
+
+They are registered by the asset `workspaces` and by the sensor `watch_workspaces`, and removed by the asset alone.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +10,7 @@ import dagster as dg
 
 from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.defs.jobs import workspaces_in_use
-
-workspace_partitions = dg.DynamicPartitionsDefinition(name="asana_workspaces")
-"""Registered by the asset `workspaces` and by the sensor `watch_workspaces`; removed by the asset alone."""
+from asana_assets.defs.names import Names
 
 _ACTIVE_BACKFILL_STATUSES = {"REQUESTED", "CANCELING", "FAILING"}
 _MAX_BACKFILLS = 100  # the latest; older ones have ended
@@ -30,9 +31,9 @@ class PartitionChanges:
     in_use: list[str]
 
 
-def registered_workspaces(instance: dg.DagsterInstance) -> list[str]:
+def registered_workspaces(instance: dg.DagsterInstance, names: Names) -> list[str]:
     """Return the gids of the workspaces that are registered as partitions."""
-    return list(instance.get_dynamic_partitions("asana_workspaces"))
+    return list(instance.get_dynamic_partitions(names.partitions))
 
 
 def decide_partitions(
@@ -49,26 +50,35 @@ def decide_partitions(
     return [gid for gid in current if gid not in registered], [gid for gid in registered if gid not in current]
 
 
-def sync_partitions(instance: dg.DagsterInstance, gids: Sequence[str]) -> PartitionChanges:
+def sync_partitions(instance: dg.DagsterInstance, names: Names, gids: Sequence[str]) -> PartitionChanges:
     """Register `gids` as partitions, and remove all others except those in use.
 
     A run of a partition that is removed meanwhile fails, and so does a backfill, so these are kept until a later call.
     """
-    added, obsolete = decide_partitions(registered=registered_workspaces(instance), visible=gids, wanted=[])
+    added, obsolete = decide_partitions(registered=registered_workspaces(instance, names), visible=gids, wanted=[])
     if added:
-        instance.add_dynamic_partitions("asana_workspaces", added)
+        instance.add_dynamic_partitions(names.partitions, added)
     if not obsolete:
         return PartitionChanges(added=added, removed=[], in_use=[])
-    in_use = workspaces_in_use(instance, obsolete) | _in_active_backfill(instance, obsolete)
+    in_use = workspaces_in_use(instance, obsolete) | _in_active_backfill(instance, names, obsolete)
     removed = [gid for gid in obsolete if gid not in in_use]
     for gid in removed:
-        instance.delete_dynamic_partition("asana_workspaces", gid)
+        instance.delete_dynamic_partition(names.partitions, gid)
     return PartitionChanges(added=added, removed=removed, in_use=[gid for gid in obsolete if gid in in_use])
 
 
-def _in_active_backfill(instance: dg.DagsterInstance, gids: Sequence[str]) -> set[str]:
+def remove_partition(instance: dg.DagsterInstance, names: Names, gid: str) -> bool:
+    """Remove the partition of a workspace, if it is registered; return False if a run or a backfill uses it."""
+    if workspaces_in_use(instance, [gid]) or _in_active_backfill(instance, names, [gid]):
+        return False
+    if gid in registered_workspaces(instance, names):
+        instance.delete_dynamic_partition(names.partitions, gid)
+    return True
+
+
+def _in_active_backfill(instance: dg.DagsterInstance, names: Names, gids: Sequence[str]) -> set[str]:
     """Return the partitions, of those in `gids`, that a backfill which has not ended may still need."""
-    ours = {dg.AssetKey(endpoint.name) for endpoint in ENDPOINTS}
+    ours = {names.asset_key(endpoint.name) for endpoint in ENDPOINTS}
     in_use: set[str] = set()
     for backfill in instance.get_backfills(limit=_MAX_BACKFILLS):
         if backfill.status.value in _ACTIVE_BACKFILL_STATUSES:

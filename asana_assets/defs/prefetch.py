@@ -16,7 +16,8 @@ from pydantic import Field, PrivateAttr
 
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import Endpoint, Listing
-from asana_assets.defs.io_manager import require_synced, require_table
+from asana_assets.defs.names import Names
+from asana_assets.defs.reading import require_synced, require_table
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.child_extract import ChildExtract
@@ -52,6 +53,11 @@ def step_priority(endpoint: Endpoint) -> int:
     """
     return 10 * _downstream_depth(endpoint) - _upstream_depth(endpoint)
 
+
+_DEFAULT_EXECUTOR = (
+    "multi_or_in_process_executor"  # of a code location that names none; the run config says which of the two
+)
+_IN_PROCESS_EXECUTORS = {dg.in_process_executor.name, "execute_in_process_executor"}
 
 STEP_ORDER = tuple(sorted(ENDPOINTS, key=lambda endpoint: (-step_priority(endpoint), endpoint.name)))
 """The endpoints in the order in which Dagster executes a run's steps."""
@@ -99,6 +105,7 @@ class _ExtractBuilder:
     Attributes:
         asana: Provides the client.
         lake: Provides upstream rows, the endpoint's own rows and its sync state.
+        names: The names of the integration.
         workspace_gid: The run's partition; "" if it has none.
         started_at: When the sync that the run belongs to started (UTC).
         run_config: The run's config as it was submitted.
@@ -107,6 +114,7 @@ class _ExtractBuilder:
 
     asana: AsanaResource
     lake: LakeResource
+    names: Names
     workspace_gid: str
     started_at: dt.datetime
     run_config: Mapping[str, Any]
@@ -165,7 +173,9 @@ class _ExtractBuilder:
 
     def _config(self, endpoint: Endpoint) -> SyncConfig:
         ops = cast("Mapping[str, Mapping[str, Any]]", self.run_config.get("ops", {}))
-        return self.step_config.get(endpoint.name) or SyncConfig(**ops.get(endpoint.name, {}).get("config", {}))
+        return self.step_config.get(endpoint.name) or SyncConfig(
+            **ops.get(self.names.op(endpoint.name), {}).get("config", {})
+        )
 
 
 class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] - the resource is its own value
@@ -175,15 +185,15 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
     lake: dg.ResourceDependency[LakeResource]
     enabled: bool = Field(
         default=True,
-        description="Start fetching assets before their step runs, as soon as their upstream is stored. Requires that "
-        "all steps of a run share a process, as with the in-process executor; otherwise prefetched pages are lost.",
+        description="Start fetching assets before their step runs, as soon as their upstream is stored. Has no effect "
+        "unless the executor runs all steps in one process; prefetched pages would be lost with the step's process.",
     )
 
     _builder: _ExtractBuilder | None = PrivateAttr(default=None)
     _queue: PrefetchQueue[Extract] | None = PrivateAttr(default=None)
     _buffered_state: ExitStack = PrivateAttr(default_factory=ExitStack)
 
-    def start(self, context: dg.AssetExecutionContext, endpoint: Endpoint, config: SyncConfig) -> Extract:
+    def start(self, context: dg.AssetExecutionContext, names: Names, endpoint: Endpoint, config: SyncConfig) -> Extract:
         """Return the started extract of the step that runs now.
 
         Raises:
@@ -192,14 +202,17 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
             LakeError: The stored tables cannot be read.
         """
         if self._builder is None or self._queue is None:
-            self._builder = builder = self._build_builder(context)
-            if self.enabled and builder.workspace_gid:  # otherwise, the process may end with this step
+            self._builder = builder = self._build_builder(context, names)
+            prefetches = self.enabled and shares_process(context.job_def.executor_def.name, context.run.run_config)
+            if prefetches and builder.workspace_gid:  # otherwise, the process may end with this step
                 self._buffered_state.enter_context(self.lake.sync_states.buffered(builder.workspace_gid))
             self._queue = PrefetchQueue(
-                select_endpoints(context.run.step_keys_to_execute, [node.name for node in context.job_def.nodes]),
+                select_endpoints(
+                    names, context.run.step_keys_to_execute, [node.name for node in context.job_def.nodes]
+                ),
                 load_upstream=builder.load_upstream,
                 build=builder.build,
-                enabled=self.enabled and context.has_partition_key,
+                enabled=prefetches and context.has_partition_key,
             )
         self._builder.step_config[endpoint.name] = config
         return self._queue.start(endpoint)
@@ -221,30 +234,42 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
         finally:
             self._buffered_state.close()
 
-    def _build_builder(self, context: dg.AssetExecutionContext) -> _ExtractBuilder:
+    def _build_builder(self, context: dg.AssetExecutionContext, names: Names) -> _ExtractBuilder:
         return _ExtractBuilder(
             asana=self.asana,
             lake=self.lake,
+            names=names,
             workspace_gid=context.partition_key if context.has_partition_key else "",
-            started_at=_resolve_start(context),
+            started_at=_resolve_start(context, names),
             run_config=context.run.run_config,
         )
 
 
-def select_endpoints(step_keys: Sequence[str] | None, ops: Sequence[str]) -> list[Endpoint]:
+def select_endpoints(names: Names, step_keys: Sequence[str] | None, ops: Sequence[str]) -> list[Endpoint]:
     """Return the endpoints that a run materializes, in step order.
 
     Args:
+        names: The names of the integration.
         step_keys: The steps that the run is restricted to. Dagster sets none for runs of schedules, sensors and
             backfills, which execute all ops of their job.
         ops: The ops of the run's job.
     """
     steps = set(ops if step_keys is None else step_keys)
-    return [endpoint for endpoint in STEP_ORDER if endpoint.name in steps]
+    return [endpoint for endpoint in STEP_ORDER if names.op(endpoint.name) in steps]
 
 
-def _resolve_start(context: dg.AssetExecutionContext) -> dt.datetime:
-    """Return when the sync that the run belongs to started (UTC), and tag the run with it for its retries."""
+def shares_process(executor: str, run_config: Mapping[str, Any]) -> bool:
+    """Return whether an executor, given by name, runs all steps of a run with this config in one process."""
+    if executor == _DEFAULT_EXECUTOR:
+        return "in_process" in run_config.get("execution", {}).get("config", {})
+    return executor in _IN_PROCESS_EXECUTORS
+
+
+def _resolve_start(context: dg.AssetExecutionContext, names: Names) -> dt.datetime:
+    """Return when the sync that the run belongs to started (UTC).
+
+    Tags the run with it, for its retries, and with its workspace, which a run that was launched in the UI is not yet.
+    """
     record = context.instance.get_run_record_by_id(context.run.run_id)
     run_started_at = (
         dt.datetime.fromtimestamp(record.start_time, dt.UTC)  # the same for all steps, whatever their process
@@ -253,6 +278,9 @@ def _resolve_start(context: dg.AssetExecutionContext) -> dt.datetime:
     )
     tag = context.run.tags.get(SYNC_TAG)
     started_at = decide_start(tag, run_started_at=run_started_at)
-    if tag != started_at.isoformat():
-        context.instance.add_run_tags(context.run.run_id, {SYNC_TAG: started_at.isoformat()})
+    tags = {SYNC_TAG: started_at.isoformat()}
+    if context.has_partition_key:
+        tags[names.workspace_tag] = context.partition_key
+    if not tags.items() <= context.run.tags.items():
+        context.instance.add_run_tags(context.run.run_id, tags)
     return started_at

@@ -11,6 +11,7 @@ from pydantic import PrivateAttr
 
 from asana_assets.asana.model import Endpoint
 from asana_assets.defs.io_manager import IcebergIOManager
+from asana_assets.defs.names import LAKE, SNOWFLAKE, Names
 from asana_assets.defs.resources import LakeResource
 from asana_assets.lake.errors import LakeError
 from asana_assets.lake.lake import CHANGES_TABLE
@@ -32,8 +33,8 @@ class SnowflakeRefreshingIOManager(IcebergIOManager):
 
     _refreshed_changes: str | None = PrivateAttr(default=None)
 
-    def after_commit(self, context: dg.OutputContext, table: "Table") -> Mapping[str, Any]:
-        name = context.asset_key.path[-1]
+    def after_commit(self, context: dg.OutputContext, endpoint: Endpoint, table: "Table") -> Mapping[str, Any]:
+        name = endpoint.name
         current = {
             "snowflake_table": self.snowflake.tables.qualified_name(name),
             "snowflake_metadata_location": table.metadata_location,
@@ -54,18 +55,20 @@ class SnowflakeRefreshingIOManager(IcebergIOManager):
             self._refreshed_changes = changes.metadata_location
 
 
-def build_row_count_checks(endpoints: Iterable[Endpoint]) -> list[dg.AssetChecksDefinition]:
+def build_row_count_checks(names: Names, endpoints: Iterable[Endpoint]) -> list[dg.AssetChecksDefinition]:
     """Build one check per asset that compares its row counts in Snowflake and Iceberg."""
-    return [_build_row_count_check(endpoint) for endpoint in endpoints]
+    return [_build_row_count_check(names, endpoint) for endpoint in endpoints]
 
 
-def _build_row_count_check(endpoint: Endpoint) -> dg.AssetChecksDefinition:
+def _build_row_count_check(names: Names, endpoint: Endpoint) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         name="snowflake_row_count",
-        asset=endpoint.name,
+        asset=names.asset_key(endpoint.name),
         description="Snowflake and the Iceberg table have the same number of rows, over all workspaces.",
+        required_resource_keys={names.of(LAKE), names.of(SNOWFLAKE)},
     )
-    def check(lake: LakeResource, snowflake: SnowflakeIcebergTables) -> dg.AssetCheckResult:
+    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        lake, snowflake = (getattr(context.resources, names.of(resource)) for resource in (LAKE, SNOWFLAKE))
         return compare_row_counts(endpoint.name, lake, snowflake)
 
     return check

@@ -6,18 +6,19 @@ import dagster as dg
 
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.errors import ConfigurationError
+from asana_assets.defs.names import Names
 
 NAMES_KEY = "workspace_names"
 """Metadata of the materializations of `workspaces`: the name of each workspace by its gid."""
 
 
-def load_workspace_names(instance: dg.DagsterInstance) -> dict[str, str]:
+def load_workspace_names(instance: dg.DagsterInstance, names: Names) -> dict[str, str]:
     """Return the workspaces' names by gid, as the last sync of `workspaces` in this instance found them."""
-    event = instance.get_latest_materialization_event(dg.AssetKey(WORKSPACES.name))
+    event = instance.get_latest_materialization_event(names.asset_key(WORKSPACES.name))
     materialization = event and event.asset_materialization
     value = materialization and materialization.metadata.get(NAMES_KEY)
-    names = value.value if value else None
-    return {str(gid): str(name) for gid, name in names.items()} if isinstance(names, Mapping) else {}
+    found = value.value if value else None
+    return {str(gid): str(name) for gid, name in found.items()} if isinstance(found, Mapping) else {}
 
 
 def label_workspace(gid: str, names: Mapping[str, str]) -> str:

@@ -71,7 +71,7 @@ def dev(
     }
     directory = tmp_path_factory.mktemp("dagster_dev")
     # The sensor would sync everything before a test can click.
-    with DagsterDev(asana, directory, settings, stopped_sensors=["watch_workspaces"]) as dev:
+    with DagsterDev(asana, directory, settings, stopped_sensors=["asana_watch_workspaces"]) as dev:
         yield dev
 
 

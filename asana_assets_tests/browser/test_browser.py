@@ -152,7 +152,7 @@ def test_the_schedule_is_switched_on_and_requests_a_run_for_each_workspace(
     page: Page, take_screenshot: TakeScreenshot
 ) -> None:
     page.goto("/automation")
-    page.get_by_role("link", name="daily").click()
+    page.get_by_role("link", name="asana_daily").click()
     switch = page.get_by_role("row", name="Running")
     switch.get_by_role("img").click()
     expect(page.get_by_role("row", name="Next tick")).to_contain_text("3:00:00 AM UTC")
@@ -177,7 +177,7 @@ def test_a_rejected_token_is_reported_once_with_the_setting_to_check(
     launch_run(page, "Materialize")
     wait_for_status(page, "Failure")
     fault.cancel()
-    expect(page.get_by_text("returned 401: Not Authorized. Check the token in ASANA_").first).to_be_visible()
+    expect(page.get_by_text("returned 401: Not Authorized). Check the token in ASANA_").first).to_be_visible()
     assert [entry.status for entry in asana.log[since:]] == [401]
     assert asana.token not in page.content()
     page.get_by_placeholder("Filter…").fill("type:STEP_FAILURE")

@@ -7,8 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from asana_assets.defs.maintenance import build_maintenance_job, build_maintenance_schedule
-from asana_assets.defs.resources import LakeResource
+from asana_assets import AsanaResource, LakeResource, build_asana_defs
 from asana_assets.lake.catalog import open_catalog
 from asana_assets.lake.table import live_files
 from asana_assets.sandbox import Sandbox
@@ -80,9 +79,10 @@ def test_maintain_says_that_nothing_was_synced(tmp_path: Path) -> None:
 
 
 def test_the_job_does_the_same_and_its_schedule_is_stopped(data_dir: Path) -> None:
-    job = build_maintenance_job("upkeep", lake="tables")
-    schedule = build_maintenance_schedule(job, "weekly")
-    assert (schedule.job_name, schedule.default_status) == ("upkeep", dg.DefaultScheduleStatus.STOPPED)
-    result = job.execute_in_process(resources={"tables": LakeResource(data_dir=str(data_dir))})
+    lake = LakeResource(data_dir=str(data_dir))
+    definitions = build_asana_defs(name="acme", asana=AsanaResource(), lake=lake)
+    schedule = definitions.resolve_schedule_def("acme_weekly_maintenance")
+    assert (schedule.job_name, schedule.default_status) == ("acme_maintain_tables", dg.DefaultScheduleStatus.STOPPED)
+    result = definitions.resolve_job_def("acme_maintain_tables").execute_in_process()
     assert result.success
     assert (files_of_table(data_dir), parquet_files(data_dir)) == (1, 9)

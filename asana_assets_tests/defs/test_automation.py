@@ -6,38 +6,31 @@ from functools import partial
 import dagster as dg
 import pytest
 
+from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.definitions import defs
-from asana_assets.defs.automation import (
-    automation_condition,
-    automation_condition_sensor,
-    build_run_failure_sensor,
-    daily,
-    frequent,
-    sync_changes,
-    sync_essentials,
-    watch_changes,
-    watch_workspaces,
-)
+from asana_assets.defs.automation import Automation, build_run_failure_sensor
 from asana_assets.defs.failures import NOT_STARTED_KEY, failure_causes
 from asana_assets_tests.support.mutations import paid
-from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
+from asana_assets_tests.support.sync_harness import NAMES, MakeWarehouse, Warehouse, failures
 
 
-def requested_partitions(schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance) -> list[str | None]:
-    """Return the partitions for which a tick of the schedule requests runs; if there are none, it gives a reason."""
+def requested_partitions(schedule: str, instance: dg.DagsterInstance) -> list[str | None]:
+    """Return the partitions for which a tick of the schedule requests runs, besides that of the workspace list."""
     now = datetime(2026, 1, 2, 3, tzinfo=UTC)
     with dg.build_schedule_context(
         instance=instance, scheduled_execution_time=now, repository_def=defs.get_repository_def()
     ) as context:
-        result = schedule.evaluate_tick(context)
+        result = defs.resolve_schedule_def(schedule).evaluate_tick(context)
     requests = result.run_requests or []
     assert len({request.run_key for request in requests}) == len(requests)
-    assert requests or result.skip_message
-    return [request.partition_key for request in requests]
+    [refresh, *syncs] = [{key.path[-1] for key in request.asset_selection or ()} for request in requests]
+    assert refresh == {"workspaces"}
+    assert all(selected == {endpoint.name for endpoint in ENDPOINTS} - {"workspaces"} for selected in syncs)
+    return [request.partition_key for request in requests[1:]]
 
 
-@pytest.mark.parametrize("schedule", [daily, frequent])
-def test_a_schedule_requests_one_run_per_registered_workspace(schedule: dg.ScheduleDefinition) -> None:
+@pytest.mark.parametrize("schedule", ["asana_daily", "asana_frequent"])
+def test_a_schedule_requests_the_workspace_list_and_one_run_per_registered_workspace(schedule: str) -> None:
     with dg.instance_for_test() as instance:
         assert requested_partitions(schedule, instance) == []
         instance.add_dynamic_partitions("asana_workspaces", ["1", "2"])
@@ -45,18 +38,18 @@ def test_a_schedule_requests_one_run_per_registered_workspace(schedule: dg.Sched
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("schedule", [daily, frequent])
-def test_a_schedule_skips_a_workspace_with_an_active_run(schedule: dg.ScheduleDefinition) -> None:
+@pytest.mark.parametrize("schedule", ["asana_daily", "asana_frequent"])
+def test_a_schedule_skips_a_workspace_with_an_active_run(schedule: str) -> None:
     with dg.instance_for_test() as instance:
         instance.add_dynamic_partitions("asana_workspaces", ["1", "2"])
         active = instance.create_run_for_job(
-            defs.resolve_job_def("sync_workspace"),
+            defs.resolve_job_def("asana_sync_workspace"),
             status=dg.DagsterRunStatus.STARTED,
             tags={"dagster/partition": "1"},
         )
         assert requested_partitions(schedule, instance) == ["2"]
         instance.create_run_for_job(
-            defs.resolve_job_def("sync_changes"),
+            defs.resolve_job_def("asana_sync_changes"),
             status=dg.DagsterRunStatus.NOT_STARTED,
             tags={"dagster/partition": "2"},
         )
@@ -78,33 +71,42 @@ def test_a_run_of_another_job_does_not_make_a_schedule_skip_the_workspace() -> N
         instance.create_run_for_job(
             report_of_the_host, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "1"}
         )
-        assert requested_partitions(daily, instance) == ["1"]
+        assert requested_partitions("asana_daily", instance) == ["1"]
 
 
 def asset_names(job: str) -> set[str]:
-    return {node.name for node in defs.resolve_job_def(job).nodes}
+    return {NAMES.endpoint(node.name) for node in defs.resolve_job_def(NAMES.of(job)).nodes}
 
 
 def test_the_jobs_select_the_assets_that_their_descriptions_name() -> None:
-    assert asset_names(sync_essentials.name) == {"workspaces", "users", "projects", "tasks"}
-    assert asset_names(sync_changes.name) == {"tasks", "subtasks", "stories", "attachments"}
-    assert len(asset_names("sync_workspace")) == 14
-    assert len(asset_names("sync_new_workspace")) == 15
+    assert asset_names("sync_essentials") == {"workspaces", "users", "projects", "tasks"}
+    assert asset_names("sync_changes") == {"tasks", "subtasks", "stories", "attachments"}
+    assert asset_names("refresh_workspaces") == {"workspaces"}
+    assert len(asset_names("sync_workspace")) == 15
 
 
+@pytest.mark.slow
 def test_the_sensors_request_runs_as_of_the_current_time(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
-    resources = {"asana": (warehouse.definitions.resources or {})["asana"]}
+    definitions = warehouse.definitions
+    resources = {"asana_api": (definitions.resources or {})["asana_api"]}
     paid = warehouse.asana.organization.edge_cases["paid_organization"]
     warehouse.asana.organization.add_comment(str(warehouse.asana.truth("tasks", paid)[0]["gid"]), "A comment")
-    for sensor, requested in ((watch_workspaces, 3), (watch_changes, 1)):
-        with dg.build_sensor_context(
-            instance=warehouse.instance, definitions=warehouse.definitions, resources=resources
-        ) as context:
-            result = sensor(context)
-        assert isinstance(result, dg.SensorResult)
-        assert len(result.run_requests or []) == requested
-        warehouse.instance.add_dynamic_partitions("asana_workspaces", [paid])
+    with dg.instance_for_test() as instance:
+        for sensor, requested in (("asana_watch_workspaces", 3), ("asana_watch_changes", 1)):
+            with dg.SensorEvaluationContext(
+                instance_ref=instance.get_ref(),
+                last_tick_completion_time=None,
+                last_run_key=None,
+                cursor=None,
+                repository_name=None,
+                repository_def=definitions.get_repository_def(),
+                sensor_name=sensor,
+                resources=resources,
+            ) as context:
+                result = definitions.resolve_sensor_def(sensor).evaluate_tick(context)
+            assert len(result.run_requests or []) == requested
+            instance.add_dynamic_partitions("asana_workspaces", [paid])
 
 
 # --- failure notifications and declarative automation
@@ -130,7 +132,7 @@ def test_the_failure_sensor_notifies_of_a_failed_run_with_asanas_message(make_wa
     warehouse.asana.revoke_token()
     result = warehouse.run("refresh_workspaces")
     notification = notification_of(warehouse, result)
-    assert f"Run {result.run_id} (refresh_workspaces) failed. workspaces: " in notification
+    assert f"Run {result.run_id} (asana_refresh_workspaces) failed. Asana rejected the token " in notification
     assert "returned 401: Not Authorized" in notification
 
 
@@ -148,7 +150,7 @@ def test_the_failure_sensor_names_the_cause_and_not_what_was_not_started_because
     assert len(failures(result)) > 1
     notification = notification_of(warehouse, result)
     assert notification.count("returned 401") == 1
-    assert f"{rejected.removeprefix('/')} of workspace {paid(warehouse)}: GET {rejected} returned 401" in notification
+    assert f"Asana rejected the token (GET {rejected} returned 401" in notification
     assert "not started" not in notification
 
 
@@ -181,11 +183,14 @@ def step_failure(error: Exception) -> dg.DagsterEvent:
 
 
 def test_declarative_automation_is_off_by_default() -> None:
-    assert automation_condition_sensor.default_status is dg.DefaultSensorStatus.STOPPED
-    sensors = defs.get_repository_def().sensor_defs
-    assert {sensor.name for sensor in sensors} == {"watch_workspaces", "watch_changes", "automation_condition_sensor"}
+    sensors = {sensor.name: sensor.default_status for sensor in defs.get_repository_def().sensor_defs}
+    assert sensors == {
+        "asana_watch_workspaces": dg.DefaultSensorStatus.RUNNING,
+        "asana_watch_changes": dg.DefaultSensorStatus.STOPPED,
+        "asana_automation_condition_sensor": dg.DefaultSensorStatus.STOPPED,
+    }
     for spec in defs.resolve_all_asset_specs():
-        assert spec.automation_condition == automation_condition
+        assert spec.automation_condition == Automation().condition
 
 
 @pytest.mark.slow

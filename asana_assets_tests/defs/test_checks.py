@@ -15,7 +15,7 @@ from asana_assets.defs.checks import CHECKS, checks_of, evaluate_checks
 from asana_assets.sync.empty_column_rows import EmptyColumn
 from asana_assets.sync.full_extract import ExtractStats
 from asana_assets_tests.support.mutations import paid
-from asana_assets_tests.support.sync_harness import MakeWarehouse, failed_checks, failures
+from asana_assets_tests.support.sync_harness import NAMES, MakeWarehouse, failed_checks, failures
 
 NOW = dt.datetime(2026, 5, 9, tzinfo=dt.UTC)
 EMPTY_COLUMN = EmptyColumn(name="due_on", rows_emptied=1_200, rows_fetched=1_500, found_at=NOW - dt.timedelta(days=2))
@@ -35,7 +35,7 @@ PASSING = CheckInputs(
 def failing(inputs: CheckInputs) -> dict[str, tuple[dg.AssetCheckSeverity, str]]:
     return {
         str(result.check_name): (result.severity, str(result.description))
-        for result in evaluate_checks(STORIES, "1", inputs)
+        for result in evaluate_checks(STORIES, NAMES.asset_key(STORIES.name), "1", inputs)
         if not result.passed
     }
 
@@ -61,8 +61,8 @@ def test_every_check_passes_without_findings_and_for_a_drop_that_is_small_or_acc
         ("no_orphaned_rows", {"orphaned_gids": ["7", "8"]}, "of the rows: 7, 8)", "WARN"),
         (
             "available_on_plan",
-            {"stats": ExtractStats(not_on_plan=True)},
-            "not available on the workspace's plan (402)",
+            {"stats": ExtractStats(not_on_plan=True, carried_over=5)},
+            "no longer available on the workspace's plan (402), so 5 rows",
             "WARN",
         ),
         ("all_parents_fetched", {"stats": ExtractStats(forbidden=["7"])}, "has no access to 7", "WARN"),

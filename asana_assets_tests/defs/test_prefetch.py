@@ -8,7 +8,7 @@ import pytest
 from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.defs.prefetch import STEP_ORDER, select_endpoints
 from asana_assets_tests.support.mutations import paid
-from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
+from asana_assets_tests.support.sync_harness import NAMES, MakeWarehouse, Warehouse, failures
 
 SINGLE_REQUEST_ASSETS = [
     "users",
@@ -121,6 +121,6 @@ def test_steps_with_the_most_downstream_run_first_and_the_deepest_last() -> None
 
 def test_a_run_without_step_keys_materializes_all_of_its_job() -> None:
     """Dagster sets none for runs of schedules, sensors and backfills."""
-    job = ["tasks", "projects", "users"]
-    assert [endpoint.name for endpoint in select_endpoints(None, job)] == ["projects", "users", "tasks"]
-    assert [endpoint.name for endpoint in select_endpoints(["tasks"], job)] == ["tasks"]
+    job = ["asana__tasks", "asana__projects", "asana__users", "an_op_of_the_host"]
+    assert [endpoint.name for endpoint in select_endpoints(NAMES, None, job)] == ["projects", "users", "tasks"]
+    assert [endpoint.name for endpoint in select_endpoints(NAMES, ["asana__tasks"], job)] == ["tasks"]

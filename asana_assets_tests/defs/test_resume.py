@@ -213,7 +213,7 @@ def test_rows_fetched_before_the_retry_budget_is_spent_are_stored(make_warehouse
 
 def sync_workspace_from_environment() -> dg.JobDefinition:
     """Return the job for `reconstructable`, which takes functions without arguments only."""
-    return build_definitions().resolve_job_def("sync_workspace")
+    return build_definitions().resolve_job_def("asana_sync_workspace")
 
 
 @pytest.mark.slow

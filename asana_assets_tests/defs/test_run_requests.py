@@ -127,14 +127,14 @@ def test_a_retry_without_a_free_slot_remains_pending() -> None:
 def test_the_outcome_of_an_attempt_is_the_status_of_its_run(status: dg.DagsterRunStatus, outcome: RunOutcome) -> None:
     states = {"1": RequestState(requested_at=dt.datetime.now(dt.UTC))}
     with dg.DagsterInstance.ephemeral() as instance:
-        assert load_attempts(instance, states, {"sync_changes"})["1"].outcome is RunOutcome.UNKNOWN
-        for job, gid in (("sync_changes", "2"), ("sync_essentials", "1"), ("sync_changes", "1")):
+        assert load_attempts(instance, states, {"asana_sync_changes"})["1"].outcome is RunOutcome.UNKNOWN
+        for job, gid in (("asana_sync_changes", "2"), ("asana_sync_essentials", "1"), ("asana_sync_changes", "1")):
             instance.create_run_for_job(
                 defs.resolve_job_def(job),
-                status=status if (job, gid) == ("sync_changes", "1") else dg.DagsterRunStatus.STARTED,
+                status=status if (job, gid) == ("asana_sync_changes", "1") else dg.DagsterRunStatus.STARTED,
                 tags={"dagster/partition": gid},
             )
-        assert load_attempts(instance, states, {"sync_changes"})["1"].outcome is outcome
+        assert load_attempts(instance, states, {"asana_sync_changes"})["1"].outcome is outcome
 
 
 def test_a_run_is_recognized_by_its_key_whatever_the_clock_of_the_database() -> None:
@@ -142,11 +142,11 @@ def test_a_run_is_recognized_by_its_key_whatever_the_clock_of_the_database() -> 
     with dg.DagsterInstance.ephemeral() as instance:
         for key in ("another", state.run_key("1")):
             instance.create_run_for_job(
-                defs.resolve_job_def("sync_changes"),
+                defs.resolve_job_def("asana_sync_changes"),
                 status=dg.DagsterRunStatus.STARTED if key == "another" else dg.DagsterRunStatus.FAILURE,
                 tags={"dagster/partition": "1", "dagster/run_key": key},
             )
-        assert load_attempts(instance, {"1": state}, {"sync_changes"})["1"].outcome is RunOutcome.FAILED
+        assert load_attempts(instance, {"1": state}, {"asana_sync_changes"})["1"].outcome is RunOutcome.FAILED
 
 
 def test_a_success_of_any_later_run_of_the_workspace_fulfills_the_request() -> None:
@@ -154,7 +154,7 @@ def test_a_success_of_any_later_run_of_the_workspace_fulfills_the_request() -> N
     with dg.DagsterInstance.ephemeral() as instance:
         for status in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE):
             instance.create_run_for_job(
-                defs.resolve_job_def("sync_workspace"), status=status, tags={"dagster/partition": "1"}
+                defs.resolve_job_def("asana_sync_workspace"), status=status, tags={"dagster/partition": "1"}
             )
-        attempts = load_attempts(instance, states, {"sync_changes", "sync_workspace"})
+        attempts = load_attempts(instance, states, {"asana_sync_changes", "asana_sync_workspace"})
     assert attempts["1"].outcome is RunOutcome.SUCCEEDED

@@ -90,7 +90,9 @@ def test_401_skips_the_tick_with_the_setting_to_check(make_warehouse: MakeWareho
     warehouse, sensor, _ = watched(make_warehouse, "5", "6")
     warehouse.asana.revoke_token()
     message = sensor.tick().skip_message
-    assert message.startswith("Polling Asana failed: GET /workspaces/{workspace}/tasks/search returned 401")
+    assert message.startswith(
+        "Polling Asana failed. Asana rejected the token (GET /workspaces/{workspace}/tasks/search returned 401"
+    )
     assert message.endswith("Check the token in ASANA_ACCESS_TOKEN, or in the secret that ASANA_TOKEN_SECRET_ID names.")
     assert len(searched(warehouse)) == 1
 
@@ -126,7 +128,7 @@ def test_sixty_workspaces_are_all_polled_within_a_few_ticks_each_in_its_turn(
 
 def test_a_workspace_that_is_being_synced_is_not_polled_and_keeps_its_turn(make_warehouse: MakeWarehouse) -> None:
     warehouse, sensor, gid = watched(make_warehouse, "5")
-    warehouse.instance.create_run_for_job(defs.resolve_job_def("sync_workspace"), tags={"dagster/partition": gid})
+    warehouse.instance.create_run_for_job(defs.resolve_job_def("asana_sync_workspace"), tags={"dagster/partition": gid})
     assert sensor.tick().requests == []
     assert searched(warehouse) == ["5"]
     assert decode_cursor(sensor.cursor)[gid].polled_at is None

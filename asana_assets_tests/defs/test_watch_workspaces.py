@@ -53,7 +53,7 @@ def test_an_empty_list_removes_nothing_and_starts_no_first_sync_when_the_workspa
     warehouse, sensor, gids = watched(make_warehouse)
     warehouse.asana.add_fault("/workspaces", 200, times=1, body=EMPTY)
     tick = sensor.tick()
-    assert tick.requested == [("refresh_workspaces", None)]
+    assert tick.requested == [("asana_refresh_workspaces", None)]
     assert not tick.removes_partitions
     assert warehouse.run("refresh_workspaces").success
     assert registered(warehouse) == gids
@@ -67,7 +67,7 @@ def test_a_workspace_that_is_gone_is_removed_by_the_run_that_the_sensor_requests
     warehouse, sensor, gids = watched(make_warehouse)
     warehouse.instance.add_dynamic_partitions("asana_workspaces", ["5"])
     tick = sensor.tick()
-    assert tick.requested == [("refresh_workspaces", None)]
+    assert tick.requested == [("asana_refresh_workspaces", None)]
     assert not tick.removes_partitions
     assert warehouse.run("refresh_workspaces").success
     assert registered(warehouse) == gids
@@ -79,16 +79,16 @@ def test_a_refresh_that_fails_is_requested_again_with_growing_delays(make_wareho
     warehouse.settings["ASANA_WORKSPACES"] = "5"
     sensor = Sensor(warehouse, request_first_syncs)
     warehouse.instance.add_dynamic_partitions("asana_workspaces", ["5"])
-    assert sensor.tick().requested == [("refresh_workspaces", None)]
+    assert sensor.tick().requested == [("asana_refresh_workspaces", None)]
     assert not warehouse.run("refresh_workspaces").success  # ASANA_WORKSPACES names it
-    assert "The run of refresh_workspaces failed once" in sensor.tick().skip_message
-    assert sensor.tick(after=6 * MINUTE).requested == [("refresh_workspaces", None)]
+    assert "The run of asana_refresh_workspaces failed once" in sensor.tick().skip_message
+    assert sensor.tick(after=6 * MINUTE).requested == [("asana_refresh_workspaces", None)]
 
 
 def test_no_refresh_is_requested_while_the_missing_workspace_is_being_synced(make_warehouse: MakeWarehouse) -> None:
     warehouse, sensor, _ = watched(make_warehouse)
     warehouse.instance.add_dynamic_partitions("asana_workspaces", ["5"])
-    warehouse.instance.create_run_for_job(defs.resolve_job_def("sync_workspace"), tags={"dagster/partition": "5"})
+    warehouse.instance.create_run_for_job(defs.resolve_job_def("asana_sync_workspace"), tags={"dagster/partition": "5"})
     assert sensor.tick().skip_message == "Asana did not list 5."
 
 
@@ -98,17 +98,17 @@ def test_a_failed_first_sync_is_requested_again_later(make_warehouse: MakeWareho
     sensor = Sensor(warehouse, request_first_syncs)
     gids = visible(warehouse)
     first = sensor.tick()
-    assert first.requested == [("sync_new_workspace", gid) for gid in gids]
+    assert first.requested == [("asana_sync_workspace", gid) for gid in gids]
     fault = warehouse.asana.add_fault("/workspaces/{workspace}/workspace_memberships", 400)
-    assert not warehouse.run("sync_new_workspace", gids[-1]).success
+    assert not warehouse.run("sync_workspace", gids[-1]).success
     fault.cancel()
     assert "The first sync of Personal projects failed once" in sensor.tick().skip_message
     again = sensor.tick(after=6 * MINUTE)
-    assert ("sync_new_workspace", gids[-1]) in again.requested
+    assert ("asana_sync_workspace", gids[-1]) in again.requested
     assert not {request.run_key for request in first.requests} & {request.run_key for request in again.requests}
     record_run(warehouse, again.requests[-1], dg.DagsterRunStatus.SUCCESS)
     assert again.requests[-1].partition_key == gids[-1]
-    assert ("sync_new_workspace", gids[-1]) not in sensor.tick(after=dt.timedelta(days=2)).requested
+    assert ("asana_sync_workspace", gids[-1]) not in sensor.tick(after=dt.timedelta(days=2)).requested
 
 
 @pytest.mark.slow
@@ -142,7 +142,8 @@ def test_a_poll_that_fails_skips_the_tick_and_says_what_to_do(
     warehouse, sensor, gids = watched(make_warehouse)
     warehouse.asana.add_fault("/workspaces", status)
     message = sensor.tick().skip_message
-    assert message.startswith("Polling Asana failed: GET /workspaces ")
+    assert message.startswith("Polling Asana failed. ")
+    assert "GET /workspaces " in message
     assert str(status) in message
     assert hint in message
     assert registered(warehouse) == gids

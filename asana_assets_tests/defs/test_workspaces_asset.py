@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from asana_assets.definitions import defs
-from asana_assets.sandbox import Sandbox
+from asana_assets.sandbox import ENDPOINTS, Sandbox
 from asana_assets.sandbox.data.model import JSON
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures, metadata
 
@@ -115,7 +115,7 @@ def test_a_new_workspace_that_one_response_lacks_is_synced_nevertheless(make_war
     gid = warehouse.asana.organization.edge_cases["personal_workspace"]
     warehouse.instance.add_dynamic_partitions("asana_workspaces", [gid])  # by the sensor
     warehouse.asana.add_fault("/workspaces", 200, times=1, body=EMPTY)
-    assert warehouse.run("sync_new_workspace", gid).success
+    assert warehouse.run("sync_workspace", gid, ENDPOINTS).success
     warehouse.assert_matches_asana(gid)
 
 
@@ -149,7 +149,7 @@ def test_a_workspace_that_asana_workspaces_names_fails_the_asset_only_if_two_res
 def test_a_partition_is_kept_while_a_run_uses_it(make_warehouse: MakeWarehouse, status: dg.DagsterRunStatus) -> None:
     warehouse, gids = refreshed(make_warehouse)
     warehouse.instance.add_dynamic_partitions("asana_workspaces", ["5"])
-    job = defs.resolve_job_def("sync_essentials")
+    job = defs.resolve_job_def("asana_sync_essentials")
     run = warehouse.instance.create_run_for_job(job, status=status, tags={"dagster/partition": "5"})
     assert warehouse.run("refresh_workspaces").success
     assert registered(warehouse) == [*gids, "5"]
@@ -161,7 +161,7 @@ def test_a_partition_is_kept_while_a_run_uses_it(make_warehouse: MakeWarehouse, 
 @pytest.mark.parametrize(
     ("target", "kept"),
     [
-        ({"asset_selection": [{"__class__": "AssetKey", "path": ["tasks"]}]}, ["5"]),
+        ({"asset_selection": [{"__class__": "AssetKey", "path": ["asana", "tasks"]}]}, ["5"]),
         ({"asset_selection": [{"__class__": "AssetKey", "path": ["an asset of the host"]}]}, []),
         ({"partition_names": ["5"]}, ["5"]),
         ({"partition_names": ["6"]}, []),

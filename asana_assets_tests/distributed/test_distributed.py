@@ -84,7 +84,9 @@ def count_requests(asana: Sandbox, tasks: set[str], since: int) -> Counter[str]:
 def launch(cluster: Cluster, workspace_gid: str) -> tuple[dg.DagsterRun, str]:
     """Launch a sync of changed tasks with frequent checkpoints; return the run and its worker once it has one."""
     config = {"config": {"checkpoint_rows": CHECKPOINT_ROWS}}
-    run = cluster.launch("sync_changes", workspace_gid, {"ops": {"stories": config, "attachments": config}})
+    run = cluster.launch(
+        "asana_sync_changes", workspace_gid, {"ops": {"asana__stories": config, "asana__attachments": config}}
+    )
     return run, cluster.wait_for_worker(run, WAIT_SECONDS)
 
 

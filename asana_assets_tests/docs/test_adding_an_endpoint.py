@@ -10,7 +10,9 @@ from asana_assets.asana.model import Endpoint
 from asana_assets.definitions import defs
 from asana_assets.defs.assets import build_asset
 from asana_assets.defs.checks import checks_of
+from asana_assets.defs.translator import AsanaEndpointProps, AsanaTranslator
 from asana_assets_tests.support.doc_project import example
+from asana_assets_tests.support.sync_harness import NAMES
 
 
 def test_the_example_becomes_an_asset_with_opt_fields_schema_and_lineage() -> None:
@@ -27,14 +29,17 @@ def test_the_example_becomes_an_asset_with_opt_fields_schema_and_lineage() -> No
     assert pa.types.is_struct(endpoint.schema.field("enum_options").type.value_type)
     assert not endpoint.is_child
 
-    with_it = dg.Definitions.merge(defs, dg.Definitions(assets=[build_asset(endpoint)]))
-    [spec] = [one for one in with_it.resolve_all_asset_specs() if one.key == dg.AssetKey("custom_fields")]
-    assert [dep.asset_key for dep in spec.deps] == [dg.AssetKey("workspaces")]
+    translated = AsanaTranslator().get_asset_spec(AsanaEndpointProps(endpoint=endpoint))
+    partitions_def = dg.DynamicPartitionsDefinition(name=NAMES.partitions)
+    asset = build_asset(endpoint, translated, NAMES, partitions_def)
+    with_it = dg.Definitions.merge(defs, dg.Definitions(assets=[asset]))
+    [spec] = [one for one in with_it.resolve_all_asset_specs() if one.key == dg.AssetKey(["asana", "custom_fields"])]
+    assert [dep.asset_key for dep in spec.deps] == [dg.AssetKey(["asana", "workspaces"])]
     assert spec.partitions_def is not None
     assert (spec.group_name, spec.kinds) == ("administration", {"asana", "iceberg"})
     assert "Each row is one custom field of a workspace's library." in (spec.description or "")
     assert [column.name for column in spec.metadata["dagster/column_schema"].columns] == endpoint.schema.names
     lineage = spec.metadata["dagster/column_lineage"].deps_by_column["workspace_gid"]
-    assert [(dep.asset_key, dep.column_name) for dep in lineage] == [(dg.AssetKey("workspaces"), "gid")]
+    assert [(dep.asset_key, dep.column_name) for dep in lineage] == [(dg.AssetKey(["asana", "workspaces"]), "gid")]
     graph = with_it.resolve_asset_graph()
-    assert len(graph.get_check_keys_for_assets({dg.AssetKey("custom_fields")})) == len(checks_of(endpoint))
+    assert len(graph.get_check_keys_for_assets({spec.key})) == len(checks_of(endpoint))

@@ -24,7 +24,7 @@ from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.asana.field_types import Column
 from asana_assets.asana.model import Listing
 from asana_assets.definitions import defs
-from asana_assets.defs import automation
+from asana_assets.defs.alerts import Alert
 from asana_assets.defs.checks import CHECKS
 from asana_assets.defs.prefetch import SyncConfig
 from asana_assets.defs.resources import LakeResource
@@ -32,6 +32,7 @@ from asana_assets.settings import Settings
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.sync_state import SyncState
 from asana_assets_tests.support.doc_pages import PAGES, ROOT, Block, blocks, prose, quoted, read, table
+from asana_assets_tests.support.mail_server import run_mail_server
 
 ADDING = "docs/adding-an-endpoint.md"
 CONCEPTS = "docs/concepts.md"
@@ -84,13 +85,14 @@ def test_operations_lists_every_schedule_and_sensor_and_its_default_status() -> 
     rows = table(OPERATIONS, "name")
     assert {quoted(name)[0]: state == "on" for name, _, state in rows} == on
     assert all(
-        (quoted(name)[0] in {"daily", "frequent", "weekly_maintenance"}) == what.startswith("schedule: ")
+        (quoted(name)[0] in {"asana_daily", "asana_frequent", "asana_weekly_maintenance"})
+        == what.startswith("schedule: ")
         for name, what, _ in rows
     )
 
 
 def test_operations_lists_every_job() -> None:
-    assert {quoted(name)[0] for name, _ in table(OPERATIONS, "job")} == {job.name for job in automation.JOBS}
+    assert {quoted(name)[0] for name, _ in table(OPERATIONS, "job")} == {job.name for job in defs.jobs or ()}
 
 
 def test_operations_lists_every_check_and_its_severity() -> None:
@@ -148,7 +150,7 @@ def test_python_is_python(block: Block) -> None:
 @pytest.mark.parametrize("block", blocks_of_kind("yaml"), ids=str)
 def test_yaml_is_a_valid_run_configuration(block: Block) -> None:
     config = yaml.safe_load(block.text)
-    assert dg.validate_run_config(defs.resolve_job_def("sync_workspace"), config)
+    assert dg.validate_run_config(defs.resolve_job_def("asana_sync_workspace"), config)
 
 
 def python_block(page: str, text: str) -> str:
@@ -237,22 +239,39 @@ def run_webhook() -> Generator[tuple[str, list[bytes]]]:
             thread.join()
 
 
+ALERT = Alert(subject="tags failed", message="It timed out.", url="http://dagster.example/runs/1")
+
+
 def test_the_alert_is_posted_to_the_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
-    scope, with_sensor = load_module("build_run_failure_sensor")
+    scope, with_sensor = load_module("build_alert_sensor(")
     with run_webhook() as (url, posted):
         monkeypatch.setenv("SLACK_WEBHOOK_URL", url)
-        scope["notify"]("Run 1 failed.")
-    assert [json.loads(body) for body in posted] == [{"text": "Run 1 failed."}]
+        scope["notify"](ALERT)
+    assert [json.loads(body) for body in posted] == [
+        {"text": "tags failed. It timed out.\nhttp://dagster.example/runs/1"}
+    ]
     sensors = {sensor.name: sensor.default_status for sensor in with_sensor.get_repository_def().sensor_defs}
-    assert sensors["run_failure_alert"] is dg.DefaultSensorStatus.RUNNING
-    assert len(sensors) == len(automation.SENSORS) + 1
+    assert sensors["asana_alerts"] is dg.DefaultSensorStatus.RUNNING
+    assert len(sensors) == len([*(defs.sensors or ())]) + 1
 
 
-def test_another_executor_runs_without_prefetching() -> None:
+def test_the_alert_is_sent_by_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    scope: dict[str, Any] = {}
+    exec(python_block(OPERATIONS, "smtplib"), scope)  # noqa: S102 - readers run this code, too
+    with run_mail_server() as server:
+        settings = {"MAIL_FROM": "a@example.com", "MAIL_TO": "b@example.com", "SMTP_HOST": "127.0.0.1"}
+        for name, value in (settings | {"SMTP_PORT": str(server.port)}).items():
+            monkeypatch.setenv(name, value)
+        scope["send_mail"](ALERT)
+    [message] = server.messages
+    assert "Subject: tags failed" in message
+    assert "It timed out.\r\nhttp://dagster.example/runs/1" in message
+
+
+def test_another_executor_can_be_selected() -> None:
     _, changed = load_module("executor=")
-    job = changed.resolve_job_def("sync_workspace")
+    job = changed.resolve_job_def("asana_sync_workspace")
     assert job.executor_def is dg.multiprocess_executor
-    assert (changed.resources or {})["prefetcher"].enabled is False
     assert {job.name for job in changed.jobs or ()} == {job.name for job in defs.jobs or ()}
     assert changed.resolve_asset_graph().get_all_asset_keys() == defs.resolve_asset_graph().get_all_asset_keys()
 

@@ -14,13 +14,13 @@ from asana_assets_tests.support.sync_harness import settings_from
 @pytest.mark.parametrize("route", ["", "horizon", "linked-database"])
 def test_other_routes_have_neither_check_nor_resource(route: str) -> None:
     definitions = build_definitions(settings_from(SETTINGS | {"SNOWFLAKE_ROUTE": route}))
-    assert definitions.asset_checks is None
-    assert "snowflake" not in (definitions.resources or {})
+    assert not definitions.asset_checks
+    assert "asana_snowflake" not in (definitions.resources or {})
 
 
 def test_every_asset_has_a_row_count_check() -> None:
     graph = build_definitions(settings_from(SETTINGS)).resolve_asset_graph()
-    checked = [key.asset_key.to_user_string() for key in graph.asset_check_keys if key.name == "snowflake_row_count"]
+    checked = [key.asset_key.path[-1] for key in graph.asset_check_keys if key.name == "snowflake_row_count"]
     assert sorted(checked) == sorted(ENDPOINTS)
 
 
@@ -51,6 +51,6 @@ def test_an_invalid_setting_is_named_when_the_definitions_load(changes: dict[str
 
 def test_a_secret_is_shown_as_the_name_of_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNOWFLAKE_PASSWORD", PASSWORD)
-    shown = repr((build_definitions(settings_from(SETTINGS)).resources or {})["snowflake"])
+    shown = repr((build_definitions(settings_from(SETTINGS)).resources or {})["asana_snowflake"])
     assert PASSWORD not in shown
     assert "organization-account" in shown

@@ -96,7 +96,7 @@ def test_the_row_count_check_detects_a_missed_refresh(warehouse: Warehouse, emul
 
     warehouse.settings["SNOWFLAKE_ROUTE"] = "tables"
     resources = warehouse.definitions.resources or {}
-    with dg.build_resources({name: resources[name] for name in ("lake", "snowflake")}) as opened:
+    with dg.build_resources({name: resources[f"asana_{name}"] for name in ("lake", "snowflake")}) as opened:
         result = compare_row_counts("projects", opened.lake, opened.snowflake)
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert result.description == "Snowflake sees 2 rows, the Iceberg table has 3."

@@ -184,7 +184,7 @@ class Cluster:
             f"launch-{len(self.machines)}",
             "dagster",
             *("job", "launch", "--workspace", str(DEPLOY / "workspace.yaml"), "--job", job),
-            *("--tags", json.dumps({"dagster/partition": workspace_gid})),
+            *("--tags", json.dumps({"dagster/partition": workspace_gid, "asana/workspace": workspace_gid})),
             *("--config-json", json.dumps(config)),
         )
         assert machine.process.wait(120) == 0, machine.log

@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 import dagster as dg
 
-from asana_assets_tests.support.sync_harness import Warehouse
+from asana_assets.defs.names import API
+from asana_assets_tests.support.sync_harness import NAMES, Warehouse
 
 Evaluate: TypeAlias = "Callable[..., dg.SensorResult | dg.SkipReason]"
 """Evaluates a tick: `request_changed` or `request_first_syncs`."""
@@ -46,11 +47,14 @@ class Sensor:
 
     def tick(self, after: dt.timedelta = dt.timedelta()) -> Tick:
         """Evaluate a tick as of now, or as of this long after now."""
-        resources = {"asana": (self._definitions.resources or {})["asana"]}
+        asana = (self._definitions.resources or {})[NAMES.of(API)]
         with dg.build_sensor_context(
-            instance=self.warehouse.instance, definitions=self._definitions, resources=resources, cursor=self.cursor
+            instance=self.warehouse.instance,
+            definitions=self._definitions,
+            resources={"asana": asana},
+            cursor=self.cursor,
         ) as context:
-            result = self.evaluate(context, context.resources.asana, now=dt.datetime.now(dt.UTC) + after)
+            result = self.evaluate(context, NAMES, context.resources.asana, now=dt.datetime.now(dt.UTC) + after)
             is_skipped = isinstance(result, dg.SkipReason)
             self.cursor = (context.cursor if is_skipped else result.cursor) or self.cursor
         if is_skipped:

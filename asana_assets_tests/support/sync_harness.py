@@ -16,7 +16,7 @@ import pytest
 from pyiceberg.table import Table
 
 from asana_assets.definitions import build_asana_resource, build_definitions
-from asana_assets.defs.automation import refresh_workspaces, sync_workspace
+from asana_assets.defs.names import REFRESH_WORKSPACES, SYNC_WORKSPACE, Names
 from asana_assets.lake.catalog import open_catalog
 from asana_assets.lake.table import load_table, scan
 from asana_assets.sandbox import ENDPOINTS, Sandbox
@@ -30,6 +30,9 @@ _FIELD_BY_COLUMN = {  # exceptions to the naming rules
     "old_people_gids": "old_people_value",
     "new_people_gids": "new_people_value",
 }
+
+NAMES = Names()
+"""The names of the definitions of our own code location."""
 
 Row = dict[str, Any]
 MakeWarehouse: TypeAlias = "Callable[..., Warehouse]"
@@ -120,24 +123,29 @@ class Warehouse:
     def run(
         self, job: str, workspace_gid: str | None = None, assets: Sequence[str] = (), **config: object
     ) -> dg.ExecuteInProcessResult:
-        """Run a job in this process and return its result, even if it failed; `config` applies to each of `assets`."""
-        return self.definitions.resolve_job_def(job).execute_in_process(
+        """Run a job in this process and return its result, even if it failed; `config` applies to each of `assets`.
+
+        Without `assets`, the whole job runs; of `sync_workspace`, all but the list of workspaces.
+        """
+        if job == SYNC_WORKSPACE:
+            assets = assets or [name for name in ENDPOINTS if name != "workspaces"]
+        return self.definitions.resolve_job_def(NAMES.of(job)).execute_in_process(
             {
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                "ops": {name: {"config": config} for name in assets if config},
+                "ops": {NAMES.op(name): {"config": config} for name in assets if config},
             },
             instance=self.instance,
             partition_key=workspace_gid,
-            asset_selection=[dg.AssetKey(name) for name in assets] or None,
+            asset_selection=[NAMES.asset_key(name) for name in assets] or None,
             raise_on_error=False,
         )
 
     def sync(self) -> None:
         """Sync all workspaces and assert that every run succeeds."""
-        result = self.run(refresh_workspaces.name)
+        result = self.run(REFRESH_WORKSPACES)
         assert result.success, failures(result)
         for gid in self.instance.get_dynamic_partitions("asana_workspaces"):
-            result = self.run(sync_workspace.name, gid)
+            result = self.run(SYNC_WORKSPACE, gid)
             assert result.success, failures(result)
 
     def iceberg_table(self, name: str) -> Table:
@@ -201,9 +209,9 @@ def metadata(result: dg.ExecuteInProcessResult, name: str) -> dict[str, Any]:
 
 
 def failures(result: dg.ExecuteInProcessResult | dg.JobExecutionResult) -> dict[str, str]:
-    """Return the error message that Dagster shows for each failed step, by step key."""
+    """Return the error message that Dagster shows for each failed step, by endpoint."""
     return {
-        str(event.step_key): (
+        NAMES.endpoint(str(event.step_key)): (
             (event.step_failure_data.user_failure_data and event.step_failure_data.user_failure_data.description)
             or event.step_failure_data.error_display_string
         )

@@ -1,0 +1,178 @@
+"""Builds the definitions of an integration: one Asana token, synced into one Iceberg namespace.
+
+Nothing here reads the environment, selects an executor, or refers to definitions of the host.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
+from asana_assets.asana.errors import ConfigurationError
+from asana_assets.asana.model import Endpoint
+from asana_assets.defs.assets import OpOptions, build_asset
+from asana_assets.defs.automation import Automation, build_schedules, build_sensors
+from asana_assets.defs.io_manager import IcebergIOManager
+from asana_assets.defs.jobs import build_jobs
+from asana_assets.defs.names import API, IO_MANAGER, LAKE, PREFETCHER, PROGRESS, SNOWFLAKE, Names
+from asana_assets.defs.prefetch import Prefetcher
+from asana_assets.defs.progress import NullProgress, ProgressReporter
+from asana_assets.defs.resources import AsanaResource, LakeResource
+from asana_assets.defs.snowflake import SnowflakeRefreshingIOManager, build_row_count_checks
+from asana_assets.defs.table_metadata import ENDPOINT_KEY, with_table_metadata
+from asana_assets.defs.translator import AsanaEndpointProps, AsanaTranslator
+from asana_assets.snowflake.refresh import SnowflakeIcebergTables
+
+
+def build_asana_defs(
+    *,
+    name: str = "asana",
+    asana: AsanaResource,
+    lake: LakeResource,
+    endpoints: Sequence[str] | None = None,
+    translator: AsanaTranslator | None = None,
+    partitions_def: dg.DynamicPartitionsDefinition | None = None,
+    op: OpOptions | None = None,
+    automation: Automation | None = Automation(),  # noqa: B008 - frozen
+    snowflake: SnowflakeIcebergTables | None = None,
+    progress: ProgressReporter | None = None,
+    prefetch: bool = True,
+) -> dg.Definitions:
+    """Build assets, resources, jobs, schedules and sensors. Sends no requests and opens no files.
+
+    Args:
+        name: The integration's name, which is part of every name in Dagster: of the asset keys `[name, endpoint]`, the
+            ops, the resources, the jobs, the schedules, the sensors, the pool and the partitions definition.
+        asana: Access to Asana.
+        lake: The Iceberg tables.
+        endpoints: The endpoints to sync, to which those are added that they are listed by; by default, all.
+        translator: Replaces the asset specs, including their keys.
+        partitions_def: The workspace partitions, if other assets share them; `workspaces` registers and removes them.
+        op: Options of the assets' ops.
+        automation: The schedules and sensors; None for neither these nor automation conditions.
+        snowflake: Refreshes Snowflake's tables after commits.
+        progress: Receives progress updates.
+        prefetch: Whether extracts start before their step does, if the executor runs all steps in one process.
+
+    Raises:
+        ConfigurationError: The name is not valid, or there is no such endpoint.
+    """
+    condition = automation.condition if automation else None
+    plan = _plan(name, endpoints, translator, partitions_def, condition)
+    jobs = build_jobs(plan.names, plan.endpoints, plan.partitions_def)
+    return dg.Definitions(
+        assets=with_table_metadata(plan.build_assets(op), lake),
+        asset_checks=build_row_count_checks(plan.names, plan.endpoints) if snowflake else None,
+        jobs=list(jobs.values()),
+        schedules=build_schedules(plan.names, plan.endpoints, jobs, automation) if automation else None,
+        sensors=build_sensors(plan.names, plan.endpoints, jobs, automation) if automation else None,
+        resources=plan.build_resources(asana, lake, snowflake, progress, prefetch=prefetch),
+    )
+
+
+def build_asana_assets(
+    *,
+    name: str = "asana",
+    asana: AsanaResource,
+    lake: LakeResource,
+    endpoints: Sequence[str] | None = None,
+    translator: AsanaTranslator | None = None,
+    partitions_def: dg.DynamicPartitionsDefinition | None = None,
+    op: OpOptions | None = None,
+) -> list[dg.AssetsDefinition]:
+    """Build only the assets, with their resources, and without automation conditions; see `build_asana_defs`.
+
+    Raises:
+        ConfigurationError: The name is not valid, or there is no such endpoint.
+    """
+    plan = _plan(name, endpoints, translator, partitions_def, None)
+    return list(dg.with_resources(with_table_metadata(plan.build_assets(op), lake), plan.build_resources(asana, lake)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What the definitions of an integration are built from.
+
+    Attributes:
+        names: The names.
+        endpoints: The selected endpoints, parents before children.
+        specs: The translated asset specs by endpoint name.
+        partitions_def: The workspace partitions.
+    """
+
+    names: Names
+    endpoints: Sequence[Endpoint]
+    specs: Mapping[str, dg.AssetSpec]
+    partitions_def: dg.DynamicPartitionsDefinition
+
+    def build_assets(self, op: OpOptions | None) -> list[dg.AssetsDefinition]:
+        return [
+            build_asset(endpoint, self.specs[endpoint.name], self.names, self.partitions_def, op)
+            for endpoint in self.endpoints
+        ]
+
+    def build_resources(
+        self,
+        asana: AsanaResource,
+        lake: LakeResource,
+        snowflake: SnowflakeIcebergTables | None = None,
+        progress: ProgressReporter | None = None,
+        *,
+        prefetch: bool = True,
+    ) -> dict[str, Any]:
+        io_manager = (
+            SnowflakeRefreshingIOManager(lake=lake, snowflake=snowflake) if snowflake else IcebergIOManager(lake=lake)
+        )
+        resources = {
+            API: asana,
+            LAKE: lake,
+            IO_MANAGER: io_manager,
+            PREFETCHER: Prefetcher(asana=asana, lake=lake, enabled=prefetch),
+            PROGRESS: progress or NullProgress(),
+            **({SNOWFLAKE: snowflake} if snowflake else {}),
+        }
+        return {self.names.of(key): resource for key, resource in resources.items()}
+
+
+def _plan(
+    name: str,
+    endpoints: Sequence[str] | None,
+    translator: AsanaTranslator | None,
+    partitions_def: dg.DynamicPartitionsDefinition | None,
+    condition: dg.AutomationCondition[Any] | None,
+) -> _Plan:
+    translator = translator or AsanaTranslator()
+    specs = {
+        endpoint.name: translator.get_asset_spec(
+            AsanaEndpointProps(endpoint=endpoint, name=name, automation_condition=condition)
+        ).merge_attributes(metadata={ENDPOINT_KEY: endpoint.name})
+        for endpoint in ENDPOINTS
+    }
+    keys = {endpoint: spec.key for endpoint, spec in specs.items()}
+    names = Names(name, keys, (partitions_def and partitions_def.name) or "")
+    return _Plan(
+        names=names,
+        endpoints=select_endpoints(endpoints),
+        specs=specs,
+        partitions_def=partitions_def or dg.DynamicPartitionsDefinition(name=names.partitions),
+    )
+
+
+def select_endpoints(selected: Sequence[str] | None) -> list[Endpoint]:
+    """Return the endpoints with these names and those that they are listed by, parents before children.
+
+    Raises:
+        ConfigurationError: There is no such endpoint.
+    """
+    if selected is None:
+        return list(ENDPOINTS)
+    known = {endpoint.name for endpoint in ENDPOINTS}
+    if unknown := sorted(set(selected) - known):
+        raise ConfigurationError(f"endpoints names {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    needed = {WORKSPACES.name, *selected}
+    for endpoint in reversed(ENDPOINTS):
+        if endpoint.name in needed:
+            needed.update(endpoint.upstream)
+    return [endpoint for endpoint in ENDPOINTS if endpoint.name in needed]

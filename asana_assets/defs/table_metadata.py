@@ -27,7 +27,9 @@ def with_table_metadata(assets: Sequence[dg.AssetsDefinition], lake: LakeResourc
     """Return the assets with the name of their endpoint and with the metadata that Dagster expects of tables."""
 
     def described(spec: dg.AssetSpec) -> dg.AssetSpec:
-        return spec.replace_attributes(metadata=_metadata(spec, lake) | spec.metadata)  # the translator's comes first
+        return spec.replace_attributes(
+            metadata={**_metadata(spec, lake), **spec.metadata}
+        )  # the translator's comes first
 
     return [one.map_asset_specs(described) for one in assets]
 

@@ -122,10 +122,11 @@ class _Plan:
         prefetch: bool = True,
     ) -> dict[str, Any]:
         tables = {spec.key.to_user_string(): name for name, spec in self.specs.items() if spec.key.path[-1] != name}
+        integration = self.names.name
         io_manager = (
-            SnowflakeRefreshingIOManager(lake=lake, tables=tables, snowflake=snowflake)
+            SnowflakeRefreshingIOManager(lake=lake, tables=tables, integration=integration, snowflake=snowflake)
             if snowflake
-            else IcebergIOManager(lake=lake, tables=tables)
+            else IcebergIOManager(lake=lake, tables=tables, integration=integration)
         )
         resources = {
             API: asana,

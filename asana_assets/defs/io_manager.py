@@ -61,6 +61,9 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         default_factory=dict[str, str],
         description="The table of each asset whose key does not end with the table's name, by the key as a path.",
     )
+    integration: str | None = Field(
+        default=None, description="The name of the integration, to which the tables belong once they are written."
+    )
 
     def handle_output(self, context: dg.OutputContext, obj: ExtractOutput) -> None:
         """Fetch and store the workspace's rows.
@@ -71,7 +74,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         extract = obj.extract if isinstance(obj, SelectedWorkspaces) else obj
         endpoint, workspace_gid = extract.endpoint, extract.workspace_gid
         with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid), closing(extract):
-            table = self.lake.iceberg.ensure_table(endpoint.name, endpoint.schema)
+            table = self.lake.iceberg.ensure_table(endpoint.name, endpoint.schema, integration=self.integration)
             removed: list[str] = []
             written: list[WriteResult] = []
             match obj:

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from asana_assets.defs.automation import Automation
 from asana_assets.defs.builder import build_asana_defs
 from asana_assets.defs.executor import in_process_executor
-from asana_assets.defs.names import WATCH_WORKSPACES
+from asana_assets.defs.names import WATCH_FRESHNESS, WATCH_WORKSPACES
 from asana_assets.defs.progress import ProgressReporter
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.settings import Settings, load_env_file
@@ -60,7 +60,7 @@ def build_definitions(
     integration = build_asana_defs(
         asana=asana or build_asana_resource(settings),
         lake=lake,
-        automation=Automation(running=[WATCH_WORKSPACES]),
+        automation=Automation(running=[WATCH_WORKSPACES, WATCH_FRESHNESS]),
         snowflake=build_snowflake_resource(settings),
         progress=progress,
         prefetch=prefetch,

@@ -125,7 +125,13 @@ def test_a_column_that_refers_to_a_parent_has_the_parents_lineage() -> None:
 def test_extracts_are_prefetched_only_if_all_steps_share_a_process(
     executor: dg.ExecutorDefinition | None, run_config: dict[str, Any], *, prefetches: bool
 ) -> None:
-    host = dg.Definitions(assets=defs.assets, jobs=defs.jobs, resources=defs.resources, executor=executor)
+    host = dg.Definitions(
+        assets=defs.assets,
+        asset_checks=defs.asset_checks,
+        jobs=defs.jobs,
+        resources=defs.resources,
+        executor=executor,
+    )
     job = host.resolve_job_def("asana_sync_workspace")
     assert shares_process(job.executor_def.name, run_config) is prefetches
 

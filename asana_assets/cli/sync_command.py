@@ -111,7 +111,9 @@ class SyncCommand:
     def _refresh_workspaces(self) -> bool:
         """Sync the list of workspaces and return whether that succeeded."""
         job = self.definitions.resolve_job_def(self.integration.of(REFRESH_WORKSPACES))
-        result = job.execute_in_process(_QUIET, instance=self.instance, raise_on_error=False)
+        accepted = {name: value for name, value in self.config.items() if name == "accept_row_count_drop"}
+        config = self._run_config([WORKSPACES.name], accepted)
+        result = job.execute_in_process(config, instance=self.instance, raise_on_error=False)
         self.report.add(report_run(result, self.integration, workspace_gid="", assets=[WORKSPACES.name]))
         return result.success
 
@@ -152,7 +154,7 @@ class SyncCommand:
         endpoints = [endpoint for endpoint in ENDPOINTS if endpoint.name in assets]
         self.progress.start_workspace(self._label(gid), endpoints, self._never_synced(gid, endpoints))
         result = self.definitions.resolve_job_def(self.integration.of(SYNC_WORKSPACE)).execute_in_process(
-            {**_QUIET, "ops": {self.integration.op(name): {"config": dict(self.config)} for name in assets}},
+            self._run_config(assets, self.config),
             instance=self.instance,
             partition_key=gid,
             tags={SYNC_TAG: started_at.isoformat()},
@@ -161,6 +163,9 @@ class SyncCommand:
         )
         self.progress.finish_workspace()
         return report_run(result, self.integration, workspace_gid=gid, assets=assets)
+
+    def _run_config(self, assets: Sequence[str], config: Mapping[str, object]) -> dict[str, object]:
+        return {**_QUIET, "ops": {self.integration.op(name): {"config": dict(config)} for name in assets}}
 
     def _label(self, gid: str) -> str:
         return label_workspace(gid, self.report.names)

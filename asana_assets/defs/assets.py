@@ -130,6 +130,8 @@ def _materialize_workspaces(step: _Step) -> Iterator[dg.MaterializeResult[Extrac
         registered = partitions.registered_workspaces(context.instance, step.names)
         found, unconfirmed = _confirm_workspaces(step, extract=extract, registered=registered)
         stored = _stored_names(extract)
+        if not step.config.accept_row_count_drop:
+            _check_account(step, found=workspace_names(found), stored=stored, unconfirmed=unconfirmed)
         labels = stored | workspace_names(found)
         wanted = _wanted_gids(step.prefetcher.asana.workspaces, found, stored)
         selected = choose_workspaces(found, wanted, unconfirmed=unconfirmed)
@@ -186,6 +188,27 @@ def _confirm_workspaces(step: _Step, *, extract: FullExtract, registered: Sequen
             "Asana listed %s only when the list was fetched again", ", ".join(to_gid_list(returned[GID.name]))
         )
     return pa.concat_tables([found, returned]), []
+
+
+def _check_account(
+    step: _Step, *, found: Mapping[str, str], stored: Mapping[str, str], unconfirmed: Sequence[str]
+) -> None:
+    """Check that the namespace has no workspaces, or any of those that the token sees (names by gid).
+
+    A rotated token, a colleague's, and a workspace that appears or disappears leave others in place.
+
+    Raises:
+        ConfigurationError: The stored workspaces are those of another account, whose rows would be deleted.
+    """
+    if not stored or stored.keys() & found or (unconfirmed and not found):
+        return
+    raise ConfigurationError(
+        f"the token of the integration {step.names.name!r} sees none of the workspaces in the namespace "
+        f"{step.prefetcher.lake.namespace}, {label_workspaces(stored, stored)}, but "
+        f"{label_workspaces(found, found) or 'none at all'}: give each account a namespace of its own "
+        "(ICEBERG_NAMESPACE, or the namespace of the LakeResource in lake=), or materialize `workspaces` with "
+        "accept_row_count_drop (asana-assets sync --accept-row-count-drop) if these replace those"
+    )
 
 
 def _wanted_gids(wanted: Sequence[str], found: pa.Table, stored: Mapping[str, str]) -> list[str]:

@@ -3,6 +3,7 @@
 Schedules and sensors skip a workspace that a queued or in-progress run is syncing.
 """
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from asana_assets.asana.errors import ConfigurationError
 from asana_assets.asana.model import Endpoint
 from asana_assets.defs.change_sensor import build_watch_changes
 from asana_assets.defs.failures import failure_causes
+from asana_assets.defs.freshness import build_watch_freshness
 from asana_assets.defs.jobs import PARTITION_TAG, workspaces_with_active_syncs
 from asana_assets.defs.maintenance import build_maintenance_schedule
 from asana_assets.defs.names import (
@@ -24,6 +26,7 @@ from asana_assets.defs.names import (
     SYNC_CHANGES,
     SYNC_WORKSPACE,
     WATCH_CHANGES,
+    WATCH_FRESHNESS,
     WATCH_WORKSPACES,
     WEEKLY_MAINTENANCE,
     Names,
@@ -32,7 +35,15 @@ from asana_assets.defs.partitions import registered_workspaces
 from asana_assets.defs.workspace_names import label_workspace, load_workspace_names
 from asana_assets.defs.workspace_sensor import build_watch_workspaces
 
-_ALL = (DAILY, FREQUENT, WEEKLY_MAINTENANCE, WATCH_WORKSPACES, WATCH_CHANGES, AUTOMATION_CONDITION_SENSOR)
+_ALL = (
+    DAILY,
+    FREQUENT,
+    WEEKLY_MAINTENANCE,
+    WATCH_WORKSPACES,
+    WATCH_CHANGES,
+    WATCH_FRESHNESS,
+    AUTOMATION_CONDITION_SENSOR,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +55,9 @@ class Automation:
         timezone: The time zone of `cron`.
         running: The schedules and sensors that are on unless the UI turns them off, by their names without the
             integration's: `daily`, `frequent`, `weekly_maintenance`, `watch_workspaces`, `watch_changes`,
-            `automation_condition_sensor`.
+            `watch_freshness`, `automation_condition_sensor`.
+        max_age_hours: The time after which the check `workspaces_synced` of `workspaces` fails for a workspace that
+            was not synced; by default, two missed nights.
 
     Raises:
         ConfigurationError: There is no such schedule or sensor.
@@ -53,10 +66,16 @@ class Automation:
     cron: str = "0 3 * * *"
     timezone: str = "UTC"
     running: Sequence[str] = ()
+    max_age_hours: float = 49.0
 
     def __post_init__(self) -> None:
         if unknown := set(self.running).difference(_ALL):
             raise ConfigurationError(f"running names {', '.join(sorted(unknown))}; there are {', '.join(_ALL)}")
+
+    @property
+    def max_age(self) -> dt.timedelta:
+        """The same, as a time delta."""
+        return dt.timedelta(hours=self.max_age_hours)
 
     @property
     def condition(self) -> dg.AutomationCondition[Any]:
@@ -122,6 +141,9 @@ def build_sensors(
     return [
         build_watch_workspaces(names, jobs, watch_workspaces),
         *([build_watch_changes(names, jobs, watch_changes)] if SYNC_CHANGES in jobs else []),
+        build_watch_freshness(
+            names, endpoints, automation.max_age, _status(dg.DefaultSensorStatus, WATCH_FRESHNESS, automation)
+        ),
         dg.AutomationConditionSensorDefinition(
             names.of(AUTOMATION_CONDITION_SENSOR),
             target=dg.AssetSelection.assets(*(names.asset_key(endpoint.name) for endpoint in endpoints)),

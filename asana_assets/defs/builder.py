@@ -14,6 +14,7 @@ from asana_assets.asana.errors import ConfigurationError
 from asana_assets.asana.model import Endpoint
 from asana_assets.defs.assets import OpOptions, build_asset
 from asana_assets.defs.automation import Automation, build_schedules, build_sensors
+from asana_assets.defs.freshness import build_freshness_check
 from asana_assets.defs.io_manager import IcebergIOManager
 from asana_assets.defs.jobs import build_jobs
 from asana_assets.defs.names import API, IO_MANAGER, LAKE, PREFETCHER, PROGRESS, SNOWFLAKE, Names
@@ -61,10 +62,12 @@ def build_asana_defs(
     """
     condition = automation.condition if automation else None
     plan = _plan(name, endpoints, translator, partitions_def, condition)
-    jobs = build_jobs(plan.names, plan.endpoints, plan.partitions_def)
+    freshness = [build_freshness_check(plan.names, plan.endpoints, automation.max_age)] if automation else []
+    row_counts = build_row_count_checks(plan.names, plan.endpoints) if snowflake else []
+    jobs = build_jobs(plan.names, plan.endpoints, plan.partitions_def, excluded_checks=freshness)
     return dg.Definitions(
         assets=with_table_metadata(plan.build_assets(op), lake),
-        asset_checks=build_row_count_checks(plan.names, plan.endpoints) if snowflake else None,
+        asset_checks=[*freshness, *row_counts],
         jobs=list(jobs.values()),
         schedules=build_schedules(plan.names, plan.endpoints, jobs, automation) if automation else None,
         sensors=build_sensors(plan.names, plan.endpoints, jobs, automation) if automation else None,
@@ -122,8 +125,11 @@ class _Plan:
         *,
         prefetch: bool = True,
     ) -> dict[str, Any]:
+        integration = self.names.name
         io_manager = (
-            SnowflakeRefreshingIOManager(lake=lake, snowflake=snowflake) if snowflake else IcebergIOManager(lake=lake)
+            SnowflakeRefreshingIOManager(lake=lake, integration=integration, snowflake=snowflake)
+            if snowflake
+            else IcebergIOManager(lake=lake, integration=integration)
         )
         resources = {
             API: asana,

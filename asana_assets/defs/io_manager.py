@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID, Endpoint
@@ -57,6 +58,9 @@ class IcebergIOManager(dg.ConfigurableIOManager):
     """Stores each asset as the Iceberg table of its endpoint, partitioned by workspace."""
 
     lake: dg.ResourceDependency[LakeResource]
+    integration: str | None = Field(
+        default=None, description="The name of the integration, to which the tables belong once they are written."
+    )
 
     def handle_output(self, context: dg.OutputContext, obj: ExtractOutput) -> None:
         """Fetch and store the workspace's rows.
@@ -69,7 +73,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         name = str(getattr(context.output_metadata.get("workspace_name"), "value", ""))
         known = dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid, workspace_name=name)
         with known, closing(extract):
-            table = self.lake.iceberg.ensure_table(endpoint.name, endpoint.schema)
+            table = self.lake.iceberg.ensure_table(endpoint.name, endpoint.schema, integration=self.integration)
             removed: list[str] = []
             written: list[WriteResult] = []
             match obj:

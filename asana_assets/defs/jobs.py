@@ -40,9 +40,15 @@ _ACTIVE_STATUSES = [
 
 
 def build_jobs(
-    names: Names, endpoints: Sequence[Endpoint], partitions_def: dg.DynamicPartitionsDefinition
+    names: Names,
+    endpoints: Sequence[Endpoint],
+    partitions_def: dg.DynamicPartitionsDefinition,
+    excluded_checks: Sequence[dg.AssetChecksDefinition] = (),
 ) -> dict[str, Any]:
-    """Build the jobs, those of assets over these endpoints, by their names without the integration's."""
+    """Build the jobs, those of assets over these endpoints, by their names without the integration's.
+
+    They evaluate the checks of their assets, except for those in `excluded_checks`.
+    """
     essentials = [one for one in (WORKSPACES, USERS, PROJECTS, TASKS) if one in endpoints]
     selections = {
         SYNC_WORKSPACE: endpoints,
@@ -55,10 +61,11 @@ def build_jobs(
         run_config_for_partition_key_fn=_no_config,
         tags_for_partition_key_fn=lambda gid: {names.workspace_tag: gid},
     )
+    excluded = dg.AssetSelection.checks(*(key for check in excluded_checks for key in check.check_keys))
     asset_jobs = {
         job: dg.define_asset_job(
             names.of(job),
-            selection=dg.AssetSelection.assets(*(names.asset_key(one.name) for one in selected)),
+            selection=dg.AssetSelection.assets(*(names.asset_key(one.name) for one in selected)) - excluded,
             description=_DESCRIPTIONS[job],
             config=None if selected == [WORKSPACES] else config,
         )

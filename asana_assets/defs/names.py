@@ -32,8 +32,12 @@ AUTOMATION_CONDITION_SENSOR = "automation_condition_sensor"
 DAILY = "daily"
 FREQUENT = "frequent"
 WATCH_CHANGES = "watch_changes"
+WATCH_FRESHNESS = "watch_freshness"
 WATCH_WORKSPACES = "watch_workspaces"
 WEEKLY_MAINTENANCE = "weekly_maintenance"
+
+WORKSPACES_SYNCED = "workspaces_synced"
+"""The check of `workspaces` that `watch_freshness` evaluates."""
 
 
 @dataclass(frozen=True, slots=True)

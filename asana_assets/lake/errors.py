@@ -4,6 +4,7 @@
     ├── CatalogUnavailableError   check the setting that the message names
     │   └── CatalogRefusedError   the request was rejected and had no effect; same remedy
     ├── LostFileError             a data file is missing: run a full refresh, which fetches its rows again
+    ├── OtherIntegrationError     the namespace belongs to another integration: use another one
     ├── SchemaError               the columns do not fit the table: change the code, or the table by hand
     ├── ConflictError             two runs wrote one workspace at once: run again; nothing is lost or duplicated
     └── CommitUnknownError        the catalog did not report whether it applied a commit: check, then run again
@@ -26,6 +27,10 @@ class CatalogRefusedError(CatalogUnavailableError):
 
 class LostFileError(LakeError):
     """A data file of the current snapshot is missing from the store; the message names it and the table."""
+
+
+class OtherIntegrationError(LakeError):
+    """The table belongs to another integration, whose rows would be deleted; nothing was changed."""
 
 
 class SchemaError(LakeError):

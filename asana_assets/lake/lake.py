@@ -100,20 +100,22 @@ class Lake:
         """Load a table's current metadata; return None if it does not exist yet."""
         return _operations().load_table(self.catalog, self.namespace, name)
 
-    def ensure_table(self, name: str, schema: pa.Schema) -> "Table":
+    def ensure_table(self, name: str, schema: pa.Schema, *, integration: str | None = None) -> "Table":
         """Load a table, created or evolved in place to have at least the columns of `schema`.
 
         A field's `doc` metadata is the column's comment, the schema's `comment` metadata the table's. Comments that
-        differ are updated once per lake, because a catalog may not store all of them; so are missing properties.
+        differ are updated once per lake, because a catalog may not store all of them; so are missing properties. If
+        `integration` is given, the table belongs to it from now on.
 
         Raises:
+            OtherIntegrationError: The table belongs to another integration.
             SchemaError: A column's type cannot be changed to the given one.
         """
-        table = _operations().ensure_table(self.catalog, self.namespace, name, schema)
+        table = _operations().ensure_table(self.catalog, self.namespace, name, schema, integration)
         if name not in self._commented:
             self._commented.add(name)
             _operations().update_comments(table, schema)
-            _operations().add_missing_properties(table)
+            _operations().add_missing_properties(table, integration)
         return table
 
     def drop_table(self, table: "Table") -> None:

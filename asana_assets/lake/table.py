@@ -43,7 +43,7 @@ from asana_assets.lake.pyiceberg_internals import (
     names_by_id,
     read_file,
 )
-from asana_assets.lake.table_properties import TABLE_PROPERTIES
+from asana_assets.lake.table_properties import check_integration, properties_of
 
 WORKSPACE_COLUMN = "workspace_gid"
 """The column that every table is partitioned by."""
@@ -74,13 +74,14 @@ def load_table(catalog: Catalog, namespace: str, name: str) -> Table | None:
 
 
 @translates_errors
-def ensure_table(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> Table:
+def ensure_table(catalog: Catalog, namespace: str, name: str, schema: pa.Schema, owner: str | None = None) -> Table:
     """Load the table, created or evolved in place to have at least the columns of `schema`.
 
     Missing columns and nested fields are added (null in old rows); nothing is ever dropped. Several processes may call
     this for the same table at once. Comments of an existing table are updated by `comments.update_comments`.
 
     Raises:
+        OtherIntegrationError: The table belongs to another integration than `owner`.
         SchemaError: `schema` has no `workspace_gid`, the table is not partitioned by it, or a column's type cannot be
             changed to the given one.
     """
@@ -88,15 +89,16 @@ def ensure_table(catalog: Catalog, namespace: str, name: str, schema: pa.Schema)
         raise SchemaError(f"Table {namespace}.{name} needs a column {WORKSPACE_COLUMN}, its partition column.")
     table = load_table(catalog, namespace, name)
     if table is None:
-        table = _create(catalog, namespace, name, schema)  # another process may create it first, with other columns
+        table = _create(catalog, namespace, name, schema, owner)  # or another process does, with other columns
     _check_table(table)
+    check_integration(table, owner)
     stored = _types(arrow_schema(table.schema(), field_ids=False))
     if all(stored.get(name) == column_type for name, column_type in _types(schema).items()):
         return table
     return _evolve(table, schema_in_catalog_case(catalog, schema))
 
 
-def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> Table:
+def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema, owner: str | None) -> Table:
     namespace, name, workspace = (apply_name_case(catalog, word) for word in (namespace, name, WORKSPACE_COLUMN))
     try:
         if not catalog.namespace_exists(namespace):
@@ -127,7 +129,7 @@ def _create(catalog: Catalog, namespace: str, name: str, schema: pa.Schema) -> T
             partition_spec=PartitionSpec(partition),
             properties={
                 "format-version": "2",
-                **TABLE_PROPERTIES,
+                **properties_of(owner),
                 **full_bounds,
                 **comment_properties(catalog, schema),
             },

@@ -187,6 +187,7 @@ def test_declarative_automation_is_off_by_default() -> None:
     assert sensors == {
         "asana_watch_workspaces": dg.DefaultSensorStatus.RUNNING,
         "asana_watch_changes": dg.DefaultSensorStatus.STOPPED,
+        "asana_watch_freshness": dg.DefaultSensorStatus.RUNNING,
         "asana_automation_condition_sensor": dg.DefaultSensorStatus.STOPPED,
     }
     for spec in defs.resolve_all_asset_specs():

@@ -129,7 +129,7 @@ def test_definitions_of_the_host_with_the_same_names_are_neither_selected_nor_re
 def test_everything_is_off_by_default_when_embedded() -> None:
     repository = build_asana_defs(asana=ASANA, lake=LAKE).get_repository_def()
     statuses = [one.default_status.value for one in (*repository.sensor_defs, *repository.schedule_defs)]
-    assert statuses == ["STOPPED"] * 6
+    assert statuses == ["STOPPED"] * 7
 
 
 def test_without_automation_there_are_no_schedules_sensors_and_conditions() -> None:
@@ -184,7 +184,7 @@ def test_a_subset_of_endpoints_includes_those_that_they_are_listed_by() -> None:
         "asana_maintain_tables",
     }
     names = {sensor.name for sensor in definitions.get_repository_def().sensor_defs}
-    assert names == {"asana_watch_workspaces", "asana_automation_condition_sensor"}
+    assert names == {"asana_watch_workspaces", "asana_watch_freshness", "asana_automation_condition_sensor"}
     with dg.instance_for_test() as instance:
         instance.add_dynamic_partitions("asana_workspaces", ["1"])
         assert requested(definitions, "asana_daily", instance)[1:] == [("1", {"asana/projects", "asana/sections"})]

@@ -14,6 +14,7 @@ ABSENCE = "robustness.test_absence"
 COLUMNS = "defs.test_empty_columns"
 FAILURES = "defs.test_failures"
 REPORT = "cli.test_sync_report"
+OWNERSHIP = "defs.test_namespace_ownership"
 
 COVERED_BY: dict[str, list[str]] = {
     "401": [
@@ -114,6 +115,14 @@ COVERED_BY: dict[str, list[str]] = {
         "robustness.test_full_disk:test_tables_and_history_are_true_after_the_disk_was_full_in_syncs_of_changes",
         "destinations.test_outages:test_tables_and_history_are_true_after_outages_of_s3_during_syncs_of_changes",
         "destinations.test_wrong_settings:test_an_unreachable_catalog_names_the_uri",
+    ],
+    "the namespace has the workspaces of another account": [
+        f"{OWNERSHIP}:test_the_token_of_another_account_is_refused_and_both_are_named",
+        f"{OWNERSHIP}:test_a_token_without_any_workspace_is_refused",
+        f"{OWNERSHIP}:test_a_namespace_can_be_handed_over_to_another_account",
+    ],
+    "the namespace belongs to an integration with another name": [
+        f"{OWNERSHIP}:test_another_integration_is_refused_in_every_table",
     ],
     "a partition of 100 rows or more loses over half of its rows": [
         "defs.test_checks:test_a_row_count_drop_blocks_downstream_assets_until_it_is_accepted",

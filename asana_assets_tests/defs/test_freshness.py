@@ -78,4 +78,4 @@ def test_a_sync_does_not_evaluate_the_check(make_warehouse: MakeWarehouse) -> No
 def test_tables_that_cannot_be_read_are_not_known_to_be_fresh(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     (warehouse.data_dir / "catalog.db").mkdir()
-    assert str(tick(warehouse).description).startswith("When the workspaces were synced is not known: ")
+    assert str(tick(warehouse).description).startswith("When the workspaces were synced is not known. ")

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from asana_assets.components import AsanaComponent
     from asana_assets.defs.assets import OpOptions
     from asana_assets.defs.automation import Automation, build_run_failure_sensor
     from asana_assets.defs.builder import build_asana_assets, build_asana_defs
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from asana_assets.defs.translator import AsanaEndpointProps, AsanaTranslator
 
 __all__ = [
+    "AsanaComponent",
     "AsanaEndpointProps",
     "AsanaResource",
     "AsanaTranslator",
@@ -31,19 +33,25 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AsanaEndpointProps": "translator",
-    "AsanaResource": "resources",
-    "AsanaTranslator": "translator",
-    "Automation": "automation",
-    "LakeResource": "resources",
-    "OpOptions": "assets",
-    "build_asana_assets": "builder",
-    "build_asana_defs": "builder",
-    "build_run_failure_sensor": "automation",
+    "AsanaComponent": "components",
+    "AsanaEndpointProps": "defs.translator",
+    "AsanaResource": "defs.resources",
+    "AsanaTranslator": "defs.translator",
+    "Automation": "defs.automation",
+    "LakeResource": "defs.resources",
+    "OpOptions": "defs.assets",
+    "build_asana_assets": "defs.builder",
+    "build_asana_defs": "defs.builder",
+    "build_run_failure_sensor": "defs.automation",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"asana_assets.defs.{_MODULES[name]}"), name)
+    return getattr(import_module(f"asana_assets.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the API, too: `dg` finds components by listing the names of a module."""
+    return sorted({*globals(), *__all__})

@@ -6,7 +6,7 @@ variable when a run starts, so that neither the file nor Dagster's UI contains a
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -82,6 +82,7 @@ def _build(attributes: type[Any], context: dg.ResolutionContext, model: BaseMode
     return model and attributes.resolve_from_model(context, model).build()
 
 
+@cache
 def _attributes_of(resource: type[dg.ConfigurableResource[Any]]) -> type[BaseModel]:
     """Return the YAML model of a resource: its fields, whose texts may also be in an environment variable."""
     types: dict[Any, Any] = {
@@ -97,6 +98,16 @@ def _attributes_of(resource: type[dg.ConfigurableResource[Any]]) -> type[BaseMod
         for name, field in resource.model_fields.items()
     }
     return create_model(f"{resource.__name__}Attributes", __base__=dg.Model, **fields)
+
+
+@cache
+def _without_alternatives(model: type[BaseModel]) -> type[BaseModel]:
+    """Return the model without Dagster's alternative of a template for all of a resource."""
+    fields: dict[str, Any] = {
+        name: (_attributes_of(resource), Field(description=model.model_fields[name].description))
+        for name, resource in (("asana", AsanaResource), ("lake", LakeResource))
+    }
+    return create_model(model.__name__, __base__=model, **fields)
 
 
 def _build_resource(resource: type[_Resource], context: dg.ResolutionContext, model: BaseModel) -> _Resource:
@@ -210,6 +221,11 @@ class AsanaComponent(dg.Component, dg.Model, dg.Resolvable):
         ]
         | None
     ) = Field(default=None, description="Changes of the asset specs, with `spec` and `props.endpoint` as variables.")
+
+    @classmethod
+    def model(cls) -> type[BaseModel]:
+        """Return the YAML model. Unlike Dagster's, it names a wrong value within `asana` or `lake`, not all of it."""
+        return _without_alternatives(super().model())
 
     @classmethod
     def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> "AsanaComponent":

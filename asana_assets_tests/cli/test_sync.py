@@ -170,7 +170,16 @@ def test_every_command_and_option_has_a_help_text_that_is_a_full_sentence() -> N
         for option in command.params
         if isinstance(option, click.Option)
     }
-    assert sorted(main.commands) == ["connect", "doctor", "maintain", "plan", "snowflake-setup", "status", "sync"]
+    assert sorted(main.commands) == [
+        "connect",
+        "dbt-sources",
+        "doctor",
+        "maintain",
+        "plan",
+        "snowflake-setup",
+        "status",
+        "sync",
+    ]
     for name, text in help_texts.items():
         assert re.match(r"[A-Z].+?\.(\s|$)", text, flags=re.DOTALL), name
 

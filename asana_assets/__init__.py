@@ -8,7 +8,7 @@ The names in `__all__` are the API for other Dagster projects. They are imported
 package is fast.
 """
 
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from asana_assets.defs.assets import OpOptions
     from asana_assets.defs.automation import Automation, build_run_failure_sensor
     from asana_assets.defs.builder import build_asana_assets, build_asana_defs
+    from asana_assets.defs.io_manager import IcebergIOManager
     from asana_assets.defs.resources import AsanaResource, LakeResource
     from asana_assets.defs.translator import AsanaEndpointProps, AsanaTranslator
+
+    __version__: str
 
 __all__ = [
     "AsanaComponent",
@@ -25,8 +28,10 @@ __all__ = [
     "AsanaResource",
     "AsanaTranslator",
     "Automation",
+    "IcebergIOManager",
     "LakeResource",
     "OpOptions",
+    "__version__",
     "build_asana_assets",
     "build_asana_defs",
     "build_run_failure_sensor",
@@ -38,6 +43,7 @@ _MODULES = {
     "AsanaResource": "defs.resources",
     "AsanaTranslator": "defs.translator",
     "Automation": "defs.automation",
+    "IcebergIOManager": "defs.io_manager",
     "LakeResource": "defs.resources",
     "OpOptions": "defs.assets",
     "build_asana_assets": "defs.builder",
@@ -47,6 +53,8 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return metadata.version("asana-assets")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"asana_assets.{_MODULES[name]}"), name)

@@ -10,7 +10,12 @@ import gc
 gc.set_threshold(200_000)  # objects; Python's default of 700 suits programs that start small
 atexit.register(gc.freeze)  # the operating system reclaims the rest
 
-from asana_assets.cli.main import main  # noqa: E402 - the settings above must precede the heavy imports
+from asana_assets.extras import missing_extra  # noqa: E402 - the settings above must precede the heavy imports
+
+try:
+    from asana_assets.cli.main import main
+except ModuleNotFoundError as error:
+    raise SystemExit(missing_extra("asana-assets", "cli", error)) from None
 
 if __name__ == "__main__":
     main()

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from asana_assets.defs.automation import Automation
 from asana_assets.defs.builder import build_asana_defs
+from asana_assets.defs.executor import in_process_executor
 from asana_assets.defs.names import WATCH_WORKSPACES
 from asana_assets.defs.progress import ProgressReporter
 from asana_assets.defs.resources import AsanaResource, LakeResource
@@ -29,7 +30,7 @@ def build_definitions(
     *,
     asana: AsanaResource | None = None,
     progress: ProgressReporter | None = None,
-    executor: dg.ExecutorDefinition = dg.in_process_executor,
+    executor: dg.ExecutorDefinition = in_process_executor,
     prefetch: bool = True,
 ) -> dg.Definitions:
     """Build the code location. Sends no requests and opens no files.

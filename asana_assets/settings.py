@@ -13,11 +13,17 @@ from typing import Annotated, Any, Literal, Self
 import dotenv
 from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from asana_assets.asana.errors import ConfigurationError
 from asana_assets.asana.transport import MAX_IN_FLIGHT
+from asana_assets.extras import missing_extra
 from asana_assets.snowflake.sql import Route
+
+try:
+    from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+except ModuleNotFoundError as error:
+    message = missing_extra("asana_assets.definitions", "cli", error)
+    raise ModuleNotFoundError(message, name=error.name) from None
 
 ENV_FILE = Path(".env")
 """The file in the working directory in which `asana-assets connect` saves the token; `dagster dev` loads it, too."""

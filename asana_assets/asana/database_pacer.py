@@ -165,6 +165,6 @@ def _parse_url(url: str) -> sa.URL:
     except ImportError as error:
         raise ConfigurationError(
             f"ASANA_PACER_URL needs a database driver that is not installed ({str(error).splitlines()[0]}); for "
-            "postgresql:// install asana-assets[postgresql]"
+            "postgresql:// run pip install 'asana-assets[postgresql]'"
         ) from None
     return parsed

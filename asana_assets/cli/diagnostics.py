@@ -11,7 +11,7 @@ from asana_assets.asana.model import GID, SYNCED_AT, WORKSPACE_GID
 from asana_assets.cli.account import inspect_account
 from asana_assets.cli.endpoint_probe import Refusal
 from asana_assets.cli.rates import rate_advice
-from asana_assets.defs.failures import find_remedy
+from asana_assets.defs.failures import explain, find_remedy
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.defs.workspace_names import find_workspaces, unknown_workspaces_message
 from asana_assets.lake.errors import LakeError
@@ -60,7 +60,7 @@ def _check_account(asana: AsanaResource) -> Iterator[Finding]:
     try:
         account = inspect_account(asana)
     except AsanaError as error:
-        yield Finding(subject="token", ok=False, message=_with_remedy(error, find_remedy(error, None)))
+        yield Finding(subject="token", ok=False, message=explain(error))
         return
     yield Finding(subject="token", ok=True, message=account.owner)
     if not account.workspaces:

@@ -22,6 +22,7 @@ from asana_assets.asana.model import GID, Endpoint
 from asana_assets.cli.rates import PAID_RATE, SETTING, other_rate
 from asana_assets.defs.assets import choose_workspaces, workspace_names
 from asana_assets.defs.failures import dagster_failures
+from asana_assets.defs.progress import format_duration
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.defs.workspace_names import find_workspaces, unknown_workspaces_message
 from asana_assets.sync.estimate import SyncEstimate, SyncEstimator
@@ -215,14 +216,6 @@ class Estimates:
             "allowed_requests_per_second": self.allowed_rate,
             "requests_sent": self.sent,
         }
-
-
-def format_duration(seconds: float) -> str:
-    """Format an estimated duration: seconds below a minute, then minutes, then hours."""
-    minutes = round(seconds / 60)
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004 - an hour
 
 
 def accuracy_note(estimate: SyncEstimate) -> str:

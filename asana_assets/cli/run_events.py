@@ -5,7 +5,6 @@ Nothing is computed a second time: failures, checks and metadata are those that 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
@@ -13,12 +12,9 @@ from dagster_shared.error import SerializableErrorInfo
 from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.cli.notices import Level, Notice
 from asana_assets.cli.summary import SummaryLine, read_changes
-from asana_assets.defs.failures import NOT_STARTED_KEY, TOKEN_REJECTED, root_cause
+from asana_assets.defs.failures import ENDS_RUN_KEY, NOT_STARTED_KEY, TOKEN_REJECTED, root_cause
 from asana_assets.defs.names import Names
 from asana_assets.sync.resume import RESUME_WINDOW
-
-PLAN_CHECK = "available_on_plan"
-"""The check that fails where the plan does not include an endpoint, which is nothing to fix."""
 
 _UPSTREAM = {endpoint.name: tuple(sorted(endpoint.upstream)) for endpoint in ENDPOINTS}
 _INTERRUPTIONS = {dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
@@ -118,8 +114,8 @@ class _Run:
                 self.failed[name] = f"the check {' and '.join(checks)} of {name} failed"
             else:
                 self.failed[name] = f"{name} failed"
-                if _is_status(metadata, HTTPStatus.UNAUTHORIZED):
-                    self.failed[name] = self.stop_reason = TOKEN_REJECTED
+                if ENDS_RUN_KEY in metadata:
+                    self.failed[name] = self.stop_reason = str(metadata[ENDS_RUN_KEY].value)
                 message = description or f"{name}{self.scope}: {root_cause(data.error)}"
                 self.failure_notices.append(Notice(Level.ERROR, message))
         if fallback and not self.failure_notices:  # the request that was rejected was not one of a step that ran
@@ -153,13 +149,12 @@ class _Run:
 
     def check_notices(self) -> Iterator[Notice]:
         """Yield the failed checks, and those that passed with a description."""
-        plan_limited = set(self._plan_limited())
         for check in self.result.get_asset_check_evaluations():
             asset = self.names.endpoint_of(check.asset_key)
             if check.passed and not check.description:
                 continue
             level = Level.ERROR if check.severity == dg.AssetCheckSeverity.ERROR else Level.WARNING
-            if check.passed or (check.check_name == PLAN_CHECK and asset in plan_limited):
+            if check.passed:
                 level = Level.NOTE
             description = check.description or "The check failed."
             yield Notice(level, f"{asset}{self.scope} ({check.check_name}): {description}")
@@ -217,13 +212,6 @@ class _Run:
             if not check.passed and check.blocking and check.severity == dg.AssetCheckSeverity.ERROR
         ]
 
-    def _plan_limited(self) -> Iterator[str]:
-        """Yield the assets whose endpoint the plan lacks and which have no rows of a former plan."""
-        for event in self.result.get_asset_materialization_events():
-            metadata = event.materialization.metadata
-            if "plan_unavailable" in metadata and metadata["plan_unavailable"].value and not metadata["rows"].value:
-                yield str(self.names.endpoint_of(event.materialization.asset_key))
-
 
 def _is_interruption(error: SerializableErrorInfo | None) -> bool:
     while error:
@@ -231,10 +219,6 @@ def _is_interruption(error: SerializableErrorInfo | None) -> bool:
             return True
         error = error.cause
     return False
-
-
-def _is_status(metadata: Mapping[str, dg.MetadataValue], status: HTTPStatus) -> bool:
-    return "status" in metadata and metadata["status"].value == status
 
 
 def _texts(metadata: Mapping[str, dg.MetadataValue], key: str) -> list[str]:

@@ -15,7 +15,7 @@ from asana_assets.cli.sync_status import TableStatus, WorkspaceStatus, read_stat
 from asana_assets.defs.names import LAKE, Names
 from asana_assets.settings import Settings
 
-_LEVELS = {"warn": "Warning", "note": "Note"}
+_LEVELS = {"warn": "Warning"}
 _HOUR = dt.timedelta(hours=1)
 _DAY = dt.timedelta(days=1)
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asana_assets.cli.sync_progress import count
+from asana_assets.defs.progress import format_duration
 
 _CHANGES = ("rows_added", "rows_changed", "rows_removed")  # metadata of materializations that write differences
 
@@ -73,7 +74,7 @@ def render_summary(lines: Sequence[SummaryLine], names: Mapping[str, str]) -> It
     listed = ", workspaces included" if any(not line.workspace_gid for line in lines) else ""
     yield Text(
         f"\nTotal: {count(total.rows, 'row')}{changes}, {count(total.requests, 'request')}{saved}, "
-        f"{format_seconds(total.seconds)}{listed}."
+        f"{format_duration(total.seconds)}{listed}."
     )
 
 
@@ -126,7 +127,7 @@ def _section(title: str, lines: Sequence[SummaryLine]) -> Table:
         if line is total:
             table.add_section()
         changes = ["" if line.changes is None else str(line.changes)] if has_changes else []
-        figures = (f"{line.rows:,}", *changes, f"{line.requests:,}", f"{line.saved:,}", format_seconds(line.seconds))
+        figures = (f"{line.rows:,}", *changes, f"{line.requests:,}", f"{line.saved:,}", format_duration(line.seconds))
         table.add_row(line.asset, *figures)
     return table
 
@@ -146,11 +147,3 @@ def _total(lines: Sequence[SummaryLine]) -> SummaryLine:
         if known
         else None,
     )
-
-
-def format_seconds(seconds: float) -> str:
-    """Format a duration: tenths of seconds below a minute, then minutes, then hours."""
-    minutes = round(seconds / 60)
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.1f} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} m"  # noqa: PLR2004 - an hour

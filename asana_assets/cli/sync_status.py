@@ -1,14 +1,13 @@
 """How old the tables are and what is wrong with them, from what is stored; sends no request."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import GID
-from asana_assets.cli.run_events import PLAN_CHECK
 from asana_assets.defs.assets import NAME_COLUMN, workspace_names
 from asana_assets.defs.jobs import PARTITION_TAG
 from asana_assets.defs.names import Names
@@ -19,7 +18,7 @@ _MAX_RUNS = 20  # the latest of each workspace, in which the results of checks a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedCheck:
-    """A check that failed when it was last evaluated; its severity is `error`, `warn` or `note`."""
+    """A check that failed when it was last evaluated; its severity is `error` or `warn`."""
 
     asset: str
     name: str
@@ -77,7 +76,7 @@ def read_status(lake: LakeResource, instance: dg.DagsterInstance | None) -> Iter
     endpoints = [endpoint for endpoint in ENDPOINTS if endpoint is not WORKSPACES]
     for gid, name in workspace_names(rows).items():
         rows_by_asset = {endpoint.name: len(lake.stored_rows(endpoint, gid)) for endpoint in endpoints}
-        failed = list(_failed_checks(instance, gid, rows_by_asset)) if instance else []
+        failed = list(_failed_checks(instance, gid)) if instance else []
         syncs = lake.sync_states.completed_syncs(gid, [endpoint.name for endpoint in endpoints])
         dropped = [one.name for one in endpoints if lake.dropped_from(one.name, gid) is not None]
         interrupted = lake.interrupted_sync(gid)
@@ -90,7 +89,7 @@ def read_status(lake: LakeResource, instance: dg.DagsterInstance | None) -> Iter
                     rows=rows_by_asset[endpoint.name],
                     synced_at=syncs[endpoint.name].started_at if endpoint.name in syncs else None,
                     problems=sorted(
-                        {one.name for one in failed if one.asset == endpoint.name and one.severity != "note"}
+                        {one.name for one in failed if one.asset == endpoint.name}
                         | ({"row_count_not_dropped"} if endpoint.name in dropped else set[str]())
                     ),
                 )
@@ -101,7 +100,7 @@ def read_status(lake: LakeResource, instance: dg.DagsterInstance | None) -> Iter
         )
 
 
-def _failed_checks(instance: dg.DagsterInstance, workspace_gid: str, rows: Mapping[str, int]) -> Iterator[FailedCheck]:
+def _failed_checks(instance: dg.DagsterInstance, workspace_gid: str) -> Iterator[FailedCheck]:
     """Yield the checks that failed when one of the workspace's latest runs last evaluated them."""
     seen: set[tuple[str, str]] = set()
     filters = dg.RunsFilter(tags={PARTITION_TAG: workspace_gid})
@@ -113,7 +112,6 @@ def _failed_checks(instance: dg.DagsterInstance, workspace_gid: str, rows: Mappi
         latest = {(name, one.check_name): one for name, one in names if name}
         for key, check in latest.items():
             if key not in seen and not check.passed:
-                is_plan_limit = key[1] == PLAN_CHECK and not rows.get(key[0])  # nothing is wrong or outdated
-                severity = "note" if is_plan_limit else check.severity.value.lower()
+                severity = check.severity.value.lower()
                 yield FailedCheck(asset=key[0], name=key[1], severity=severity, message=check.description or "")
         seen.update(latest)

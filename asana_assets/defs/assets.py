@@ -116,10 +116,10 @@ class _Step:
 
 
 def _materialize_endpoint(step: _Step) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
-    context = step.context
-    with dagster_failures(endpoint=step.endpoint.name, workspace_gid=context.partition_key):
+    gid = step.context.partition_key
+    name = load_workspace_names(step.context.instance, step.names).get(gid, "")
+    with dagster_failures(endpoint=step.endpoint.name, workspace_gid=gid, workspace_name=name):
         extract = step.start()
-    name = load_workspace_names(context.instance, step.names).get(context.partition_key)
     yield from _materialize(step, extract, output=extract, metadata={"workspace_name": name} if name else {})
 
 
@@ -244,7 +244,7 @@ def _materialize(
         yield dg.MaterializeResult(value=output, data_version=data_version, metadata=dict(metadata))
     for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
         context.log.warning("Asana announced an API change: %s", notice)
-    with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
+    with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid, workspace_name=workspace or ""):
         inputs = check_inputs.collect_inputs(
             prefetcher.lake,
             extract,
@@ -262,5 +262,5 @@ def _materialize(
         yield result._replace(description=description, metadata={**result.metadata, **name_metadata})
     if not inputs.row_count_dropped:
         prefetcher.mark_stored(endpoint)
-    with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid):
+    with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid, workspace_name=workspace or ""):
         prefetcher.finish_step()

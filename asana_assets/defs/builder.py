@@ -21,6 +21,7 @@ from asana_assets.defs.prefetch import Prefetcher
 from asana_assets.defs.progress import NullProgress, ProgressReporter
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.defs.snowflake import SnowflakeRefreshingIOManager, build_row_count_checks
+from asana_assets.defs.table_metadata import ENDPOINT_KEY, with_table_metadata
 from asana_assets.defs.translator import AsanaEndpointProps, AsanaTranslator
 from asana_assets.snowflake.refresh import SnowflakeIcebergTables
 
@@ -62,7 +63,7 @@ def build_asana_defs(
     plan = _plan(name, endpoints, translator, partitions_def, condition)
     jobs = build_jobs(plan.names, plan.endpoints, plan.partitions_def)
     return dg.Definitions(
-        assets=plan.build_assets(op),
+        assets=with_table_metadata(plan.build_assets(op), lake),
         asset_checks=build_row_count_checks(plan.names, plan.endpoints) if snowflake else None,
         jobs=list(jobs.values()),
         schedules=build_schedules(plan.names, plan.endpoints, jobs, automation) if automation else None,
@@ -87,7 +88,7 @@ def build_asana_assets(
         ConfigurationError: The name is not valid, or there is no such endpoint.
     """
     plan = _plan(name, endpoints, translator, partitions_def, None)
-    return list(dg.with_resources(plan.build_assets(op), plan.build_resources(asana, lake)))
+    return list(dg.with_resources(with_table_metadata(plan.build_assets(op), lake), plan.build_resources(asana, lake)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,11 +122,8 @@ class _Plan:
         *,
         prefetch: bool = True,
     ) -> dict[str, Any]:
-        tables = {spec.key.to_user_string(): name for name, spec in self.specs.items() if spec.key.path[-1] != name}
         io_manager = (
-            SnowflakeRefreshingIOManager(lake=lake, tables=tables, snowflake=snowflake)
-            if snowflake
-            else IcebergIOManager(lake=lake, tables=tables)
+            SnowflakeRefreshingIOManager(lake=lake, snowflake=snowflake) if snowflake else IcebergIOManager(lake=lake)
         )
         resources = {
             API: asana,
@@ -149,7 +147,7 @@ def _plan(
     specs = {
         endpoint.name: translator.get_asset_spec(
             AsanaEndpointProps(endpoint=endpoint, name=name, automation_condition=condition)
-        )
+        ).merge_attributes(metadata={ENDPOINT_KEY: endpoint.name})
         for endpoint in ENDPOINTS
     }
     keys = {endpoint: spec.key for endpoint, spec in specs.items()}

@@ -13,7 +13,7 @@ import msgspec
 from asana_assets.asana.client import ApiRequest, Client, RequestStats
 from asana_assets.asana.endpoints import TASK_SEARCH_PATH
 from asana_assets.asana.errors import AsanaError, ConfigurationError, ContractError, PlanLimitError, UnauthorizedError
-from asana_assets.defs.failures import describe
+from asana_assets.defs.failures import POLL_FAILED, explain
 from asana_assets.defs.jobs import workspaces_with_active_syncs
 from asana_assets.defs.names import API, SYNC_CHANGES, SYNC_WORKSPACE, WATCH_CHANGES, Names
 from asana_assets.defs.partitions import registered_workspaces
@@ -81,7 +81,7 @@ def request_changed(
     try:
         poll = poll_workspaces(asana, idle, now=now)
     except (ConfigurationError, UnauthorizedError) as error:
-        return dg.SkipReason(describe("Polling Asana failed", error))
+        return dg.SkipReason(f"{POLL_FAILED} {explain(error)}")
     requested = {gid: state.request for gid, state in idle.items() if state.request}
     decision = decide_requests(
         needed=[gid for gid, modified_at in poll.latest.items() if _is_later(modified_at, idle[gid].modified_at)],

@@ -24,6 +24,7 @@ class Check:
         evaluate: Returns what is wrong and what to do, or "" if the check passes.
         severity: Of a failure; a function if it depends on the inputs.
         blocking: Whether a failure keeps downstream assets from being materialized in the same run.
+        is_note: Whether what `evaluate` returns is nothing to fix: the check passes with it.
         can_fail: Whether it can fail for an endpoint; it is declared only if so.
     """
 
@@ -32,6 +33,7 @@ class Check:
     evaluate: Callable[[CheckInputs], str]
     severity: dg.AssetCheckSeverity | Callable[[CheckInputs], dg.AssetCheckSeverity] = dg.AssetCheckSeverity.WARN
     blocking: bool = False
+    is_note: Callable[[CheckInputs], bool] = lambda _: False
     can_fail: Callable[[Endpoint], bool] = lambda _: True
 
 
@@ -58,8 +60,8 @@ def _unavailable_message(inputs: CheckInputs) -> str:
         return ""
     if not inputs.stats.carried_over:
         return (
-            "This endpoint is not available on the workspace's plan (402), so the table has no rows for it. Upgrade "
-            "the plan, or do not materialize this asset."
+            "This endpoint is not available on the workspace's plan (402), so the table has no rows for it. There is "
+            "nothing to do, unless you upgrade the plan."
         )
     return (
         f"This endpoint is no longer available on the workspace's plan (402), so {inputs.stats.carried_over:,} rows "
@@ -193,8 +195,9 @@ CHECKS = (
     ),
     Check(
         name="available_on_plan",
-        description="The workspace's plan includes this endpoint.",
+        description="The workspace's plan includes this endpoint, or the table has no rows of a former plan.",
         evaluate=_unavailable_message,
+        is_note=lambda inputs: not inputs.stats.carried_over,
     ),
     Check(
         name="all_parents_fetched",
@@ -264,7 +267,7 @@ def evaluate_checks(
         yield dg.AssetCheckResult(
             check_name=check.name,
             asset_key=asset_key,
-            passed=not message,
+            passed=not message or check.is_note(inputs),
             severity=check.severity(inputs) if callable(check.severity) else check.severity,
             description=message or None,
             metadata={"workspace": workspace_gid} if workspace_gid else None,

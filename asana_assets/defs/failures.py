@@ -9,7 +9,7 @@ from dagster_shared.error import SerializableErrorInfo
 from asana_assets.asana import errors
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import Endpoint
-from asana_assets.lake.errors import ConflictError, LakeError
+from asana_assets.lake.errors import CatalogUnavailableError, ConflictError, LakeError
 from asana_assets.sync.failure_policy import SystematicFailureError
 
 TOKEN_REJECTED = "Asana rejected the token"  # noqa: S105 - a reason, not a token
@@ -17,6 +17,12 @@ TOKEN_REJECTED = "Asana rejected the token"  # noqa: S105 - a reason, not a toke
 
 NOT_STARTED_KEY = "not_started"
 """Metadata of a failure for which the asset sent no request; its value is the reason."""
+
+ENDS_RUN_KEY = "ends_run"
+"""Metadata of a failure that every other asset of the run would have as well; its value is the reason."""
+
+POLL_FAILED = "Polling Asana failed."
+"""How the skip reason of a sensor starts that could not poll Asana."""
 
 _RETRY = "Stored rows are kept. Check ASANA_BASE_URL and the network, then materialize the asset again."
 _LARGE_LISTING = (
@@ -46,6 +52,10 @@ _REMEDIES: tuple[tuple[type[errors.AsanaError], str], ...] = (
 )
 
 
+_SETTING_AT_FAULT = (errors.ConfigurationError, errors.UnauthorizedError, CatalogUnavailableError)
+"""Errors of the installation, not of an asset: their messages do not start with the asset that met them first."""
+
+
 def find_remedy(error: errors.AsanaError | LakeError, endpoint: Endpoint | None) -> str:
     """Return what to do about an error of one of the endpoint's requests, as full sentences; "" if that is unknown."""
     match error:
@@ -57,13 +67,14 @@ def find_remedy(error: errors.AsanaError | LakeError, endpoint: Endpoint | None)
             return next((remedy for error_class, remedy in _REMEDIES if isinstance(error, error_class)), "")
 
 
-def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace_gid: str) -> dg.Failure:
+def to_failure(
+    error: errors.AsanaError | LakeError, *, endpoint: str, workspace_gid: str, workspace_name: str = ""
+) -> dg.Failure:
     """Build the failure of an endpoint's materialization. Only transient errors and commit conflicts are retried."""
     known = next((known for known in ENDPOINTS if known.name == endpoint), None)
-    message = str(error).rstrip(".")  # before a 401 puts it in parentheses
+    message = str(error)
     if isinstance(error, SystematicFailureError) and isinstance(error.__cause__, errors.AsanaError):
         error = error.__cause__
-    remedy = find_remedy(error, known)
     metadata: dict[str, dg.MetadataValue] = {"endpoint": dg.MetadataValue.text(endpoint)}
     if workspace_gid:
         metadata["workspace"] = dg.MetadataValue.text(workspace_gid)
@@ -75,25 +86,33 @@ def to_failure(error: errors.AsanaError | LakeError, *, endpoint: str, workspace
             "status": dg.MetadataValue.int(error.status),
             "asana_message": dg.MetadataValue.text(error.reason),
         }
-    subject = f"{endpoint} of workspace {workspace_gid}" if workspace_gid else endpoint
-    # After a 401, the client sends nothing more and raises the same error to every asset of the run.
-    if isinstance(error, errors.UnauthorizedError) and known and error.template not in _paths(known):
-        metadata[NOT_STARTED_KEY] = dg.MetadataValue.text(TOKEN_REJECTED)
-        subject, message = f"{subject} was not started", f"{TOKEN_REJECTED} ({message})"
+    if isinstance(error, errors.UnauthorizedError):
+        metadata[ENDS_RUN_KEY] = dg.MetadataValue.text(TOKEN_REJECTED)
+        # The client sends nothing more and raises the same error to every asset of the run.
+        if known and error.template not in _paths(known):
+            metadata[NOT_STARTED_KEY] = dg.MetadataValue.text(TOKEN_REJECTED)
+    elif isinstance(error, errors.ConfigurationError):
+        metadata[ENDS_RUN_KEY] = dg.MetadataValue.text("a setting is missing or invalid")
+    subject = f"{endpoint} of workspace {workspace_name or workspace_gid}" if workspace_gid else endpoint
     return dg.Failure(
-        description=_sentences(subject, message, remedy),
+        description=explain(error)
+        if isinstance(error, _SETTING_AT_FAULT)
+        else _sentences(f"{subject}: {message}", find_remedy(error, known)),
         metadata=metadata,
         allow_retries=isinstance(error, errors.TransientError | ConflictError),
     )
 
 
-def describe(subject: str, error: errors.AsanaError | LakeError) -> str:
-    """Return what happened to the subject and what to do about it, in sentences."""
-    return _sentences(subject, str(error), find_remedy(error, None))
+def explain(error: errors.AsanaError | LakeError) -> str:
+    """Return what happened and what to do about it, in sentences; the same wherever the error is reported."""
+    message = str(error).rstrip(".")
+    if isinstance(error, errors.UnauthorizedError):
+        message = f"{TOKEN_REJECTED} ({message})"
+    return _sentences(message[:1].upper() + message[1:], find_remedy(error, None))
 
 
-def _sentences(subject: str, message: str, remedy: str) -> str:
-    return f"{subject}: {message.rstrip('.')}.{f' {remedy}' if remedy else ''}"
+def _sentences(message: str, remedy: str) -> str:
+    return f"{message.rstrip('.')}.{f' {remedy}' if remedy else ''}"
 
 
 def failure_causes(events: Sequence[dg.DagsterEvent]) -> list[str]:
@@ -122,12 +141,18 @@ def root_cause(error: SerializableErrorInfo | None) -> str:
 
 
 @contextmanager
-def dagster_failures(*, endpoint: str, workspace_gid: str) -> Generator[None]:
-    """Convert an `AsanaError` or a `LakeError` raised in the block to a `Failure`."""
+def dagster_failures(*, endpoint: str, workspace_gid: str, workspace_name: str = "") -> Generator[None]:
+    """Convert an `AsanaError` or a `LakeError` raised in the block to a `Failure` that names the workspace."""
     try:
         yield
     except (errors.AsanaError, LakeError) as error:
-        raise to_failure(error, endpoint=endpoint, workspace_gid=workspace_gid) from None
+        raise to_failure(error, endpoint=endpoint, workspace_gid=workspace_gid, workspace_name=workspace_name) from None
+    except dg.Failure as failure:
+        if workspace_name and failure.description:
+            failure.description = failure.description.replace(
+                f"workspace {workspace_gid}", f"workspace {workspace_name}"
+            )
+        raise
 
 
 def _permission_remedy(endpoint: Endpoint | None) -> str:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
 
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID, Endpoint
+from asana_assets.defs import reading
 from asana_assets.defs.column_metadata import LINEAGE_KEY, column_schema
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.resources import LakeResource
@@ -57,10 +57,6 @@ class IcebergIOManager(dg.ConfigurableIOManager):
     """Stores each asset as the Iceberg table of its endpoint, partitioned by workspace."""
 
     lake: dg.ResourceDependency[LakeResource]
-    tables: dict[str, str] = Field(
-        default_factory=dict[str, str],
-        description="The table of each asset whose key does not end with the table's name, by the key as a path.",
-    )
 
     def handle_output(self, context: dg.OutputContext, obj: ExtractOutput) -> None:
         """Fetch and store the workspace's rows.
@@ -70,7 +66,9 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         """
         extract = obj.extract if isinstance(obj, SelectedWorkspaces) else obj
         endpoint, workspace_gid = extract.endpoint, extract.workspace_gid
-        with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid), closing(extract):
+        name = str(getattr(context.output_metadata.get("workspace_name"), "value", ""))
+        known = dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid, workspace_name=name)
+        with known, closing(extract):
             table = self.lake.iceberg.ensure_table(endpoint.name, endpoint.schema)
             removed: list[str] = []
             written: list[WriteResult] = []
@@ -222,17 +220,14 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         if not checkpoint.completes:  # the state of the last one may wait for that of other assets
             self.lake.sync_states.flush(workspace_gid)
 
-    def load_input(self, context: dg.InputContext) -> pa.Table:
-        """Load the upstream rows of the partition's workspace, with the columns named in the input's metadata.
+    def load_input(self, context: dg.InputContext) -> object:
+        """Load the rows that a downstream asset depends on; see `reading`.
 
         Raises:
-            Failure: The upstream asset was never materialized, or its table cannot be read.
+            Failure: The upstream asset was not materialized, its table cannot be read, or the input asks for what does
+                not exist.
         """
-        key, workspace_gid = context.asset_key, context.partition_key
-        name = self.tables.get(key.to_user_string(), key.path[-1])
-        with dagster_failures(endpoint=name, workspace_gid=workspace_gid):
-            columns = (context.definition_metadata or {}).get("columns")
-            return load_rows(self.lake, name, workspace_gid, columns, by_workspace=context.has_asset_partitions)
+        return reading.load_input(self.lake, context)
 
 
 def _recorded_sync(extract: FullExtract | ChildExtract) -> str | None:
@@ -242,45 +237,6 @@ def _recorded_sync(extract: FullExtract | ChildExtract) -> str | None:
 
 def _snapshot_properties(run_id: str) -> dict[str, str]:
     return {"dagster-run": run_id}
-
-
-def load_rows(
-    lake: LakeResource, name: str, workspace_gid: str, columns: Sequence[str] | None, *, by_workspace: bool
-) -> pa.Table:
-    """Return an endpoint's stored rows of one workspace.
-
-    Raises:
-        Failure: The endpoint was never materialized or, if `by_workspace`, not in this workspace.
-        LakeError: The catalog cannot be used.
-    """
-    rows = lake.iceberg.scan(require_table(lake, name), workspace=workspace_gid, columns=columns)
-    if by_workspace and not rows.num_rows:
-        require_synced(lake, name, workspace_gid)
-    return rows
-
-
-def require_table(lake: LakeResource, name: str) -> "Table":
-    """Load an endpoint's table.
-
-    Raises:
-        Failure: The endpoint was never materialized.
-        LakeError: The catalog cannot be used.
-    """
-    table = lake.table(name)
-    if table is None:
-        raise dg.Failure(f"There is no table {name} yet: materialize {name} first.")
-    return table
-
-
-def require_synced(lake: LakeResource, name: str, workspace_gid: str) -> None:
-    """Check that an endpoint without rows in a workspace was synced there.
-
-    Raises:
-        Failure: The endpoint was never materialized in this workspace.
-        LakeError: The catalog cannot be used.
-    """
-    if lake.load_state(name, workspace_gid).last_sync_id is None:
-        raise dg.Failure(f"{name} of workspace {workspace_gid} was never synced: materialize {name} first.")
 
 
 def _stats_metadata(stats: ExtractStats) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from asana_assets.defs.failures import describe
+from asana_assets.defs.failures import explain
 from asana_assets.defs.names import LAKE, MAINTAIN_TABLES, WEEKLY_MAINTENANCE, Names
 from asana_assets.defs.resources import LakeResource
 from asana_assets.lake.errors import LakeError
@@ -27,7 +27,7 @@ def build_maintenance_job(names: Names) -> dg.JobDefinition:
         try:
             _maintain(context, resource.iceberg)
         except LakeError as error:
-            raise dg.Failure(describe("Maintenance", error)) from None
+            raise dg.Failure(f"Maintenance failed. {explain(error)}") from None
 
     @dg.job(
         name=names.of(MAINTAIN_TABLES),

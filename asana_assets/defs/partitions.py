@@ -67,6 +67,15 @@ def sync_partitions(instance: dg.DagsterInstance, names: Names, gids: Sequence[s
     return PartitionChanges(added=added, removed=removed, in_use=[gid for gid in obsolete if gid in in_use])
 
 
+def remove_partition(instance: dg.DagsterInstance, names: Names, gid: str) -> bool:
+    """Remove the partition of a workspace, if it is registered; return False if a run or a backfill uses it."""
+    if workspaces_in_use(instance, [gid]) or _in_active_backfill(instance, names, [gid]):
+        return False
+    if gid in registered_workspaces(instance, names):
+        instance.delete_dynamic_partition(names.partitions, gid)
+    return True
+
+
 def _in_active_backfill(instance: dg.DagsterInstance, names: Names, gids: Sequence[str]) -> set[str]:
     """Return the partitions, of those in `gids`, that a backfill which has not ended may still need."""
     ours = {names.asset_key(endpoint.name) for endpoint in ENDPOINTS}

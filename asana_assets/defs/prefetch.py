@@ -16,8 +16,8 @@ from pydantic import Field, PrivateAttr
 
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import Endpoint, Listing
-from asana_assets.defs.io_manager import require_synced, require_table
 from asana_assets.defs.names import Names
+from asana_assets.defs.reading import require_synced, require_table
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.child_extract import ChildExtract

@@ -12,6 +12,9 @@ from asana_assets.sync.extract import ExtractStats
 LOG_INTERVAL_SECONDS = 60.0
 """The interval between two progress lines in the run log."""
 
+_MINUTE = 60.0
+_HOUR = 3600.0
+
 
 class TrackedExtract(Protocol):
     """The part of an extract that progress is computed from."""
@@ -117,8 +120,11 @@ def format_eta(seconds: float | None) -> str:
     """Return the remaining time with a leading comma, or "" if it is unknown."""
     if seconds is None:
         return ""
-    minutes = seconds / 60
-    if minutes < 1:
-        return ", less than a minute left"
-    duration = f"{minutes / 60:.1f} h" if minutes >= 120 else f"{minutes:.0f} min"  # noqa: PLR2004 - two hours
-    return f", {duration} left"
+    return ", less than a minute left" if seconds < _MINUTE else f", {format_duration(seconds)} left"
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration: tenths of seconds below a minute, minutes below two hours, then tenths of hours."""
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:,.1f} h"

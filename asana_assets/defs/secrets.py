@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from asana_assets.asana.errors import ConfigurationError
+from asana_assets.extras import missing_extra
 
 
 @contextmanager
@@ -14,10 +15,14 @@ def secrets_manager(secret_id: str) -> Generator[Any]:
     """Yield a client of AWS Secrets Manager for use with one secret.
 
     Raises:
-        ConfigurationError: AWS rejects a call or cannot be reached; the message names the setting and the secret.
+        ConfigurationError: AWS rejects a call or cannot be reached; the message names the setting and the secret. Or
+            the extra `aws` is not installed.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - takes seconds to import
-    from dagster_aws.secretsmanager import SecretsManagerResource  # noqa: PLC0415 - takes seconds to import
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - takes seconds to import
+        from dagster_aws.secretsmanager import SecretsManagerResource  # noqa: PLC0415 - takes seconds to import
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(missing_extra("ASANA_TOKEN_SECRET_ID", "aws", error)) from None
 
     try:
         yield SecretsManagerResource().get_client()

@@ -11,7 +11,7 @@ import msgspec
 from asana_assets.asana.client import ApiRequest, RequestStats
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.errors import AsanaError
-from asana_assets.defs.failures import describe
+from asana_assets.defs.failures import POLL_FAILED, explain
 from asana_assets.defs.jobs import workspaces_with_active_syncs
 from asana_assets.defs.names import API, REFRESH_WORKSPACES, SYNC_WORKSPACE, WATCH_WORKSPACES, Names
 from asana_assets.defs.partitions import decide_partitions, registered_workspaces
@@ -64,7 +64,7 @@ def request_first_syncs(
         visible = fetch_workspace_names(asana)
         wanted = find_workspaces(asana.workspaces, visible, "ASANA_WORKSPACES")
     except AsanaError as error:
-        return dg.SkipReason(describe("Polling Asana failed", error))
+        return dg.SkipReason(f"{POLL_FAILED} {explain(error)}")
     cursor = _decode(context.cursor)
     registered = registered_workspaces(context.instance, names)
     new, missing = decide_partitions(registered=registered, visible=list(visible), wanted=wanted)

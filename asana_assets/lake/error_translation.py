@@ -138,6 +138,13 @@ _RULES: tuple[tuple[set[str], str, str, tuple[str, ...], bool], ...] = (
         ("WAREHOUSE",),
         True,
     ),
+    (
+        {"pyiceberg.NotInstalledError", "builtins.ModuleNotFoundError"},
+        "glue|boto",
+        "The catalog needs AWS's libraries: run pip install 'asana-assets[aws]'",
+        ("TYPE", "REST__SIGV4_ENABLED"),
+        False,
+    ),
     ({"builtins.OSError"}, "", "The tables' files cannot be read or written", ("WAREHOUSE",), False),
 )
 

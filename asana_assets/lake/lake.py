@@ -131,9 +131,30 @@ class Lake:
         """Drop a table that was created as a probe; tables of endpoints are never dropped."""
         self.catalog.drop_table(table.name())
 
+    def list_tables(self) -> "list[Table]":
+        """Return the tables of the namespace by name, except those that another program created."""
+        return list(_operations().maintained_tables(self.catalog, self.namespace))
+
+    def forget_workspace(self, workspace: str) -> None:
+        """Delete a workspace's rows from every table and, if this lake may expire snapshots, all earlier snapshots.
+
+        Raises:
+            ConflictError: Another writer changed this workspace in the meantime.
+            CommitUnknownError: The catalog's response was lost.
+        """
+        if self._record_changes:  # the snapshots that are expired say which entries of other workspaces are missing
+            for table in self.list_tables():
+                self._changes.add_missing(table, workspace=None)
+        for table in self.list_tables():
+            _operations().forget_workspace(table, workspace, expire=self._expire_snapshots)
+
     def column_names(self, table: "Table") -> list[str]:
         """Return the names of the table's columns."""
         return [field.name.lower() for field in table.schema().fields]
+
+    def arrow_schema(self, table: "Table") -> pa.Schema:
+        """Return the Arrow schema of the rows that a scan of all columns returns."""
+        return _operations().scan_schema(table)
 
     def scan(
         self,
@@ -342,9 +363,9 @@ class Lake:
             dry_run: Only yield what would be done.
         """
         if self._record_changes and not dry_run:
-            for table in _operations().maintained_tables(self.catalog, self.namespace):
+            for table in self.list_tables():
                 self._changes.add_missing(table, workspace=None)
-        for table in _operations().maintained_tables(self.catalog, self.namespace):
+        for table in self.list_tables():
             yield _operations().maintain_table(
                 table,
                 keep=_KEEP_SNAPSHOTS,

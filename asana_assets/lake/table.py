@@ -189,6 +189,11 @@ def _check_types(table: Table, schema: Schema) -> None:
             raise SchemaError(f"Column {path} of table {_name(table)} cannot change from {old} to {new}.")
 
 
+def scan_schema(table: Table) -> pa.Schema:
+    """Return the Arrow schema of the rows that a scan of all columns returns."""
+    return arrow_schema(table.schema(), field_ids=False)
+
+
 @translates_errors
 def scan(
     table: Table,

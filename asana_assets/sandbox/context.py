@@ -9,14 +9,18 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-import uvicorn
-
 from asana_assets.sandbox import expected
 from asana_assets.sandbox.api.application import PREFIX, Application, LogEntry, Options
 from asana_assets.sandbox.api.faults import Fault, FaultPlan, Faults
 from asana_assets.sandbox.api.misbehaviors import find_misbehavior
 from asana_assets.sandbox.data import tables
 from asana_assets.sandbox.data.scenario import build_organization
+
+try:
+    import uvicorn
+except ModuleNotFoundError as error:
+    message = "The sandbox needs uvicorn, which is not installed: run pip install 'asana-assets[cli]'"
+    raise ModuleNotFoundError(message, name=error.name) from None
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

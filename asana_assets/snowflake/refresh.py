@@ -15,6 +15,7 @@ import dagster as dg
 from pydantic import Field
 
 from asana_assets.asana.redaction import redacted
+from asana_assets.extras import missing_extra
 from asana_assets.snowflake.sql import ExternallyManagedTables
 
 if TYPE_CHECKING:  # seconds to import
@@ -118,7 +119,10 @@ class SnowflakeIcebergTables(dg.ConfigurableResource):  # pyright: ignore[report
 
         An attempt repeats all the statements, so they must be idempotent.
         """
-        from snowflake.connector.errors import Error  # noqa: PLC0415 - a second to import
+        try:
+            from snowflake.connector.errors import Error  # noqa: PLC0415 - a second to import
+        except ModuleNotFoundError as error:
+            raise SnowflakeError(missing_extra("SNOWFLAKE_ROUTE tables", "snowflake", error)) from None
 
         for attempt in range(1, self.max_attempts + 1):
             try:

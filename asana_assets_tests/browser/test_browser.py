@@ -177,7 +177,7 @@ def test_a_rejected_token_is_reported_once_with_the_setting_to_check(
     launch_run(page, "Materialize")
     wait_for_status(page, "Failure")
     fault.cancel()
-    expect(page.get_by_text("returned 401: Not Authorized. Check the token in ASANA_").first).to_be_visible()
+    expect(page.get_by_text("returned 401: Not Authorized). Check the token in ASANA_").first).to_be_visible()
     assert [entry.status for entry in asana.log[since:]] == [401]
     assert asana.token not in page.content()
     page.get_by_placeholder("Filter…").fill("type:STEP_FAILURE")

@@ -157,7 +157,7 @@ def test_without_a_token_doctor_names_the_setting_and_sends_nothing(tmp_path: Pa
         diagnosed = run(tmp_path, asana, "doctor")
         assert len(asana.log) == 0
     assert diagnosed.returncode == 1
-    assert diagnosed.stdout.startswith("FAIL token: there is no access token: set ASANA_ACCESS_TOKEN")
+    assert diagnosed.stdout.startswith("FAIL token: There is no access token: set ASANA_ACCESS_TOKEN")
 
 
 def test_a_token_that_asana_rejects_names_the_setting(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def free_port() -> int:
 
 
 MISTAKES: dict[str, tuple[Callable[[], dict[str, str]], list[str], str]] = {
-    "no token": (lambda: {"ASANA_ACCESS_TOKEN": ""}, [], r"workspaces: there is no access token: .*"),
+    "no token": (lambda: {"ASANA_ACCESS_TOKEN": ""}, [], r"There is no access token: .*"),
     "a bad token": (lambda: {"ASANA_ACCESS_TOKEN": "wrong"}, [], r"workspaces: GET /workspaces returned 401: .*"),
     "an unreachable host": (
         lambda: {"ASANA_BASE_URL": f"http://127.0.0.1:{free_port()}"},

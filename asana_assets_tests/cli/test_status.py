@@ -59,7 +59,6 @@ def test_status_shows_rows_last_syncs_and_open_warnings_without_a_request(
     assert (tables["users"]["rows"], tables["users"]["synced_at"]) == (0, None)
     assert {(check["asset"], check["severity"]) for check in workspace["failed_checks"]} == {
         ("tags", "warn"),
-        ("project_templates", "note"),
     }
     assert "\nCatnip & Co." in shown
     assert ": never synced\n" in shown

@@ -92,10 +92,10 @@ def free_port() -> int:
 INVALID = {
     "a bad token": (
         {"ASANA_ACCESS_TOKEN": "wrong"},
-        r"workspaces: GET /workspaces returned 401: Not Authorized\. Check the token in ASANA_ACCESS_TOKEN, .*",
+        r"Asana rejected the token \(GET /workspaces returned 401: Not Authorized\)\. Check .* ASANA_ACCESS_TOKEN, .*",
     ),
-    "no token": ({"ASANA_ACCESS_TOKEN": ""}, r"workspaces: there is no access token: set ASANA_ACCESS_TOKEN .*"),
-    "an invalid token": ({"ASANA_ACCESS_TOKEN": "a b"}, r"workspaces: the access token .*"),
+    "no token": ({"ASANA_ACCESS_TOKEN": ""}, r"There is no access token: set ASANA_ACCESS_TOKEN .*"),
+    "an invalid token": ({"ASANA_ACCESS_TOKEN": "a b"}, r"The access token .*"),
     "a wrong path": (
         {"ASANA_BASE_URL": "{host}/api/2.0"},
         r"workspaces: GET /workspaces returned 404: No matching route for request\. Check ASANA_BASE_URL, .*",
@@ -107,7 +107,7 @@ INVALID = {
     ),
     "an unwritable data directory": (
         {"ASANA_DATA_DIR": "/proc/nothing"},
-        r"workspaces: The data directory .*ASANA_DATA_DIR.*",
+        r"The data directory .*ASANA_DATA_DIR.*",
     ),
     "not a number": (
         {"ASANA_REQUESTS_PER_SECOND": "fast"},
@@ -121,10 +121,10 @@ INVALID = {
         {"ASANA_MAX_IN_FLIGHT": "51"},
         r"ASANA_MAX_IN_FLIGHT is '51', but must be an integer from 1 to 50",
     ),
-    "an invalid pacer URL": ({"ASANA_PACER_URL": "nonsense"}, r"workspaces: ASANA_PACER_URL is not a database URL.*"),
+    "an invalid pacer URL": ({"ASANA_PACER_URL": "nonsense"}, r"ASANA_PACER_URL is not a database URL.*"),
     "an unknown workspace": (
         {"ASANA_WORKSPACES": "5"},
-        r"workspaces: ASANA_WORKSPACES names 5, which this token cannot see\. It can see: Catnip & Co\. \(\d+\), .*",
+        r"ASANA_WORKSPACES names 5, which this token cannot see\. It can see: Catnip & Co\. \(\d+\), .*",
     ),
 }
 
@@ -174,6 +174,7 @@ def test_every_command_and_option_has_a_help_text_that_is_a_full_sentence() -> N
         "connect",
         "dbt-sources",
         "doctor",
+        "forget",
         "maintain",
         "plan",
         "snowflake-setup",

@@ -193,7 +193,7 @@ def test_after_a_401_one_error_names_the_request_and_the_rest_was_not_started(
     name = rejected.removeprefix("/")
     error, *not_started = result.stderr.splitlines()
     assert error == (
-        f"Error: {name} of workspace {names[0]}: GET /{name} returned 401: Not Authorized. Check the token in "
+        f"Error: Asana rejected the token (GET /{name} returned 401: Not Authorized). Check the token in "
         "ASANA_ACCESS_TOKEN, or in the secret that ASANA_TOKEN_SECRET_ID names."
     )
     assert not_started[-1] == f"Not started: workspaces {', '.join(names[1:])}, because Asana rejected the token."

@@ -132,7 +132,7 @@ def test_the_failure_sensor_notifies_of_a_failed_run_with_asanas_message(make_wa
     warehouse.asana.revoke_token()
     result = warehouse.run("refresh_workspaces")
     notification = notification_of(warehouse, result)
-    assert f"Run {result.run_id} (asana_refresh_workspaces) failed. workspaces: " in notification
+    assert f"Run {result.run_id} (asana_refresh_workspaces) failed. Asana rejected the token " in notification
     assert "returned 401: Not Authorized" in notification
 
 
@@ -150,7 +150,7 @@ def test_the_failure_sensor_names_the_cause_and_not_what_was_not_started_because
     assert len(failures(result)) > 1
     notification = notification_of(warehouse, result)
     assert notification.count("returned 401") == 1
-    assert f"{rejected.removeprefix('/')} of workspace {paid(warehouse)}: GET {rejected} returned 401" in notification
+    assert f"Asana rejected the token (GET {rejected} returned 401" in notification
     assert "not started" not in notification
 
 

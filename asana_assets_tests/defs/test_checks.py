@@ -61,8 +61,8 @@ def test_every_check_passes_without_findings_and_for_a_drop_that_is_small_or_acc
         ("no_orphaned_rows", {"orphaned_gids": ["7", "8"]}, "of the rows: 7, 8)", "WARN"),
         (
             "available_on_plan",
-            {"stats": ExtractStats(not_on_plan=True)},
-            "not available on the workspace's plan (402)",
+            {"stats": ExtractStats(not_on_plan=True, carried_over=5)},
+            "no longer available on the workspace's plan (402), so 5 rows",
             "WARN",
         ),
         ("all_parents_fetched", {"stats": ExtractStats(forbidden=["7"])}, "has no access to 7", "WARN"),

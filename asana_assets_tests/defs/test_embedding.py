@@ -116,7 +116,7 @@ def test_definitions_of_the_host_with_the_same_names_are_neither_selected_nor_re
     merged = dg.Definitions.merge(host, build_asana_defs(asana=ASANA, lake=LAKE))
     dg.Definitions.validate_loadable(merged)
     for job in build_asana_defs(asana=ASANA, lake=LAKE).jobs or ():
-        assert all(node.name.startswith("asana_") for node in merged.resolve_job_def(job.name).nodes)
+        assert all(node.name.startswith("asana__") for node in merged.resolve_job_def(job.name).nodes)
     assert merged.executor is dg.multiprocess_executor
     assert (merged.resources or {})["lake"] == "of the host"
     sensors = {sensor.name: sensor for sensor in merged.get_repository_def().sensor_defs}

@@ -247,5 +247,5 @@ def test_upstream_that_was_never_synced_in_this_workspace_is_an_error_and_not_em
     assert warehouse.run("sync_workspace", other, ["projects"]).success
     result = warehouse.run("sync_workspace", paid(warehouse), ["sections"])
     assert failures(result) == {
-        "sections": f"projects of workspace {paid(warehouse)} was never synced: materialize projects first."
+        "sections": "projects of workspace Catnip & Co. was never synced: materialize projects first."
     }

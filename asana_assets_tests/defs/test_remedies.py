@@ -53,7 +53,7 @@ def test_a_listing_of_a_large_workspace_that_times_out_says_what_to_do(make_ware
     warehouse.asana_fields["max_attempts"] = 2
     message = failures(warehouse.run("sync_workspace", paid(warehouse), ["projects"]))["projects"]
     assert message == (
-        f"projects of workspace {paid(warehouse)}: GET /projects failed 2 times: Asana returned 504. Stored rows are "
+        "projects of workspace Catnip & Co.: GET /projects failed 2 times: Asana returned 504. Stored rows are "
         "kept. Check ASANA_BASE_URL and the network, then materialize the asset again. If only this listing of a large "
         "workspace keeps failing, Asana cannot produce it in time, although smaller pages were tried: materialize it "
         "at a quiet time, ask Asana's support, or leave the workspace out of ASANA_WORKSPACES."

@@ -172,7 +172,7 @@ def test_a_run_reads_its_token_from_secrets_manager_and_logs_it_nowhere(
 def test_a_run_with_a_missing_secret_fails_with_the_same_message(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse({"ASANA_ACCESS_TOKEN": "", "ASANA_TOKEN_SECRET_ID": MISSING})
     assert failures(warehouse.run("refresh_workspaces"))["workspaces"] == (
-        "workspaces: ASANA_TOKEN_SECRET_ID: AWS Secrets Manager returned ResourceNotFoundException for asana/none."
+        "ASANA_TOKEN_SECRET_ID: AWS Secrets Manager returned ResourceNotFoundException for asana/none."
     )
     assert warehouse.asana.log == []
 

@@ -90,7 +90,9 @@ def test_401_skips_the_tick_with_the_setting_to_check(make_warehouse: MakeWareho
     warehouse, sensor, _ = watched(make_warehouse, "5", "6")
     warehouse.asana.revoke_token()
     message = sensor.tick().skip_message
-    assert message.startswith("Polling Asana failed: GET /workspaces/{workspace}/tasks/search returned 401")
+    assert message.startswith(
+        "Polling Asana failed. Asana rejected the token (GET /workspaces/{workspace}/tasks/search returned 401"
+    )
     assert message.endswith("Check the token in ASANA_ACCESS_TOKEN, or in the secret that ASANA_TOKEN_SECRET_ID names.")
     assert len(searched(warehouse)) == 1
 

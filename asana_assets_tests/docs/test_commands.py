@@ -33,6 +33,7 @@ from asana_assets_tests.support.doc_project import (
 
 START = "docs/getting-started.md"
 OPERATIONS = "docs/operations.md"
+RUNBOOK = "docs/runbook.md"
 MAX_SECONDS = 5 * 60
 """Seconds within which a new user sees a green graph and a first result, on an idle machine."""
 
@@ -64,7 +65,9 @@ def settings(asana: Sandbox, *workspaces: str) -> dict[str, str]:
 
 
 def test_every_page_with_commands_is_run() -> None:
-    assert {page for page in PAGES if shell(page)} == {START, OPERATIONS, ADDING, "README.md"}
+    installations = {"docs/api.md", "docs/downstream.md"}  # run by test_wheel
+    commands = {START, OPERATIONS, RUNBOOK, ADDING, "README.md"}
+    assert {page for page in PAGES if shell(page)} == commands | installations
 
 
 # --- a new user
@@ -187,6 +190,17 @@ def test_the_commands_of_operations_run(tmp_path: Path) -> None:
     [schedules] = [output for output in outputs if "asana_daily [" in output]
     assert "asana_daily [RUNNING]" in schedules
     assert "frequent [STOPPED]" in schedules
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_runbook_run(tmp_path: Path) -> None:
+    with Sandbox() as asana:
+        project = copy_project(tmp_path / "clone", installed=True, **settings(asana))
+        sync = [".venv/bin/asana-assets", "sync", "--select", "tags"]
+        subprocess.run(sync, cwd=project.root, env=project.environment, check=True, capture_output=True)  # noqa: S603 - a fixed command
+        *_, forgotten, status = project.run(shell(RUNBOOK))
+    assert "of Cat lovers" in forgotten
+    assert {one["name"] for one in json.loads(status)["workspaces"]} == {"Catnip & Co.", "Personal projects"}
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.asana.field_types import Column
 from asana_assets.asana.model import Listing
 from asana_assets.definitions import defs
+from asana_assets.defs.alerts import Alert
 from asana_assets.defs.checks import CHECKS
 from asana_assets.defs.prefetch import SyncConfig
 from asana_assets.defs.resources import LakeResource
@@ -31,6 +32,7 @@ from asana_assets.settings import Settings
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.sync_state import SyncState
 from asana_assets_tests.support.doc_pages import PAGES, ROOT, Block, blocks, prose, quoted, read, table
+from asana_assets_tests.support.mail_server import run_mail_server
 
 ADDING = "docs/adding-an-endpoint.md"
 CONCEPTS = "docs/concepts.md"
@@ -237,15 +239,33 @@ def run_webhook() -> Generator[tuple[str, list[bytes]]]:
             thread.join()
 
 
+ALERT = Alert(subject="tags failed", message="It timed out.", url="http://dagster.example/runs/1")
+
+
 def test_the_alert_is_posted_to_the_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
-    scope, with_sensor = load_module("build_run_failure_sensor")
+    scope, with_sensor = load_module("build_alert_sensor(")
     with run_webhook() as (url, posted):
         monkeypatch.setenv("SLACK_WEBHOOK_URL", url)
-        scope["notify"]("Run 1 failed.")
-    assert [json.loads(body) for body in posted] == [{"text": "Run 1 failed."}]
+        scope["notify"](ALERT)
+    assert [json.loads(body) for body in posted] == [
+        {"text": "tags failed. It timed out.\nhttp://dagster.example/runs/1"}
+    ]
     sensors = {sensor.name: sensor.default_status for sensor in with_sensor.get_repository_def().sensor_defs}
-    assert sensors["asana_run_failure_alert"] is dg.DefaultSensorStatus.RUNNING
+    assert sensors["asana_alerts"] is dg.DefaultSensorStatus.RUNNING
     assert len(sensors) == len([*(defs.sensors or ())]) + 1
+
+
+def test_the_alert_is_sent_by_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    scope: dict[str, Any] = {}
+    exec(python_block(OPERATIONS, "smtplib"), scope)  # noqa: S102 - readers run this code, too
+    with run_mail_server() as server:
+        settings = {"MAIL_FROM": "a@example.com", "MAIL_TO": "b@example.com", "SMTP_HOST": "127.0.0.1"}
+        for name, value in (settings | {"SMTP_PORT": str(server.port)}).items():
+            monkeypatch.setenv(name, value)
+        scope["send_mail"](ALERT)
+    [message] = server.messages
+    assert "Subject: tags failed" in message
+    assert "It timed out.\r\nhttp://dagster.example/runs/1" in message
 
 
 def test_another_executor_can_be_selected() -> None:

@@ -1,5 +1,12 @@
 import pytest
-from pyiceberg.exceptions import ForbiddenError, OAuthError, RESTError, ServerError, UnauthorizedError
+from pyiceberg.exceptions import (
+    ForbiddenError,
+    NotInstalledError,
+    OAuthError,
+    RESTError,
+    ServerError,
+    UnauthorizedError,
+)
 
 from asana_assets.lake.error_translation import EMBEDDED, translate_error
 from asana_assets.lake.errors import CatalogRefusedError, LakeError
@@ -15,6 +22,8 @@ P = "PYICEBERG_CATALOG__ASANA__"
         (UnauthorizedError("expired"), f"{P}CREDENTIAL and {P}TOKEN", True),
         (ForbiddenError("no"), f"{P}SCOPE", True),
         (RESTError("404"), f"{P}WAREHOUSE", True),
+        (NotInstalledError("AWS glue support not installed"), "pip install 'asana-assets[aws]'", False),
+        (ModuleNotFoundError("No module named 'boto3'"), "pip install 'asana-assets[aws]'", False),
         (ServerError("down"), f"{P}URI", False),
         (OSError("AWS Error NO_SUCH_BUCKET during PutObject operation"), f"{P}WAREHOUSE", True),
         (OSError("AWS Error EXPIRED_TOKEN during PutObject operation"), "AWS_ACCESS_KEY_ID", True),

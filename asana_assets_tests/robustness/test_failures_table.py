@@ -17,7 +17,7 @@ REPORT = "cli.test_sync_report"
 
 COVERED_BY: dict[str, list[str]] = {
     "401": [
-        f"{FAILURES}:test_401_fails_the_run_after_one_request_and_names_the_setting_to_check",
+        "defs.test_executor:test_after_a_401_no_further_step_starts_and_no_further_request_is_sent",
         f"{FAILURES}:test_an_extract_that_fails_halfway_leaves_no_fetching_threads",
         "defs.test_secrets:test_after_a_401_the_secret_is_read_once_more_and_the_run_continues",
         "asana.test_permanent_errors:test_no_request_is_sent_with_a_token_that_was_rejected",
@@ -37,7 +37,7 @@ COVERED_BY: dict[str, list[str]] = {
         "defs.test_resume:test_rows_fetched_before_the_retry_budget_is_spent_are_stored",
     ],
     "402 for a listing of the workspace": [
-        f"{FAILURES}:test_402_stores_an_empty_partition_and_fails_available_on_plan",
+        f"{FAILURES}:test_402_stores_an_empty_partition_and_passes_available_on_plan_with_a_note",
         f"{ABSENCE}:test_rows_of_a_former_plan_are_kept_until_the_operator_accepts_their_deletion",
         f"{ABSENCE}:test_a_402_once_is_not_believed",
         f"{REPORT}:test_a_plan_limit_is_a_note_even_if_strict",

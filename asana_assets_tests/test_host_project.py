@@ -1,6 +1,5 @@
 """A host project, scaffolded with Dagster's tools, with three accounts: two in YAML and one in Python."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -112,8 +111,8 @@ def test_a_host_syncs_three_accounts_beside_its_own_assets(
     host.run("dg", "check", "defs")
     assert "asana_assets.AsanaComponent" in host.run("dg", "list", "components", "--json")
     assert "FIRST_ACCESS_TOKEN" in host.run("dg", "list", "envs")
-    assets = {asset["key"] for asset in json.loads(host.run("dg", "list", "defs", "--json"))["assets"]}
-    assert {"users", "daily", "first/users", "second/users", "third/users"} <= assets
+    listed = host.run("dg", "list", "defs", "--json")
+    assert all(f'"{key}"' in listed for key in ("users", "daily", "first/users", "second/users", "third/users"))
 
     host.run("dg", "launch", "--assets", "users")
     host.run("dg", "launch", "--assets", "daily", "--partition", "2026-01-02")

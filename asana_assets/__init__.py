@@ -2,7 +2,8 @@
 
 Three packages do not depend on Dagster: `asana` (API client and endpoint registry), `sync` (incremental extraction) and
 `lake` (Iceberg). `snowflake` builds SQL. `defs` is the Dagster layer, `settings` parses the environment, `definitions`
-is the composition root, and `cli` is the command line. `sandbox` imitates Asana and is imported by none of them.
+is the composition root, `components` builds the same from YAML, and `cli` is the command line. `sandbox` imitates Asana
+and is imported by none of them.
 
 The names in `__all__` are the API for other Dagster projects. They are imported at first use, so that importing this
 package is fast.

@@ -2,7 +2,8 @@
 
 Three packages do not depend on Dagster: `asana` (API client and endpoint registry), `sync` (incremental extraction) and
 `lake` (Iceberg). `snowflake` builds SQL. `defs` is the Dagster layer, `settings` parses the environment, `definitions`
-is the composition root, and `cli` is the command line. `sandbox` imitates Asana and is imported by none of them.
+is the composition root, `components` builds the same from YAML, and `cli` is the command line. `sandbox` imitates Asana
+and is imported by none of them.
 
 The names in `__all__` are the API for other Dagster projects. They are imported at first use, so that importing this
 package is fast.
@@ -12,6 +13,7 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from asana_assets.components import AsanaComponent
     from asana_assets.defs.assets import OpOptions
     from asana_assets.defs.automation import Automation, build_run_failure_sensor
     from asana_assets.defs.builder import build_asana_assets, build_asana_defs
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AsanaComponent",
     "AsanaEndpointProps",
     "AsanaResource",
     "AsanaTranslator",
@@ -36,16 +39,17 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AsanaEndpointProps": "translator",
-    "AsanaResource": "resources",
-    "AsanaTranslator": "translator",
-    "Automation": "automation",
-    "IcebergIOManager": "io_manager",
-    "LakeResource": "resources",
-    "OpOptions": "assets",
-    "build_asana_assets": "builder",
-    "build_asana_defs": "builder",
-    "build_run_failure_sensor": "automation",
+    "AsanaComponent": "components",
+    "AsanaEndpointProps": "defs.translator",
+    "AsanaResource": "defs.resources",
+    "AsanaTranslator": "defs.translator",
+    "Automation": "defs.automation",
+    "IcebergIOManager": "defs.io_manager",
+    "LakeResource": "defs.resources",
+    "OpOptions": "defs.assets",
+    "build_asana_assets": "defs.builder",
+    "build_asana_defs": "defs.builder",
+    "build_run_failure_sensor": "defs.automation",
 }
 
 
@@ -54,4 +58,9 @@ def __getattr__(name: str) -> object:
         return metadata.version("asana-assets")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"asana_assets.defs.{_MODULES[name]}"), name)
+    return getattr(import_module(f"asana_assets.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the API, too: `dg` finds components by listing the names of a module."""
+    return sorted({*globals(), *__all__})

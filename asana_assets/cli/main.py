@@ -3,6 +3,7 @@
 import click
 
 from asana_assets.cli.connect import connect
+from asana_assets.cli.dbt_sources import dbt_sources
 from asana_assets.cli.doctor import doctor
 from asana_assets.cli.forget import forget
 from asana_assets.cli.help_texts import MAIN_EPILOG
@@ -13,7 +14,9 @@ from asana_assets.cli.status import status
 from asana_assets.cli.sync import sync
 
 
-@click.group(commands=[sync, plan, status, connect, doctor, maintain, forget, snowflake_setup], epilog=MAIN_EPILOG)
+@click.group(
+    commands=[sync, plan, status, connect, doctor, maintain, forget, snowflake_setup, dbt_sources], epilog=MAIN_EPILOG
+)
 @click.version_option(package_name="asana-assets", message="asana-assets %(version)s")
 def main() -> None:
     """Sync Asana into Apache Iceberg tables."""

@@ -7,8 +7,10 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dagster as dg
+from dagster_shared.check import CheckError
 
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.errors import ConfigurationError
@@ -60,7 +62,7 @@ class Automation:
             was not synced; by default, two missed nights.
 
     Raises:
-        ConfigurationError: There is no such schedule or sensor.
+        ConfigurationError: There is no such schedule, sensor or time zone, or the cron expression is not valid.
     """
 
     cron: str = "0 3 * * *"
@@ -71,6 +73,16 @@ class Automation:
     def __post_init__(self) -> None:
         if unknown := set(self.running).difference(_ALL):
             raise ConfigurationError(f"running names {', '.join(sorted(unknown))}; there are {', '.join(_ALL)}")
+        try:
+            ZoneInfo(self.timezone)
+        except (OSError, ValueError, ZoneInfoNotFoundError):
+            raise ConfigurationError(
+                f"timezone is {self.timezone!r}, but must be a name such as Europe/Vienna"
+            ) from None
+        try:
+            _ = self.condition
+        except CheckError:
+            raise ConfigurationError(f"cron is {self.cron!r}, but must be an expression such as 0 3 * * *") from None
 
     @property
     def max_age(self) -> dt.timedelta:

@@ -166,6 +166,15 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
         description="The directory of the embedded catalog and its tables, which is used unless PyIceberg's catalog "
         "`asana` is configured.",
     )
+    catalog_name: str = Field(
+        default="asana",
+        description="The catalog's name in PyIceberg's configuration: in the environment variables "
+        "PYICEBERG_CATALOG__<name>__* or in .pyiceberg.yaml.",
+    )
+    catalog_properties: dict[str, str] = Field(
+        default_factory=dict[str, str],
+        description="Properties of the catalog, which take precedence over those in PyIceberg's configuration.",
+    )
     namespace: str = Field(default="asana", description="The Iceberg namespace of the tables.")
     name_case: Literal["lower", "upper"] = Field(
         default="lower",
@@ -196,6 +205,8 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
             self._lake = Lake(
                 data_dir=Path(self.data_dir),
                 namespace=self.namespace,
+                catalog_name=self.catalog_name,
+                catalog_properties=self.catalog_properties,
                 name_case=self.name_case,
                 expire_snapshots=self.expire_snapshots,
                 record_changes=self.record_changes,

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 EMBEDDED = "asana-assets.embedded"
 """A property of the embedded catalog, which is used when none is configured."""
 
-_CATALOG_PREFIX = "PYICEBERG_CATALOG__ASANA__"
+SETTING_PREFIX = "asana-assets.setting-prefix"
+"""A property of any other catalog: what the environment variables of its other properties start with."""
+
 _SECRET_NAME = re.compile(r"credential|password|secret|token|key", re.IGNORECASE)
 _MAX_REASON_LENGTH = 300
 
@@ -176,10 +178,16 @@ def _translate_aws_error(code: str, reason: str, properties: Mapping[str, object
     return error_class(f"{message}; check {_setting_names(settings, properties)} ({reason}).")
 
 
+def setting_prefix(catalog_name: str) -> str:
+    """Return what the environment variables of a catalog's properties start with."""
+    return f"PYICEBERG_CATALOG__{catalog_name.upper()}__"
+
+
 def _setting_names(settings: tuple[str, ...], properties: Mapping[str, object]) -> str:
     if properties.get(EMBEDDED):
         return "ASANA_DATA_DIR"
-    names = [name if name.startswith(("ICEBERG_", "AWS_")) else f"{_CATALOG_PREFIX}{name}" for name in settings]
+    prefix = properties.get(SETTING_PREFIX, setting_prefix("asana"))
+    names = [name if name.startswith(("ICEBERG_", "AWS_")) else f"{prefix}{name}" for name in settings]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 

@@ -52,6 +52,8 @@ class Lake:
 
     Args:
         data_dir: Directory of the embedded catalog, which is used if PyIceberg's catalog `asana` is not configured.
+        catalog_name: The catalog's name in PyIceberg's configuration.
+        catalog_properties: Properties that take precedence over those in PyIceberg's configuration.
         namespace: The Iceberg namespace.
         name_case: Case of namespace, tables and columns in the catalog.
         expire_snapshots: Whether snapshots and files may be deleted; false where the catalog does it.
@@ -64,6 +66,8 @@ class Lake:
         *,
         data_dir: Path,
         namespace: str,
+        catalog_name: str = "asana",
+        catalog_properties: Mapping[str, str] | None = None,
         name_case: "NameCase" = "lower",
         expire_snapshots: bool = True,
         record_changes: bool = True,
@@ -71,6 +75,8 @@ class Lake:
     ) -> None:
         self.namespace = namespace
         self._data_dir = data_dir
+        self._catalog_name = catalog_name
+        self._catalog_properties = catalog_properties
         self._name_case: NameCase = name_case
         self._expire_snapshots = expire_snapshots
         self._record_changes = record_changes
@@ -87,7 +93,12 @@ class Lake:
             CatalogUnavailableError: The catalog cannot be opened; the message names the setting to check.
         """
         if self._catalog is None:
-            self._catalog = _operations().open_catalog(data_dir=self._data_dir, name_case=self._name_case)
+            self._catalog = _operations().open_catalog(
+                data_dir=self._data_dir,
+                name_case=self._name_case,
+                name=self._catalog_name,
+                properties=self._catalog_properties,
+            )
         return self._catalog
 
     def close(self) -> None:

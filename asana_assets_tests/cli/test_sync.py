@@ -170,8 +170,17 @@ def test_every_command_and_option_has_a_help_text_that_is_a_full_sentence() -> N
         for option in command.params
         if isinstance(option, click.Option)
     }
-    commands = ["connect", "doctor", "forget", "maintain", "plan", "snowflake-setup", "status", "sync"]
-    assert sorted(main.commands) == commands
+    assert sorted(main.commands) == [
+        "connect",
+        "dbt-sources",
+        "doctor",
+        "forget",
+        "maintain",
+        "plan",
+        "snowflake-setup",
+        "status",
+        "sync",
+    ]
     for name, text in help_texts.items():
         assert re.match(r"[A-Z].+?\.(\s|$)", text, flags=re.DOTALL), name
 

@@ -46,6 +46,28 @@ def test_pyicebergs_environment_takes_precedence_over_the_data_directory(
     assert not data_dir.exists()
 
 
+def test_a_catalog_with_another_name_is_opened_with_its_own_and_the_given_properties(
+    tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYICEBERG_CATALOG__ASANA__URI", "sqlite:///not/this/one.db")
+    monkeypatch.setenv("PYICEBERG_CATALOG__LAKE__TYPE", "sql")
+    monkeypatch.setenv("PYICEBERG_CATALOG__LAKE__WAREHOUSE", "file:///overridden")
+    properties = {"uri": f"sqlite:///{tmp_path / 'other.db'}", "warehouse": f"file://{tmp_path}"}
+    catalog = open_catalog(data_dir=data_dir, name="lake", properties=properties)
+    assert catalog.name == "lake"
+    assert catalog.properties["warehouse"] == f"file://{tmp_path}"
+    assert (tmp_path / "other.db").is_file()
+    catalog.close()
+
+
+def test_an_error_of_a_catalog_with_another_name_names_its_settings(data_dir: Path) -> None:
+    with pytest.raises(CatalogUnavailableError, match=r"no catalog 'lake'; set PYICEBERG_CATALOG__LAKE__\*"):
+        open_catalog(data_dir=data_dir, name="lake")
+    with pytest.raises(CatalogUnavailableError, match="PYICEBERG_CATALOG__LAKE__URI"):
+        open_catalog(data_dir=data_dir, name="lake", properties={"type": "rest", "uri": "http://127.0.0.1:9"})
+    assert not data_dir.exists()
+
+
 @pytest.mark.parametrize(
     "uri",
     [

@@ -93,7 +93,8 @@ class Warehouse:
         instance: Dagster instance in which the jobs run.
         settings: Environment variables that override those of the harness.
         asana_fields: Fields of the `AsanaResource` that override those built from the settings.
-        read_ahead: Whether assets are prefetched.
+        prefetch: Whether assets are prefetched.
+        namespace: The namespace in which tables are read.
     """
 
     asana: Sandbox
@@ -102,6 +103,7 @@ class Warehouse:
     settings: dict[str, str] = field(default_factory=dict[str, str])
     asana_fields: dict[str, object] = field(default_factory=dict[str, object])
     prefetch: bool = True
+    namespace: str = "asana"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -149,7 +151,7 @@ class Warehouse:
             assert result.success, failures(result)
 
     def iceberg_table(self, name: str) -> Table:
-        table = load_table(open_catalog(data_dir=self.data_dir), "asana", name)
+        table = load_table(open_catalog(data_dir=self.data_dir), self.namespace, name)
         assert table is not None, f"table {name} does not exist"
         return table
 

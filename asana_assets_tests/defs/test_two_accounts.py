@@ -14,7 +14,7 @@ from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, expected_row
 
 ENDPOINTS = ("projects", "tasks", "tags")
-TABLES = ("workspaces", "users", "teams", *ENDPOINTS)
+TABLES = ("workspaces", "users", *ENDPOINTS)
 
 
 @dataclass

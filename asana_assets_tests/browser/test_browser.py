@@ -76,7 +76,7 @@ def test_one_workspace_is_materialized_from_the_lineage(
     launch_run(page, "Materialize all…", free, take_screenshot)
     wait_for_status(page, "Success")
     warehouse(dev).assert_matches_asana(free)
-    page.goto("/assets/tasks?view=partitions")
+    page.goto("/assets/asana/tasks?view=partitions")
     expect(page.get_by_text("Materialized (1)")).to_be_visible()
     expect(page.get_by_text("Missing (1)")).to_be_visible()
 
@@ -96,14 +96,14 @@ def test_a_terminated_run_is_resumed_by_the_next(page: Page, dev: DagsterDev, as
     assert len(fetched) > 30
 
     since = len(asana.log)
-    page.goto("/assets/stories")
+    page.goto("/assets/asana/stories")
     launch_run(page, "Materialize…", paid)
     wait_for_status(page, "Success")
     requested = parents_requested(asana, since)
     assert requested
     assert not requested & fetched
     assert requested | fetched == parents_fetched(dev, paid)
-    page.goto("/assets/stories")
+    page.goto("/assets/asana/stories")
     expect(page.get_by_role("row", name="requests_saved")).to_contain_text(str(len(fetched)))
 
 
@@ -126,7 +126,7 @@ def test_an_asset_shows_its_description_columns_plots_and_checks(
     dev.run("asana-assets", "sync", "--workspace", paid, "--select", "tasks")
     tasks = warehouse(dev).table("tasks")
 
-    page.goto("/assets/tasks")
+    page.goto("/assets/asana/tasks")
     expect(page.get_by_text("Each row is one task of a visible project")).to_be_visible()
     expect(page.get_by_text("Row count", exact=True).locator("..")).to_contain_text(str(tasks.num_rows))
     columns = page.get_by_role("table").first.locator("tr td:first-child")
@@ -162,7 +162,7 @@ def test_the_schedule_is_switched_on_and_requests_a_run_for_each_workspace(
 
     page.get_by_role("button", name="Preview tick result").click()
     page.get_by_role("dialog").get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("dialog")).to_contain_text("2 run requests")
+    expect(page.get_by_role("dialog")).to_contain_text("3 run requests")
     page.get_by_role("dialog").get_by_role("button", name="Close").click()
     switch.get_by_role("img").click()
     expect(switch.get_by_role("checkbox")).not_to_be_checked()
@@ -173,7 +173,7 @@ def test_a_rejected_token_is_reported_once_with_the_setting_to_check(
 ) -> None:
     fault = asana.add_fault("*", 401)
     since = len(asana.log)
-    page.goto("/assets/workspaces")
+    page.goto("/assets/asana/workspaces")
     launch_run(page, "Materialize")
     wait_for_status(page, "Failure")
     fault.cancel()

@@ -166,7 +166,8 @@ def test_a_token_that_asana_rejects_names_the_setting(tmp_path: Path) -> None:
         diagnosed = run(tmp_path, asana, "doctor", ASANA_ACCESS_TOKEN=asana.token)
     assert diagnosed.returncode == 1
     assert diagnosed.stdout.splitlines()[0] == (
-        "FAIL token: GET /users/me returned 401: Not Authorized. Check the token in ASANA_ACCESS_TOKEN, or in the "
+        "FAIL token: Asana rejected the token (GET /users/me returned 401: Not Authorized). Check the token in "
+        "ASANA_ACCESS_TOKEN, or in the "
         "secret that ASANA_TOKEN_SECRET_ID names."
     )
 

@@ -130,7 +130,7 @@ class DagsterDev:
     def partition_keys(self) -> list[str]:
         """Return the gids of the workspaces that are registered as partitions."""
         data = self.query("{ assetNodes { assetKey { path } partitionKeys } }")
-        return next(node["partitionKeys"] for node in data["assetNodes"] if node["assetKey"]["path"] == ["tasks"])
+        return next(node["partitionKeys"] for node in data["assetNodes"] if node["assetKey"]["path"][-1] == "tasks")
 
     def unmaterialized_assets(self) -> list[str]:
         """Return the assets that are not materialized for every registered workspace."""

@@ -87,7 +87,7 @@ def test_a_terminated_run_is_resumed_by_the_next(page: Page, dev: DagsterDev, as
     open_lineage(page)
     launch_run(page, "Materialize all…", paid)
     wait_until_equal(page, lambda: hang.hits > 0, expected=True, seconds=RUN_SECONDS)
-    expect(page.get_by_text("Succeeded (14)")).to_be_visible()
+    expect(page.get_by_text("Succeeded (15)")).to_be_visible()
     page.get_by_role("button", name="Terminate").click()
     page.get_by_role("dialog").get_by_role("button", name="Terminate 1 run").click()
     wait_for_status(page, "Canceled")

@@ -60,5 +60,5 @@ def test_data_versions_follow_the_content_so_that_dagster_marks_only_what_is_dow
     assert changed["tasks"]["dagster/data_version"] != first["tasks"]["dagster/data_version"]
     for name in ("projects", "users", "tags", "sections", "team_memberships"):
         assert changed[name] == first[name]
-    upstream = "dagster/input_data_version/tasks"  # a hash of the version of the partition
+    upstream = "dagster/input_data_version/asana/tasks"  # a hash of the version of the partition
     assert changed["stories"][upstream] != first["stories"][upstream]

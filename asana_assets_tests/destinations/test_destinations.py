@@ -122,7 +122,7 @@ def maintained(warehouse: DestinationWarehouse, name: str) -> bool:
     snapshots = len(table.snapshots())
     with table.io.new_output(f"{table.location()}/data/left-over.parquet").create() as file:
         file.write(b"PAR1")
-    lake = (warehouse.definitions.resources or {})["lake"].iceberg
+    lake = (warehouse.definitions.resources or {})["asana_lake"].iceberg
     assert {one.table for one in lake.maintain(remove_older_than=timedelta(days=-1))} >= {name, "sync_state"}
     lake.close()
     assert len(warehouse.iceberg_table(name).snapshots()) == snapshots

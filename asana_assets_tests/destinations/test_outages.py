@@ -70,7 +70,7 @@ def test_tables_and_history_are_true_after_outages_of_s3_during_syncs_of_changes
         assert sync(warehouse) == ""
         warehouse.assert_matches_asana(paid(warehouse))
         assert_history_leads_to(warehouse, before)
-        lake = (warehouse.definitions.resources or {})["lake"].iceberg
+        lake = (warehouse.definitions.resources or {})["asana_lake"].iceberg
         list(lake.maintain(remove_older_than=timedelta(days=-1)))
         warehouse.assert_matches_asana(paid(warehouse))
         assert unreferenced_objects(aws, bucket, open_catalog(data_dir=tmp_path)) == set()

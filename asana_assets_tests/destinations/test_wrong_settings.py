@@ -213,4 +213,4 @@ def test_dagster_shows_the_same_message(
     for name, value in (horizon.environment() | {f"{P}SCOPE": "session:role:UNGRANTED"}).items():
         monkeypatch.setenv(name, value)
     result = make_warehouse(HORIZON).run("refresh_workspaces")
-    assert failures(result)["workspaces"].startswith("workspaces: The catalog refused a token for this role; check")
+    assert failures(result)["workspaces"].startswith("The catalog refused a token for this role; check")

@@ -58,13 +58,13 @@ def _orphaned_rows_message(inputs: CheckInputs) -> str:
 def _unavailable_message(inputs: CheckInputs) -> str:
     if not inputs.stats.not_on_plan:
         return ""
-    if not inputs.stats.carried_over:
+    if not inputs.rows:
         return (
             "This endpoint is not available on the workspace's plan (402), so the table has no rows for it. There is "
             "nothing to do, unless you upgrade the plan."
         )
     return (
-        f"This endpoint is no longer available on the workspace's plan (402), so {inputs.stats.carried_over:,} rows "
+        f"This endpoint is no longer available on the workspace's plan (402), so {inputs.rows:,} rows "
         "are those of an earlier sync. Upgrade the plan, or delete them with accept_row_count_drop (asana-assets sync "
         "--accept-row-count-drop)."
     )
@@ -197,7 +197,7 @@ CHECKS = (
         name="available_on_plan",
         description="The workspace's plan includes this endpoint, or the table has no rows of a former plan.",
         evaluate=_unavailable_message,
-        is_note=lambda inputs: not inputs.stats.carried_over,
+        is_note=lambda inputs: not inputs.rows,
     ),
     Check(
         name="all_parents_fetched",

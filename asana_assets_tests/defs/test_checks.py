@@ -62,7 +62,7 @@ def test_every_check_passes_without_findings_and_for_a_drop_that_is_small_or_acc
         (
             "available_on_plan",
             {"stats": ExtractStats(not_on_plan=True, carried_over=5)},
-            "no longer available on the workspace's plan (402), so 5 rows",
+            "no longer available on the workspace's plan (402), so 1,000 rows",
             "WARN",
         ),
         ("all_parents_fetched", {"stats": ExtractStats(forbidden=["7"])}, "has no access to 7", "WARN"),

@@ -62,9 +62,7 @@ def test_a_final_status_of_a_workspaces_listing_fails_its_asset_only_and_keeps_i
     warehouse.asana.add_fault(LISTINGS[name], status, message="No.")
     result = sync(warehouse, name, "webhooks")
     assert set(failures(result)) == {name}
-    assert re.match(
-        rf"{name} of workspace {paid(warehouse)}: GET /[a-z_/{{}}]+ returned {status}: No\.", failures(result)[name]
-    )
+    assert re.match(rf"{name} of workspace .+: GET /[a-z_/{{}}]+ returned {status}: No\.", failures(result)[name])
     assert gids(warehouse, name) == before
 
 

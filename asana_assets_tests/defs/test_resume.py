@@ -235,7 +235,7 @@ def test_a_retried_full_refresh_resumes(make_warehouse: MakeWarehouse, monkeypat
         warehouse.instance,
         run_config=first.dagster_run.run_config,
         tags=first.dagster_run.tags,
-        reexecution_options=dg.ReexecutionOptions(parent_run_id=first.run_id, step_selection=["stories"]),
+        reexecution_options=dg.ReexecutionOptions(parent_run_id=first.run_id, step_selection=["asana__stories"]),
     )
     assert again.success, failures(again)
     parents = len(warehouse.rows("tasks", gid)) + len(warehouse.rows("subtasks", gid))

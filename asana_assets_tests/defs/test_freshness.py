@@ -6,6 +6,7 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
+from asana_assets import Automation, build_asana_defs
 from asana_assets.defs.freshness import WorkspaceAge, describe_overdue
 from asana_assets_tests.support.mutations import name_of
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
@@ -39,9 +40,9 @@ def test_an_asset_that_was_never_synced_counts_from_when_its_workspace_became_kn
     assert ("tasks was never synced" in message) is is_overdue
 
 
-def tick(warehouse: Warehouse) -> dg.AssetCheckEvaluation:
+def tick(warehouse: Warehouse, definitions: dg.Definitions | None = None) -> dg.AssetCheckEvaluation:
     """Return what a tick of the sensor reports."""
-    definitions = warehouse.definitions
+    definitions = definitions or warehouse.definitions
     resources = {"asana_lake": (definitions.resources or {})["asana_lake"]}
     with dg.build_sensor_context(instance=warehouse.instance, definitions=definitions, resources=resources) as context:
         result = definitions.resolve_sensor_def("asana_watch_freshness").evaluate_tick(context)
@@ -52,15 +53,14 @@ def tick(warehouse: Warehouse) -> dg.AssetCheckEvaluation:
 
 
 @pytest.mark.slow
-def test_a_workspace_that_is_no_longer_synced_fails_the_check_although_the_others_are(
-    make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_workspace_that_is_no_longer_synced_fails_the_check(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.sync()
     sent = len(warehouse.asana.log)
     assert tick(warehouse).passed
-    monkeypatch.setattr("asana_assets.defs.automation.Automation.max_age", dt.timedelta(0))
-    stopped = tick(warehouse)
+    resources = warehouse.definitions.resources or {}
+    asana, lake = resources["asana_api"], resources["asana_lake"]
+    stopped = tick(warehouse, build_asana_defs(asana=asana, lake=lake, automation=Automation(max_age_hours=0)))
     assert not stopped.passed
     assert stopped.asset_key == dg.AssetKey(["asana", "workspaces"])
     assert f"{name_of(warehouse)} (14 of 14 assets; " in str(stopped.description)

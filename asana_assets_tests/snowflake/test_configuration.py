@@ -2,6 +2,7 @@
 
 import re
 
+import dagster as dg
 import pytest
 
 from asana_assets.asana.errors import ConfigurationError
@@ -14,7 +15,13 @@ from asana_assets_tests.support.sync_harness import settings_from
 @pytest.mark.parametrize("route", ["", "horizon", "linked-database"])
 def test_other_routes_have_neither_check_nor_resource(route: str) -> None:
     definitions = build_definitions(settings_from(SETTINGS | {"SNOWFLAKE_ROUTE": route}))
-    assert not definitions.asset_checks
+    checks = {
+        key.name
+        for one in definitions.asset_checks or ()
+        if isinstance(one, dg.AssetChecksDefinition)
+        for key in one.check_keys
+    }
+    assert checks == {"workspaces_synced"}
     assert "asana_snowflake" not in (definitions.resources or {})
 
 

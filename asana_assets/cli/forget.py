@@ -8,7 +8,7 @@ import dagster as dg
 
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.errors import ConfigurationError
-from asana_assets.asana.model import GID, WORKSPACE_GID
+from asana_assets.asana.model import GID
 from asana_assets.cli.dagster_instance import open_configured_instance
 from asana_assets.cli.errors import print_warnings, report_errors
 from asana_assets.cli.sync_progress import count
@@ -18,7 +18,6 @@ from asana_assets.defs.partitions import registered_workspaces, remove_partition
 from asana_assets.defs.resources import LakeResource
 from asana_assets.defs.workspace_names import find_workspaces, load_workspace_names
 from asana_assets.settings import Settings
-from asana_assets.sync.gids import to_gid_list
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -64,8 +63,7 @@ def _stored_names(lake: LakeResource, instance: dg.DagsterInstance | None) -> di
     names |= workspace_names(lake.stored_rows(WORKSPACES, "").columns((GID.name, NAME_COLUMN)))
     gids = dict.fromkeys([*names, *(registered_workspaces(instance, Names()) if instance else ())])
     for table in lake.iceberg.list_tables():
-        rows = lake.iceberg.scan(table, columns=[WORKSPACE_GID.name])
-        gids |= dict.fromkeys(to_gid_list(rows[WORKSPACE_GID.name].unique()))
+        gids |= dict.fromkeys(lake.iceberg.workspaces(table))
     return {gid: names.get(gid, "") for gid in gids}
 
 

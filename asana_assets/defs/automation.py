@@ -86,7 +86,7 @@ class Automation:
 
     @property
     def max_age(self) -> dt.timedelta:
-        """The same, as a time delta."""
+        """`max_age_hours` as a time delta."""
         return dt.timedelta(hours=self.max_age_hours)
 
     @property

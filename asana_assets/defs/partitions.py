@@ -60,7 +60,7 @@ def sync_partitions(instance: dg.DagsterInstance, names: Names, gids: Sequence[s
         instance.add_dynamic_partitions(names.partitions, added)
     if not obsolete:
         return PartitionChanges(added=added, removed=[], in_use=[])
-    in_use = workspaces_in_use(instance, obsolete) | _in_active_backfill(instance, names, obsolete)
+    in_use = _in_use(instance, names, obsolete)
     removed = [gid for gid in obsolete if gid not in in_use]
     for gid in removed:
         instance.delete_dynamic_partition(names.partitions, gid)
@@ -69,11 +69,16 @@ def sync_partitions(instance: dg.DagsterInstance, names: Names, gids: Sequence[s
 
 def remove_partition(instance: dg.DagsterInstance, names: Names, gid: str) -> bool:
     """Remove the partition of a workspace, if it is registered; return False if a run or a backfill uses it."""
-    if workspaces_in_use(instance, [gid]) or _in_active_backfill(instance, names, [gid]):
+    if _in_use(instance, names, [gid]):
         return False
     if gid in registered_workspaces(instance, names):
         instance.delete_dynamic_partition(names.partitions, gid)
     return True
+
+
+def _in_use(instance: dg.DagsterInstance, names: Names, gids: Sequence[str]) -> set[str]:
+    """Return the partitions, of those in `gids`, that a run or a backfill which has not ended may still need."""
+    return workspaces_in_use(instance, gids) | _in_active_backfill(instance, names, gids)
 
 
 def _in_active_backfill(instance: dg.DagsterInstance, names: Names, gids: Sequence[str]) -> set[str]:

@@ -128,7 +128,7 @@ class ChangeLog:
             yield recording.snapshot_properties
         except CommitUnknownError:
             raise
-        except Exception:
+        except Exception:  # whatever failed, the rows were not committed
             delete_files(table, [file])
             raise
         self._add(table, _endpoint(rows), recording, file)

@@ -137,6 +137,10 @@ class Lake:
         """Return the tables of the namespace by name, except those that another program created."""
         return list(_operations().maintained_tables(self.catalog, self.namespace))
 
+    def workspaces(self, table: "Table") -> list[str]:
+        """Return the gids of the workspaces with rows in a table, from metadata alone."""
+        return _operations().stored_workspaces(table)
+
     def forget_workspace(self, workspace: str) -> None:
         """Delete a workspace's rows from every table and, if this lake may expire snapshots, all earlier snapshots.
 
@@ -144,9 +148,7 @@ class Lake:
             ConflictError: Another writer changed this workspace in the meantime.
             CommitUnknownError: The catalog's response was lost.
         """
-        if self._record_changes:  # the snapshots that are expired say which entries of other workspaces are missing
-            for table in self.list_tables():
-                self._changes.add_missing(table, workspace=None)
+        self._add_all_missing_changes()  # the snapshots that are expired say which ones of other workspaces are missing
         for table in self.list_tables():
             _operations().forget_workspace(table, workspace, expire=self._expire_snapshots)
 
@@ -314,6 +316,10 @@ class Lake:
             return after
         return self._changes.add_missing(table, workspace=workspace, after=after)
 
+    def _add_all_missing_changes(self) -> None:
+        for table in self.list_tables():
+            self.add_missing_changes(table, workspace=None, after=None)
+
     @property
     def _changes(self) -> "ChangeLog":
         if self._change_log is None:
@@ -364,9 +370,8 @@ class Lake:
                 its commit is only safe if nothing writes.
             dry_run: Only yield what would be done.
         """
-        if self._record_changes and not dry_run:
-            for table in self.list_tables():
-                self._changes.add_missing(table, workspace=None)
+        if not dry_run:
+            self._add_all_missing_changes()
         for table in self.list_tables():
             yield _operations().maintain_table(
                 table,

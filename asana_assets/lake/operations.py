@@ -11,7 +11,7 @@ from asana_assets.lake.merging import merge_small_files
 from asana_assets.lake.statistics import content_version, count_values
 from asana_assets.lake.table import count, ensure_table, load_table, may_contain_null, scan, scan_batches, scan_schema
 from asana_assets.lake.table_properties import add_missing_properties
-from asana_assets.lake.upkeep import maintain_table, maintained_tables
+from asana_assets.lake.upkeep import maintain_table, maintained_tables, stored_workspaces
 
 __all__ = [
     "CHANGES_SCHEMA",
@@ -35,6 +35,7 @@ __all__ = [
     "scan",
     "scan_batches",
     "scan_schema",
+    "stored_workspaces",
     "update_comments",
     "write_rows",
 ]

@@ -52,6 +52,12 @@ def maintained_tables(catalog: Catalog, namespace: str) -> Iterator[Table]:
             yield table
 
 
+def stored_workspaces(table: Table) -> list[str]:
+    """Return the gids of the workspaces with rows in a table, from metadata alone."""
+    with translate_errors(table):
+        return sorted({str(task.file.partition[0]) for task in live_files(table, None).values()})
+
+
 def maintain_table(
     table: Table, *, keep: timedelta, remove_older_than: timedelta, may_delete: bool, dry_run: bool
 ) -> TableMaintenance:
@@ -81,9 +87,7 @@ def maintain_table(
 
 def _merge(table: Table, *, dry_run: bool) -> tuple[MergeResult, list[str]]:
     total, notes = MergeResult(), list[str]()
-    with translate_errors(table):
-        workspaces = sorted({str(task.file.partition[0]) for task in live_files(table, None).values()})
-    for workspace in workspaces:
+    for workspace in stored_workspaces(table):
         try:
             total += merge_small_files(table, workspace, dry_run=dry_run)
         except ConflictError:

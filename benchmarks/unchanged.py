@@ -94,7 +94,9 @@ def measure(change: Callable[[Organization], None]) -> list[Figure]:
         workspaces = len(sandbox.organization.workspaces())
     new_files = {name: len(files - before.files.get(name, set())) for name, files in after.files.items()}
     new_snapshots = {name: len(ids - before.snapshots.get(name, set())) for name, ids in after.snapshots.items()}
-    rewritten = Counter({name: len(before.data_files.get(name, set()) - files) for name, files in after.data_files.items()})
+    rewritten = Counter(
+        {name: len(before.data_files.get(name, set()) - files) for name, files in after.data_files.items()}
+    )
     state_files, state_commits, _ = new_files.pop(STATE), new_snapshots.pop(STATE), rewritten.pop(STATE)
     unchanged = change is change_nothing
     changed_tables = sum(map(bool, new_snapshots.values()))

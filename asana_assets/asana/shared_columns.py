@@ -23,6 +23,7 @@ HTML_NOTES = text("html_notes", "Description as HTML.")
 PERMALINK_URL = text("permalink_url", "URL of the object in Asana's web app.")
 CREATED_AT = instant("created_at", "Time of creation (UTC).")
 FOLLOWERS = references("followers", "The users who follow the object.")
+CURRENT_STATUS_UPDATE = reference("current_status_update", "The latest status update; null without any.")
 
 # --- likes and reactions
 

@@ -17,6 +17,7 @@ from asana_assets.asana.model import GID, RESOURCE_TYPE, Endpoint, ItemValues, L
 from asana_assets.asana.shared_columns import (
     COLOR,
     CREATED_AT,
+    CURRENT_STATUS_UPDATE,
     CUSTOM_FIELD_SETTINGS,
     CUSTOM_FIELD_VALUE,
     CUSTOM_FIELDS,
@@ -73,7 +74,7 @@ PROJECTS = Endpoint(
         COLOR,
         text("icon", "Icon in Asana, such as rocket."),
         CREATED_AT,
-        reference("current_status_update", "The latest status update; null without any."),
+        CURRENT_STATUS_UPDATE,
         CUSTOM_FIELD_SETTINGS,
         text("default_view", "View in which the project opens: list, board, calendar or timeline."),
         date("due_on", "Day on which the project is due; null without a due date."),

@@ -18,6 +18,7 @@ from asana_assets.asana.shared_columns import (
     CURRENT_STATUS_UPDATE,
     CUSTOM_FIELD_SETTINGS,
     CUSTOM_FIELDS,
+    DEFAULT_ACCESS_LEVEL,
     FOLLOWERS,
     HTML_NOTES,
     LIKED,
@@ -106,9 +107,7 @@ GOALS = Endpoint(
             "metric",
             GID,
             text("resource_subtype", "Type of the metric: number."),
-            integer(
-                "precision", "Decimal places with which the values are displayed, as a percentage if they are one."
-            ),
+            integer("precision", "Decimal places with which the values are displayed, in percent if that is the unit."),
             text("unit", "Unit of the values: none, currency or percentage."),
             text("currency_code", "ISO 4217 code of values in a currency; otherwise null."),
             number("initial_number_value", "Value at the start, 0.25 for 25 percent."),
@@ -131,7 +130,7 @@ GOALS = Endpoint(
             "Status of an open goal: green, yellow or red; of a closed one: achieved, partial, missed or dropped.",
         ),
         text("privacy_setting", "Who may see the goal: public_to_workspace or members_only."),
-        text("default_access_level", "Access of new members: admin, editor, commenter or viewer."),
+        DEFAULT_ACCESS_LEVEL,
         CUSTOM_FIELDS,
         CUSTOM_FIELD_SETTINGS,
     ),

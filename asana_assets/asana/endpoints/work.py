@@ -21,6 +21,7 @@ from asana_assets.asana.shared_columns import (
     CUSTOM_FIELD_SETTINGS,
     CUSTOM_FIELD_VALUE,
     CUSTOM_FIELDS,
+    DEFAULT_ACCESS_LEVEL,
     DESCRIPTION,
     FOLLOWERS,
     HTML_DESCRIPTION,
@@ -86,7 +87,7 @@ PROJECTS = Endpoint(
             "privacy_setting", "Who may see the project: public_to_workspace, private_to_team (deprecated) or private."
         ),
         date("start_on", "Day on which work begins; null without a start date."),
-        text("default_access_level", "Access of new members: admin, editor, commenter or viewer."),
+        DEFAULT_ACCESS_LEVEL,
         text(
             "minimum_access_level_for_customization",
             "Access that members need to change workflow and appearance: admin or editor.",

@@ -9,6 +9,7 @@ Fields and paths: https://developers.asana.com/reference/rest-api-reference
 
 from asana_assets.asana.endpoints.activity import ATTACHMENTS, STATUS_UPDATES, STORIES, WEBHOOKS
 from asana_assets.asana.endpoints.people import TEAM_MEMBERSHIPS, TEAMS, USERS, WORKSPACE_MEMBERSHIPS, WORKSPACES
+from asana_assets.asana.endpoints.reporting import GOALS, PORTFOLIOS, TIME_PERIODS
 from asana_assets.asana.endpoints.work import (
     PROJECT_TEMPLATES,
     PROJECTS,
@@ -22,6 +23,8 @@ from asana_assets.asana.endpoints.work import (
 __all__ = [
     "ATTACHMENTS",
     "ENDPOINTS",
+    "GOALS",
+    "PORTFOLIOS",
     "PROJECTS",
     "PROJECT_TEMPLATES",
     "SECTIONS",
@@ -34,6 +37,7 @@ __all__ = [
     "TASK_SEARCH_PATH",
     "TEAMS",
     "TEAM_MEMBERSHIPS",
+    "TIME_PERIODS",
     "USERS",
     "WEBHOOKS",
     "WORKSPACES",
@@ -59,5 +63,24 @@ STANDARD_ENDPOINTS = (
 )
 """The endpoints that are synced by default."""
 
-ENDPOINTS = (*STANDARD_ENDPOINTS,)
+ENDPOINTS = (
+    WORKSPACES,
+    USERS,
+    TEAMS,
+    TEAM_MEMBERSHIPS,
+    WORKSPACE_MEMBERSHIPS,
+    PROJECTS,
+    PROJECT_TEMPLATES,
+    PORTFOLIOS,
+    TIME_PERIODS,
+    GOALS,
+    SECTIONS,
+    TAGS,
+    TASKS,
+    SUBTASKS,
+    STORIES,
+    ATTACHMENTS,
+    STATUS_UPDATES,
+    WEBHOOKS,
+)
 """All endpoints, parents before children."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from asana_assets.sandbox import ALL_FIELDS, ENDPOINTS, Sandbox
+from asana_assets_tests.support.sdk_customization import fetch_customization
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,6 +70,7 @@ class SdkExtract:
             self._list("stories", gid, "Stories.get_stories_for_task", task)
         for parent in (*work, *parents):
             self._list("attachments", gid, "Attachments.get_attachments_for_object", parent)
+        fetch_customization(self._list, self.tables, gid, self._asana.rest.ApiException)
 
     def _fetch_subtasks(self, workspace_gid: str) -> list[str]:
         work = dict(self.tables.get(("tasks", workspace_gid), {}))
@@ -88,7 +90,8 @@ class SdkExtract:
         options: Record = {**query, "limit": 100, "opt_fields": ALL_FIELDS[endpoint]}
         before = len(self.log)
         try:
-            records: list[Record] = list(call(*path, options))
+            found = call(*path, options)
+            records: list[Record] = [found] if isinstance(found, dict) else list(found)
         finally:
             key = endpoint, workspace_gid
             self.requests[key] = self.requests.get(key, 0) + len(self.log) - before
@@ -119,7 +122,7 @@ def _stable(records: Iterable[Record]) -> list[Record]:
 def test_the_sdk_receives_the_truth(sdk_extract: SdkExtract, sandbox: Sandbox, endpoint: str) -> None:
     gids = [workspace.gid for workspace in sandbox.organization.workspaces()]
     fetched = {gid: _stable(sdk_extract.tables.get((endpoint, gid), {}).values()) for gid in gids}
-    assert fetched == {gid: sandbox.truth(endpoint, gid) for gid in gids}
+    assert fetched == {gid: sandbox.truth(endpoint, gid, ENDPOINTS) for gid in gids}
     assert any(fetched.values())
 
 
@@ -131,7 +134,7 @@ def test_fetching_each_listing_once_takes_the_minimum_number_of_requests(
         {
             (endpoint, workspace.gid): count
             for workspace in sandbox.organization.workspaces()
-            for endpoint, count in sandbox.minimal_requests(workspace.gid).items()
+            for endpoint, count in sandbox.minimal_requests(workspace.gid, ENDPOINTS).items()
         }
     )
     assert +actual == +minimum

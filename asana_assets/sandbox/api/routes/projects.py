@@ -56,7 +56,7 @@ def templates(lookup: Lookup, _gid: str, query: Query) -> Result:
         return templates_of_team(lookup, query["team"], query)
     workspace = lookup.find_workspace(query)
     if workspace.gid not in lookup.organization.paid_workspaces:
-        raise ApiError(402, errors.TEMPLATES_NOT_ON_PLAN)
+        raise ApiError(402, errors.not_on_plan("Project Templates"))
     return lookup.workspace_listing(workspace, "project_template")
 
 

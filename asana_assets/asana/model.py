@@ -114,6 +114,7 @@ class Endpoint:
         search: Search for the records that changed in a workspace, on plans that include it.
         refresh_after_days: Age at which a parent is stale although its version is unchanged; 0 for never.
         plan: The plan of Asana that the endpoint needs, such as Advanced; "" for any.
+        limited_to: Which of the objects Asana lists, as a noun phrase, if it does not list all that the token can read.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Endpoint:
     search: Listing | None = None
     refresh_after_days: float = 0
     plan: str = ""
+    limited_to: str = ""
 
     @property
     def is_child(self) -> bool:

@@ -10,6 +10,8 @@ from asana_assets.sandbox.api.render import render
 from asana_assets.sandbox.data.tables import table_objects
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from asana_assets.sandbox.data.model import JSON
     from asana_assets.sandbox.data.store import Store
 
@@ -17,8 +19,10 @@ VOLATILE_FIELDS = ("download_url", "view_url")
 """Fields of attachments that differ in every response; the truth does not contain them."""
 
 
-def truth(store: Store, endpoint: str, workspace_gid: str) -> list[dict[str, JSON]]:
+def truth(store: Store, endpoint: str, workspace_gid: str, endpoints: Collection[str] = ()) -> list[dict[str, JSON]]:
     """Return the records of one endpoint and workspace, with every documented field except the volatile ones.
+
+    The arguments are those of `table_objects`.
 
     Raises:
         KeyError: There is no such endpoint.
@@ -26,7 +30,7 @@ def truth(store: Store, endpoint: str, workspace_gid: str) -> list[dict[str, JSO
     tree = parse_opt_fields(ALL_FIELDS[endpoint])
     records: list[dict[str, JSON]] = []
     with store.lock:
-        for item in table_objects(store, endpoint, workspace_gid):
+        for item in table_objects(store, endpoint, workspace_gid, endpoints):
             record = render(item, tree)
             if isinstance(record, Mapping):
                 records.append({name: value for name, value in record.items() if name not in VOLATILE_FIELDS})

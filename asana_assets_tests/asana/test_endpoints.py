@@ -121,7 +121,7 @@ def test_the_hierarchy_is_asanas() -> None:
             "projects": ("gid", "modified_at", "project_brief_gid"),
             **dict.fromkeys(("tasks", "subtasks"), ("gid", "modified_at", "num_subtasks", *SHOWN_BY_TASKS)),
         },
-        "status_updates": {"projects": ("gid", "current_status_update_gid")},
+        "status_updates": dict.fromkeys(("projects", "portfolios", "goals"), ("gid", "current_status_update_gid")),
         "webhooks": {"workspaces": ("gid",)},
         "portfolios": {"workspaces": ("gid",)},
         "time_periods": {"workspaces": ("gid",)},

@@ -34,6 +34,7 @@ PORTFOLIOS = Endpoint(
     group="reporting",
     grain="one portfolio",
     notes="What a portfolio contains is in `portfolio_items`.",
+    limited_to="the portfolios that the token's user owns; with the token of a service account, those of all users",
     reference="portfolios",
     oauth_scope="portfolios:read",
     plan="Advanced",

@@ -68,8 +68,8 @@ class Listing:
         params: Query parameters, except those for paging and `opt_fields`.
         parent: Endpoint whose rows are the parents; None for the only listing without a parent.
         parent_column: Column of the parent's table that holds the gid to request; rows with null are skipped.
-        only_if: Column of the parent's table that must not be null, false or 0 for the parent to be fetched. A number
-            is also the expected number of records.
+        only_if: Column of the parent's table that must not be null, false, 0 or an empty list for the parent to be
+            fetched. A number, or the length of a list, is also the expected number of records.
         parent_ref: Column of this endpoint's table that references the parent, or a list of parents.
         is_optional: Whether the endpoint can do without the parents of this listing, should their own be refused.
         recursive: Whether fetched rows are parents themselves, to any depth, under the same `only_if`.
@@ -77,6 +77,9 @@ class Listing:
             stale if they differ from those at its last fetch, or after `Endpoint.refresh_after_days`. Lists and structs
             follow after the others. Empty: only the age counts. None: every parent is fetched by every sync.
         count_field: Path of an object, and its field, that holds the number of records of the listing.
+        single: Whether the response is one record instead of a list. If the parent's gid is that of the record itself,
+            as `parent_ref` says, it is requested only if no other listing of the endpoint contains the record.
+        paged: Whether the listing has pages; one without takes no `limit`.
     """
 
     path: str
@@ -89,6 +92,8 @@ class Listing:
     recursive: bool = False
     version_columns: tuple[str | ItemValues, ...] | None = None
     count_field: tuple[str, str] | None = None
+    single: bool = False
+    paged: bool = True
 
     @property
     def version_column_names(self) -> tuple[str, ...]:
@@ -182,9 +187,20 @@ class Endpoint:
         return next((listing for listing in self.listings if listing.recursive), None)
 
     @property
+    def fallback_listings(self) -> tuple[Listing, ...]:
+        """Listings of single records that are requested only for the records that no other listing contains."""
+        own = tuple(listing for listing in self.listings if listing.single and listing.parent_ref == GID.name)
+        return own if len(own) < len(self.listings) else ()
+
+    @property
     def parent_columns(self) -> tuple[str, ...]:
         """Columns that reference the parents of a row."""
         return tuple(dict.fromkeys(listing.parent_ref for listing in self.listings))
+
+    @property
+    def ownership_columns(self) -> tuple[str, ...]:
+        """The gid of a row and the columns that reference its parents, each once."""
+        return tuple(dict.fromkeys((GID.name, *self.parent_columns)))
 
     @property
     def api_columns(self) -> tuple[Column, ...]:

@@ -8,7 +8,20 @@ Fields and paths: https://developers.asana.com/reference/rest-api-reference
 """
 
 from asana_assets.asana.endpoints.activity import ATTACHMENTS, STATUS_UPDATES, STORIES, WEBHOOKS
+from asana_assets.asana.endpoints.customization import (
+    CUSTOM_FIELD_SETTINGS,
+    CUSTOM_FIELDS,
+    CUSTOM_TYPES,
+    TASK_TEMPLATES,
+)
+from asana_assets.asana.endpoints.organization import AGENTS, OOO_ENTRIES, ROLES, USER_TASK_LISTS
 from asana_assets.asana.endpoints.people import TEAM_MEMBERSHIPS, TEAMS, USERS, WORKSPACE_MEMBERSHIPS, WORKSPACES
+from asana_assets.asana.endpoints.project_details import (
+    ACCESS_REQUESTS,
+    PROJECT_BRIEFS,
+    PROJECT_MEMBERSHIPS,
+    PROJECT_PORTFOLIO_SETTINGS,
+)
 from asana_assets.asana.endpoints.reporting import GOALS, PORTFOLIOS, TIME_PERIODS
 from asana_assets.asana.endpoints.work import (
     PROJECT_TEMPLATES,
@@ -21,12 +34,22 @@ from asana_assets.asana.endpoints.work import (
 )
 
 __all__ = [
+    "ACCESS_REQUESTS",
+    "AGENTS",
     "ATTACHMENTS",
+    "CUSTOM_FIELDS",
+    "CUSTOM_FIELD_SETTINGS",
+    "CUSTOM_TYPES",
     "ENDPOINTS",
     "GOALS",
+    "OOO_ENTRIES",
     "PORTFOLIOS",
     "PROJECTS",
+    "PROJECT_BRIEFS",
+    "PROJECT_MEMBERSHIPS",
+    "PROJECT_PORTFOLIO_SETTINGS",
     "PROJECT_TEMPLATES",
+    "ROLES",
     "SECTIONS",
     "STANDARD_ENDPOINTS",
     "STATUS_UPDATES",
@@ -35,10 +58,12 @@ __all__ = [
     "TAGS",
     "TASKS",
     "TASK_SEARCH_PATH",
+    "TASK_TEMPLATES",
     "TEAMS",
     "TEAM_MEMBERSHIPS",
     "TIME_PERIODS",
     "USERS",
+    "USER_TASK_LISTS",
     "WEBHOOKS",
     "WORKSPACES",
     "WORKSPACE_MEMBERSHIPS",
@@ -82,5 +107,17 @@ ENDPOINTS = (
     ATTACHMENTS,
     STATUS_UPDATES,
     WEBHOOKS,
+    CUSTOM_FIELD_SETTINGS,
+    CUSTOM_FIELDS,
+    CUSTOM_TYPES,
+    TASK_TEMPLATES,
+    PROJECT_BRIEFS,
+    PROJECT_MEMBERSHIPS,
+    PROJECT_PORTFOLIO_SETTINGS,
+    ACCESS_REQUESTS,
+    USER_TASK_LISTS,
+    OOO_ENTRIES,
+    ROLES,
+    AGENTS,
 )
 """All endpoints, parents before children."""

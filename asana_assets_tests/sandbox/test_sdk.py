@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from asana_assets.sandbox import ALL_FIELDS, ENDPOINTS, Sandbox
+from asana_assets.sandbox.api.fields import JOINED_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -74,8 +75,12 @@ class SdkExtract:
         self._fetch_if_on_plan("time_periods", gid, "TimePeriods.get_time_periods", gid)
         for portfolio in self._fetch_if_on_plan("portfolios", gid, "Portfolios.get_portfolios", gid):
             self._list("status_updates", gid, "StatusUpdates.get_statuses_for_object", portfolio["gid"])
+            self._list("portfolio_items", gid, "Portfolios.get_items_for_portfolio", portfolio["gid"])
+            self._list("portfolio_memberships", gid, "Memberships.get_memberships", parent=portfolio["gid"])
         for goal in self._fetch_if_on_plan("goals", gid, "Goals.get_goals", workspace=gid):
             self._list("status_updates", gid, "StatusUpdates.get_statuses_for_object", goal["gid"])
+            self._list("goal_relationships", gid, "GoalRelationships.get_goal_relationships", goal["gid"])
+            self._list("stories", gid, "Stories.get_stories_for_goal", goal["gid"])
 
     def _fetch_if_on_plan(self, *arguments: str, **query: str) -> list[Record]:
         with contextlib.suppress(self._asana.rest.ApiException):  # 402 on the free plan
@@ -104,8 +109,20 @@ class SdkExtract:
         finally:
             key = endpoint, workspace_gid
             self.requests[key] = self.requests.get(key, 0) + len(self.log) - before
+        if endpoint in JOINED_FIELDS:
+            records = [_joined(path[0], record) for record in records]
         self.tables.setdefault(key, {}).update((record["gid"], record) for record in records)
         return records
+
+
+def _joined(parent: str, record: Record) -> Record:
+    """Return the row of an object that several parents can list."""
+    references = {"item": _reference(record["gid"], record["resource_type"]), "parent": _reference(parent, "portfolio")}
+    return {**record, "gid": f"{parent}-{record['gid']}", **references}
+
+
+def _reference(gid: str, resource_type: str) -> Record:
+    return {"gid": gid, "resource_type": resource_type}
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +141,7 @@ def sdk_extract(sandbox: Sandbox) -> Iterator[SdkExtract]:
 
 def _stable(records: Iterable[Record]) -> list[Record]:
     kept = [{name: value for name, value in record.items() if name not in _VOLATILE} for record in records]
-    return sorted(kept, key=lambda record: int(record["gid"]))
+    return sorted(kept, key=lambda record: [int(part) for part in record["gid"].split("-")])
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)

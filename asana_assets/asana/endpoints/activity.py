@@ -31,16 +31,19 @@ _BY_PARENT = {"parent": "{parent}"}
 STORIES = Endpoint(
     name="stories",
     group="activity",
-    grain="one comment on a task or subtask, or one change to it",
+    grain="one comment on a task, a subtask or a goal, or one change to it",
     notes="`resource_subtype` is what happened; `text` is in the language of the token's user. The time that tasks "
     "spend in a section or status can be derived from these rows. `created_by_gid` is null for actions of Asana "
-    "itself.\n\nKnown gap: Edited comments and likes do not modify the task, so they may be up to 30 days late.",
+    "itself.\n\nKnown gap: Edited comments and likes do not modify the task, so they may be up to 30 days late.\n\n"
+    "Stories of goals are included if `goals` is synced, too.",
     reference="stories",
     oauth_scope="stories:read",
     refresh_after_days=30,
     listings=(
         Listing(path="/tasks/{parent}/stories", parent=TASKS, parent_ref="parent_gid", version_columns=TASK_VERSION),
         Listing(path="/tasks/{parent}/stories", parent=SUBTASKS, parent_ref="parent_gid", version_columns=TASK_VERSION),
+        # Goals have no `modified_at`, and a comment changes nothing that their listing shows.
+        Listing(path="/goals/{parent}/stories", parent=GOALS, parent_ref="parent_gid"),
     ),
     columns=(
         RESOURCE_TYPE,
@@ -137,7 +140,7 @@ STORIES = Endpoint(
         reference("duplicated_from", "The task from which this one was duplicated; null for other stories."),
         reference("dependency", "The task that was added or removed as a dependency; null for other stories."),
         text("source", "Where it happened: web, email, mobile, api or unknown."),
-        reference("target", "The task to which the story belongs."),
+        reference("target", "The task or goal to which the story belongs."),
     ),
 )
 

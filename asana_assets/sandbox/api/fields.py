@@ -159,6 +159,9 @@ ALL_FIELDS: dict[str, str] = {endpoint: ",".join(names) for endpoint, names in _
 """By endpoint, the `opt_fields` that request every documented field that is not deprecated, and the `resource_type` of
 every nested object."""
 
+JOINED_FIELDS = reporting_fields.JOINED_FIELDS
+"""By endpoint whose rows are pairs of a parent and an object that it lists: what the truth contains besides."""
+
 # What a listing without opt_fields contains.
 _COMPACT_FIELDS: dict[str, str] = {
     "task": "resource_type,name,resource_subtype",

@@ -19,6 +19,12 @@ FIELDS: dict[str, tuple[str, ...]] = {
         *under("workspace", REF),
         *under("project_templates", REF),
     ),
+    "portfolio_items": REF,
+    "portfolio_memberships": (
+        *("resource_type", "resource_subtype", "access_level"),
+        *under("parent", REF),
+        *under("member", REF),
+    ),
     "time_periods": (*_TIME_PERIOD, *under("parent", _TIME_PERIOD)),
     "goals": (
         *("resource_type", "name", "html_notes", "notes", "due_on", "start_on", "is_workspace_level", "liked"),
@@ -41,12 +47,27 @@ FIELDS: dict[str, tuple[str, ...]] = {
         *under("custom_fields", CUSTOM_FIELD_COMPACT),
         *under("custom_field_settings", SETTING),
     ),
+    "goal_relationships": (
+        *("resource_type", "resource_subtype", "contribution_weight"),
+        *under("supporting_resource", REF),
+        *under("supported_goal", (*REF, *under("owner", REF))),
+    ),
 }
 """By endpoint."""
-KINDS: dict[str, str] = {"portfolio": "portfolios", "time_period": "time_periods", "goal": "goals"}
+JOINED_FIELDS: dict[str, tuple[str, ...]] = {"portfolio_items": ("item", "parent")}
+"""By endpoint whose rows are pairs of a parent and an object that it lists, the references to both."""
+KINDS: dict[str, str] = {
+    "portfolio": "portfolios",
+    "membership": "portfolio_memberships",
+    "time_period": "time_periods",
+    "goal": "goals",
+    "goal_relationship": "goal_relationships",
+}
 """The endpoint of each kind of object that can be requested alone."""
 COMPACT: dict[str, str] = {
     "time_period": ",".join(_TIME_PERIOD),
+    "goal_relationship": "resource_type,resource_subtype,contribution_weight,supporting_resource.resource_type,"
+    "supporting_resource.name",
     "goal": "resource_type,name,owner.resource_type,owner.name",
 }
 """By kind, what a listing without opt_fields contains, if it is not only type and name."""

@@ -33,7 +33,7 @@ def table_objects(store: Store, endpoint: str, workspace_gid: str, endpoints: Co
         listed_by = [find for (name, parent), find in _ADDITIONAL.items() if name == endpoint and parent in endpoints]
         found = (item for find in (_OBJECTS[endpoint], *listed_by) for item in find(store, workspace_gid))
         objects = {item.gid: item for item in found}
-        return [objects[gid] for gid in sorted(objects, key=int)]
+        return [objects[gid] for gid in sorted(objects, key=lambda gid: [int(part) for part in gid.split("-")])]
 
 
 def minimal_requests(store: Store, workspace_gid: str, endpoints: Collection[str] = ()) -> dict[str, int]:

@@ -12,6 +12,12 @@ GID = Column(name="gid", field="gid", type=TEXT, doc="Asana's identifier of the 
 RESOURCE_TYPE = Column(
     name="resource_type", field="resource_type", type=TEXT, doc="Asana's name for the object's type."
 )
+JOINED_GID = Column(
+    name="gid",
+    field="",
+    type=TEXT,
+    doc="The gid of the parent and that of the listed object, joined by a hyphen, as several parents list one object.",
+)
 WORKSPACE_GID = Column(
     name="workspace_gid", field="", type=TEXT, doc="Workspace or organization of the row; the partition column."
 )
@@ -114,11 +120,13 @@ class Endpoint:
         oauth_scope: OAuth scope that the listings require; "" if there is none, so that OAuth tokens require full
             permissions.
         listings: List requests that together find every record; a record found by several is one row.
-        columns: The endpoint's own columns, without those that every table has.
+        columns: The endpoint's own columns, without those that every table has. If one of them holds the gid of the
+            record, which several parents may list, there is a row for each, whose own gid is a `JOINED_GID`.
         record_path: Path of one record by `{gid}`, used to confirm a deletion where paging can skip a moved record.
         search: Search for the records that changed in a workspace, on plans that include it.
         refresh_after_days: Age at which a parent is stale although its version is unchanged; 0 for never.
         plan: The plan of Asana that the endpoint needs, such as Advanced; "" for any.
+        limited_to: Which of the objects Asana lists, as a noun phrase, if it does not list all that the token can read.
     """
 
     name: str
@@ -133,6 +141,7 @@ class Endpoint:
     search: Listing | None = None
     refresh_after_days: float = 0
     plan: str = ""
+    limited_to: str = ""
 
     @property
     def is_child(self) -> bool:
@@ -201,15 +210,21 @@ class Endpoint:
         return tuple(dict.fromkeys((GID.name, *self.parent_columns)))
 
     @property
+    def record_gid(self) -> Column:
+        """The column that holds the gid of a record: that of the row, or one of the endpoint's own."""
+        return next((column for column in self.columns if column.field == GID.field), GID)
+
+    @property
     def api_columns(self) -> tuple[Column, ...]:
         """Columns whose values come from Asana."""
-        return (GID, *self.columns)
+        return self.columns if self.record_gid in self.columns else (GID, *self.columns)
 
     @property
     def schema(self) -> pa.Schema:
         """The table's schema, with column docs and the table's comment as metadata."""
         parent = (PARENT_GID,) if self.is_child else ()
-        columns = (GID, WORKSPACE_GID, *parent, *self.columns, SYNCED_AT, UNMAPPED, ROW_HASH)
+        gid = GID if self.record_gid is GID else JOINED_GID
+        columns = (gid, WORKSPACE_GID, *parent, *self.columns, SYNCED_AT, UNMAPPED, ROW_HASH)
         comment = " ".join((self.summary, *self.notes.split()))
         return pa.schema([column.arrow_field for column in columns], metadata={"comment": comment})
 
@@ -221,7 +236,8 @@ class Endpoint:
     @property
     def opt_fields(self) -> str:
         """Query parameter that requests exactly the endpoint's columns."""
-        return ",".join(path for column in self.columns for path in column.type.opt_fields(column.field))
+        columns = (column for column in self.columns if column is not self.record_gid)  # a gid is always included
+        return ",".join(path for column in columns for path in column.type.opt_fields(column.field))
 
     @property
     def upstream(self) -> dict[str, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from asana_assets.sandbox.api.fields import ALL_FIELDS, parse_opt_fields
+from asana_assets.sandbox.api.fields import ALL_FIELDS, JOINED_FIELDS, parse_opt_fields
 from asana_assets.sandbox.api.render import render
 from asana_assets.sandbox.data.tables import table_objects
 
@@ -27,7 +27,7 @@ def truth(store: Store, endpoint: str, workspace_gid: str, endpoints: Collection
     Raises:
         KeyError: There is no such endpoint.
     """
-    tree = parse_opt_fields(ALL_FIELDS[endpoint])
+    tree = parse_opt_fields(",".join((ALL_FIELDS[endpoint], *JOINED_FIELDS.get(endpoint, ()))))
     records: list[dict[str, JSON]] = []
     with store.lock:
         for item in table_objects(store, endpoint, workspace_gid, endpoints):

@@ -40,8 +40,8 @@ from asana_assets.sync.sync_state import no_entries
 class ChildExtract:
     """The children of the stale parents of one workspace, fetched while `checkpoints` is iterated. Single use.
 
-    `stats` is updated during iteration. `data_version`, set by `start`, changes if the version of any parent changes or
-    a search finds a changed child.
+    `stats` is updated during iteration. `data_version`, set by `start`, changes if the version of any parent changes, a
+    search finds a changed child, or a listing has no versions.
     """
 
     def __init__(
@@ -120,8 +120,9 @@ class ChildExtract:
         # Rows that are fetched may show that a further row of a recursive listing is stale.
         to_confirm = roots["gid"].combine_chunks() if nested else stale_gids
         if len(stale):
-            stored_batches = context.previous.batches((GID.name, PARENT_GID.name))
-            self._stored_children = StoredChildren.select(stored_batches, to_confirm)
+            gid = self.endpoint.record_gid.name
+            stored_batches = context.previous.batches((gid, PARENT_GID.name))
+            self._stored_children = StoredChildren.select(stored_batches, to_confirm, gid)
         self.stats.resumed = context.state.count_fetched_since(context.sync.started_at)
         self.data_version = self._hash(roots)
         fetcher = context.open_fetcher(self.stats, on_all_sent)
@@ -133,7 +134,8 @@ class ChildExtract:
         digest = hashlib.sha256()
         for batch in parents.combine_chunks().to_batches():
             digest.update(batch.serialize())
-        if len(self._changed):  # versions do not show these changes
+        unversioned = any(listing.version_columns is None for listing in self.endpoint.listings)
+        if unversioned or len(self._changed):  # versions do not show these changes
             digest.update(self._context.sync.id.encode())
         return digest.hexdigest()[:16]
 

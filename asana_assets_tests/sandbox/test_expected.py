@@ -21,7 +21,7 @@ def _gids(client: SandboxClient, endpoint: str) -> set[str]:
 
 def _all_tables(organization: Organization) -> dict[tuple[str, str], object]:
     return {
-        (endpoint, workspace.gid): truth(organization, endpoint, workspace.gid)
+        (endpoint, workspace.gid): truth(organization, endpoint, workspace.gid, ENDPOINTS)
         for workspace in organization.workspaces()
         for endpoint in ENDPOINTS
     }

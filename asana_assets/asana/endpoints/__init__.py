@@ -22,7 +22,14 @@ from asana_assets.asana.endpoints.project_details import (
     PROJECT_MEMBERSHIPS,
     PROJECT_PORTFOLIO_SETTINGS,
 )
-from asana_assets.asana.endpoints.reporting import GOALS, PORTFOLIOS, TIME_PERIODS
+from asana_assets.asana.endpoints.reporting import (
+    GOAL_RELATIONSHIPS,
+    GOALS,
+    PORTFOLIO_ITEMS,
+    PORTFOLIO_MEMBERSHIPS,
+    PORTFOLIOS,
+    TIME_PERIODS,
+)
 from asana_assets.asana.endpoints.work import (
     PROJECT_TEMPLATES,
     PROJECTS,
@@ -42,8 +49,11 @@ __all__ = [
     "CUSTOM_TYPES",
     "ENDPOINTS",
     "GOALS",
+    "GOAL_RELATIONSHIPS",
     "OOO_ENTRIES",
     "PORTFOLIOS",
+    "PORTFOLIO_ITEMS",
+    "PORTFOLIO_MEMBERSHIPS",
     "PROJECTS",
     "PROJECT_BRIEFS",
     "PROJECT_MEMBERSHIPS",
@@ -97,8 +107,11 @@ ENDPOINTS = (
     PROJECTS,
     PROJECT_TEMPLATES,
     PORTFOLIOS,
+    PORTFOLIO_ITEMS,
+    PORTFOLIO_MEMBERSHIPS,
     TIME_PERIODS,
     GOALS,
+    GOAL_RELATIONSHIPS,
     SECTIONS,
     TAGS,
     TASKS,

@@ -1,9 +1,9 @@
 """What belongs to a project besides work: its brief, its members, its portfolios and requests for access."""
 
 from asana_assets.asana.endpoints.work import PROJECTS
-from asana_assets.asana.field_types import boolean, reference, struct, text
-from asana_assets.asana.model import GID, RESOURCE_TYPE, Endpoint, Listing
-from asana_assets.asana.shared_columns import CREATED_AT, PERMALINK_URL
+from asana_assets.asana.field_types import boolean, reference, text
+from asana_assets.asana.model import RESOURCE_TYPE, Endpoint, Listing
+from asana_assets.asana.shared_columns import CREATED_AT, MEMBER, PERMALINK_URL
 
 PROJECT_BRIEFS = Endpoint(
     name="project_briefs",
@@ -54,12 +54,7 @@ PROJECT_MEMBERSHIPS = Endpoint(
     columns=(
         RESOURCE_TYPE,
         text("resource_subtype", "Kind of membership: project_membership."),
-        struct(
-            "member",
-            GID,
-            RESOURCE_TYPE,
-            doc="The user or the team that is a member; its type is user or team.",
-        ),
+        MEMBER,
         text("access_level", "What the member may do in the project: admin, editor, commenter or viewer."),
     ),
 )

@@ -2,6 +2,8 @@
 
 from asana_assets.asana.endpoints.people import WORKSPACES
 from asana_assets.asana.field_types import (
+    TEXT,
+    Column,
     boolean,
     date,
     integer,
@@ -23,6 +25,7 @@ from asana_assets.asana.shared_columns import (
     HTML_NOTES,
     LIKED,
     LIKES,
+    MEMBER,
     NAME,
     NOTES,
     NUM_LIKES,
@@ -34,6 +37,7 @@ PORTFOLIOS = Endpoint(
     group="reporting",
     grain="one portfolio",
     notes="What a portfolio contains is in `portfolio_items`.",
+    limited_to="the portfolios that the token's user owns; with the token of a service account, those of all users",
     reference="portfolios",
     oauth_scope="portfolios:read",
     plan="Advanced",
@@ -57,6 +61,43 @@ PORTFOLIOS = Endpoint(
         boolean("public", "True if all members of the workspace may see the portfolio."),
         text("privacy_setting", "Who may see the portfolio: public_to_domain or members_only."),
         references("project_templates", "The project templates that are in the portfolio."),
+    ),
+)
+
+PORTFOLIO_ITEMS = Endpoint(
+    name="portfolio_items",
+    group="reporting",
+    grain="one item of one portfolio: a project, or a portfolio within it",
+    notes="`parent_gid` is the portfolio; `item_gid` is a `gid` of `projects` or `portfolios`, as its `resource_type` "
+    "says. An item of several portfolios has a row for each. Portfolios of other users can be items, too; what these "
+    "contain is only here if Asana lists them in `portfolios`.",
+    reference="portfolios",
+    oauth_scope="portfolios:read",
+    plan="Advanced",
+    listings=(Listing(path="/portfolios/{parent}/items", parent=PORTFOLIOS, parent_ref="parent_gid"),),
+    columns=(
+        Column(name="item_gid", field="gid", type=TEXT, doc="The project or portfolio that is in the portfolio."),
+        RESOURCE_TYPE,
+        NAME,
+    ),
+)
+
+PORTFOLIO_MEMBERSHIPS = Endpoint(
+    name="portfolio_memberships",
+    group="reporting",
+    grain="one user or team that is a member of one portfolio",
+    notes="`parent_gid` is the portfolio; `member.gid` is a `gid` of `users` or `teams`, as `member.resource_type` "
+    "says.",
+    reference="memberships",
+    plan="Advanced",
+    # `/portfolio_memberships` lists users only.
+    listings=(Listing(path="/memberships", params={"parent": "{parent}"}, parent=PORTFOLIOS, parent_ref="parent_gid"),),
+    # The specification has no opt_fields for this listing; Asana applies them to every response.
+    columns=(
+        RESOURCE_TYPE,
+        text("resource_subtype", "Kind of membership: portfolio_membership."),
+        MEMBER,
+        text("access_level", "What the member may do in the portfolio: admin, editor or viewer."),
     ),
 )
 
@@ -133,5 +174,35 @@ GOALS = Endpoint(
         DEFAULT_ACCESS_LEVEL,
         CUSTOM_FIELDS,
         CUSTOM_FIELD_SETTINGS,
+    ),
+)
+
+GOAL_RELATIONSHIPS = Endpoint(
+    name="goal_relationships",
+    group="reporting",
+    grain="one goal, project, portfolio or task that supports one goal",
+    notes="`supporting_resource.gid` is a `gid` of `goals`, `projects`, `portfolios` or `tasks`, as its "
+    "`resource_type` says.",
+    reference="goal-relationships",
+    plan="Advanced",
+    listings=(
+        Listing(
+            path="/goal_relationships",
+            params={"supported_goal": "{parent}"},
+            parent=GOALS,
+            parent_ref="supported_goal_gid",
+        ),
+    ),
+    columns=(
+        RESOURCE_TYPE,
+        text("resource_subtype", "What supports the goal: subgoal, or supporting_work for anything else."),
+        struct(
+            "supporting_resource",
+            GID,
+            RESOURCE_TYPE,
+            doc="The goal, project, portfolio or task that supports the goal, and its type.",
+        ),
+        number("contribution_weight", "Share with which its progress counts in that of the goal, from 0 to 1."),
+        reference("supported_goal", "The goal that is supported."),
     ),
 )

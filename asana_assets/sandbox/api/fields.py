@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TypeAlias
 
-from asana_assets.sandbox.api import customization_fields
+from asana_assets.sandbox.api import customization_fields, reporting_fields
 from asana_assets.sandbox.api.field_names import CUSTOM_FIELD, CUSTOM_FIELD_COMPACT, ENUM, LIKE, REF, SETTING, under
 
 Tree: TypeAlias = "dict[str, Tree]"
@@ -150,7 +150,7 @@ _STANDARD_FIELDS: dict[str, tuple[str, ...]] = {
         *under("filters", ("resource_type", "resource_subtype", "action", "fields")),
     ),
 }
-_FIELDS = _STANDARD_FIELDS | customization_fields.FIELDS
+_FIELDS = _STANDARD_FIELDS | reporting_fields.FIELDS | customization_fields.FIELDS
 STANDARD = tuple(_STANDARD_FIELDS)
 """The endpoints that the project syncs by default."""
 ENDPOINTS = tuple(_FIELDS)
@@ -158,6 +158,9 @@ ENDPOINTS = tuple(_FIELDS)
 ALL_FIELDS: dict[str, str] = {endpoint: ",".join(names) for endpoint, names in _FIELDS.items()}
 """By endpoint, the `opt_fields` that request every documented field that is not deprecated, and the `resource_type` of
 every nested object."""
+
+JOINED_FIELDS = reporting_fields.JOINED_FIELDS
+"""By endpoint whose rows are pairs of a parent and an object that it lists: what the truth contains besides."""
 
 # What a listing without opt_fields contains.
 _COMPACT_FIELDS: dict[str, str] = {
@@ -173,11 +176,13 @@ _COMPACT_FIELDS: dict[str, str] = {
     "user_task_list": "resource_type,name,owner.resource_type,owner.name,workspace.resource_type,workspace.name",
     "project_brief": "resource_type",
     **customization_fields.COMPACT,
+    **reporting_fields.COMPACT,
 }
 _ENDPOINT_OF_KIND = {
     **{endpoint.removesuffix("s"): endpoint for endpoint in _STANDARD_FIELDS},
     "story": "stories",
     **customization_fields.KINDS,
+    **reporting_fields.KINDS,
 }
 # Omitted from a single object unless requested: what the documentation marks "Opt In" or recorded responses lack.
 _OPT_IN: dict[str, frozenset[str]] = {
@@ -191,6 +196,7 @@ _OPT_IN: dict[str, frozenset[str]] = {
     "status_update": frozenset({"html_text"}),
     "attachment": frozenset({"size", "connected_to_app"}),
     **customization_fields.OPT_IN,
+    **reporting_fields.OPT_IN,
 }
 
 

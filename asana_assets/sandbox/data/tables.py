@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asana_assets.sandbox.data import customization_tables
+from asana_assets.sandbox.data import customization_tables, reporting_tables
 from asana_assets.sandbox.data.pages import pages
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def table_objects(store: Store, endpoint: str, workspace_gid: str, endpoints: Co
         listed_by = [find for (name, parent), find in _ADDITIONAL.items() if name == endpoint and parent in endpoints]
         found = (item for find in (_OBJECTS[endpoint], *listed_by) for item in find(store, workspace_gid))
         objects = {item.gid: item for item in found}
-        return [objects[gid] for gid in sorted(objects, key=int)]
+        return [objects[gid] for gid in sorted(objects, key=lambda gid: [int(part) for part in gid.split("-")])]
 
 
 def minimal_requests(store: Store, workspace_gid: str, endpoints: Collection[str] = ()) -> dict[str, int]:
@@ -70,10 +70,10 @@ def minimal_requests(store: Store, workspace_gid: str, endpoints: Collection[str
             "status_updates": sum(pages(len(store.status_updates[project.gid])) for project in projects),
             "webhooks": pages(len(table_objects(store, "webhooks", workspace_gid))),
         }
-        for name, count in customization_tables.REQUESTS.items():
+        for name, count in (reporting_tables.REQUESTS | customization_tables.REQUESTS).items():
             if name in endpoints:
                 requests[name] = count(store, workspace_gid)
-        for (name, parent), count in customization_tables.ADDITIONAL_REQUESTS.items():
+        for (name, parent), count in _ADDITIONAL_REQUESTS.items():
             if name in requests and parent in endpoints:
                 requests[name] += count(store, workspace_gid)
         return requests
@@ -149,6 +149,7 @@ def _status_updates(store: Store, workspace_gid: str) -> Iterable[Object]:
 
 _OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
     **customization_tables.OBJECTS,
+    **reporting_tables.OBJECTS,
     "workspaces": _workspaces,
     "users": lambda store, gid: store.users(gid),
     "teams": _teams,
@@ -165,4 +166,5 @@ _OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
     "status_updates": _status_updates,
     "webhooks": lambda store, gid: store.workspace_objects(gid, "webhook").values(),
 }
-_ADDITIONAL = customization_tables.ADDITIONAL_OBJECTS
+_ADDITIONAL = reporting_tables.ADDITIONAL_OBJECTS | customization_tables.ADDITIONAL_OBJECTS
+_ADDITIONAL_REQUESTS = reporting_tables.ADDITIONAL_REQUESTS | customization_tables.ADDITIONAL_REQUESTS

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from asana_assets.sandbox.api import errors
 from asana_assets.sandbox.api.errors import ApiError
-from asana_assets.sandbox.api.routes import customization, people, projects, tasks
+from asana_assets.sandbox.api.routes import customization, people, projects, reporting, tasks
 
 if TYPE_CHECKING:
     from asana_assets.sandbox.api.request import Query
@@ -75,9 +75,9 @@ _ROUTES: dict[str, _Handler] = {
     "workspaces/*/tasks/search": tasks.search,
     "tasks/*/subtasks": tasks.subtasks,
     "tasks/*/stories": tasks.stories,
-    "goals/*/stories": tasks.stories_of_goal,
     "attachments": tasks.attachments,
     "stories/*": _single("story"),
+    **reporting.ROUTES,
     **customization.ROUTES,
     **{
         f"{kind}s/*": _single(kind)

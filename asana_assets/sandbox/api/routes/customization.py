@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from asana_assets.sandbox.api import errors
-from asana_assets.sandbox.api.errors import ApiError, not_found
+from asana_assets.sandbox.api.errors import ApiError
 from asana_assets.sandbox.api.request import require
+from asana_assets.sandbox.api.routes import reporting
 from asana_assets.sandbox.api.routes.results import PagedListing, UnpagedListing
 
 if TYPE_CHECKING:
@@ -52,12 +53,11 @@ def task_templates(lookup: Lookup, _gid: str, query: Query) -> Result:
     return _belongings(lookup, lookup.find(require(query, "project"), "project"), "task_template")
 
 
-def memberships(lookup: Lookup, _gid: str, query: Query) -> Result:
-    gid = require(query, "parent")
-    parent = lookup.organization.find(gid, "project")
-    if parent is None:
-        raise not_found("parent", gid)
-    lookup.check_access(parent, "parent")
+def memberships(lookup: Lookup, gid: str, query: Query) -> Result:
+    """List the memberships of a project or a portfolio."""
+    if lookup.organization.find(require(query, "parent"), "project") is None:
+        return reporting.memberships(lookup, gid, query)
+    parent = lookup.find(query["parent"], "project", "parent")
     listing = _belongings(lookup, parent, "membership")
     if "member" not in query:
         return listing

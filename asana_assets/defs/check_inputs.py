@@ -29,6 +29,7 @@ class CheckInputs:
 
     Attributes:
         workspace_gid: The workspace; "" for the list of workspaces.
+        limited_to: Which of the objects Asana lists; "" if all that the token can read.
         stats: The extract's stats.
         rows: Rows stored for the workspace after this materialization.
         rows_before: Rows stored for the workspace when the row count last passed its check or was accepted.
@@ -41,6 +42,7 @@ class CheckInputs:
     """
 
     workspace_gid: str = ""
+    limited_to: str = ""
     stats: ExtractStats
     rows: int
     rows_before: int
@@ -89,6 +91,7 @@ def collect_inputs(
     )
     return CheckInputs(
         workspace_gid=workspace_gid,
+        limited_to=endpoint.limited_to,
         stats=stats,
         rows=len(stored),
         rows_before=len(extract.previous) if dropped_from is None else dropped_from,

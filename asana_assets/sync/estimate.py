@@ -12,16 +12,19 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_assets.asana.client import PAGE_SIZE, Client, RequestStats
+from asana_assets.asana.client import Client, RequestStats
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, WORKSPACE_GID, Endpoint, Listing
+from asana_assets.asana.paging import PAGE_SIZE
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.extract import stale_parents
+from asana_assets.sync.fallback import only_unlisted
 from asana_assets.sync.gids import count_references
+from asana_assets.sync.parent_rows import reported_counts
 from asana_assets.sync.parents import Parents, choose_parents, eligible_parents, mask_owned_by, merge_parents
 from asana_assets.sync.probe import Probe
-from asana_assets.sync.row_prediction import Accuracy, Lake, RowPrediction, SearchResult, reported_counts
+from asana_assets.sync.row_prediction import Accuracy, Lake, RowPrediction, SearchResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +119,8 @@ class SyncEstimator:
             prediction.accuracy.never_synced.append(endpoint.name)
         upstream = prediction.upstream(endpoint)
         parents = choose_parents(endpoint, self._gid, upstream)
+        if endpoint.fallback_listings:
+            parents = only_unlisted(endpoint, parents, prediction.listed_gids(endpoint, state))
         found = SearchResult(rows=prediction.rows(endpoint))
         if endpoint.search:
             found = prediction.apply_search(endpoint, endpoint.search, state, found.rows)
@@ -134,7 +139,8 @@ class SyncEstimator:
                 count_references(group["gid"], found.rows[listing.parent_ref]),
                 reported_counts(listing, group["gid"], upstream, found.rows),
             )
-            requests += prediction.weights.total(group["gid"], _page_counts(counts))
+            pages = _page_counts(counts) if listing.paged else None
+            requests += prediction.weights.total(group["gid"], pages)
         if prediction.probe.has_dependents(endpoint):
             rows = found.rows.filter(mask_owned_by(endpoint, found.rows, parents))
             if endpoint.is_child:

@@ -23,7 +23,7 @@ from asana_assets.sync.failure_policy import (
 )
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS
-from asana_assets.sync.parents import Parents
+from asana_assets.sync.parents import Parents, choose_parents
 from asana_assets.sync.rows import BuiltRows
 from asana_assets.sync.search_bound import decide_search_from
 from asana_assets.sync.sync_state import SyncState
@@ -203,6 +203,16 @@ class ExtractContext:
     search: ChangeSearch
     is_optional: bool = False
     accept_deletions: bool = False
+
+    def choose_parents(self) -> Parents:
+        """Return the parents that the endpoint's listings apply to; raises as `parents.choose_parents` does."""
+        return choose_parents(self.endpoint, self.workspace_gid, self.upstream, parents_with_rows(self))
+
+    @property
+    def missing_upstream(self) -> list[str]:
+        """Optional upstream endpoints without rows."""
+        optional = [listing.parent for listing in self.endpoint.listings if listing.parent and listing.is_optional]
+        return [parent.name for parent in optional if not self.upstream[parent.name].num_rows]
 
     def open_fetcher(self, stats: ExtractStats, on_all_sent: Callable[[], None] = lambda: None) -> Fetcher:
         """Open a fetcher of the endpoint's fields that counts its requests in `stats`; it sends nothing yet."""

@@ -8,9 +8,10 @@ from threading import Event
 import msgspec
 import pyarrow as pa
 
-from asana_assets.asana.client import PAGE_SIZE, ApiRequest, Client, Page, RequestStats
+from asana_assets.asana.client import ApiRequest, Client, Page, RequestStats
 from asana_assets.asana.errors import AsanaError, ForbiddenError, NotFoundError, PlanLimitError
 from asana_assets.asana.model import GID, Endpoint, Listing
+from asana_assets.asana.paging import PAGE_SIZE
 from asana_assets.sync.fetcher import decide_outcome
 from asana_assets.sync.gids import drop_duplicates
 from asana_assets.sync.parent_rows import listings_of_parent, needed_columns, reduce_rows
@@ -44,7 +45,8 @@ class FirstPage:
     @property
     def further_pages(self) -> int:
         """The number of pages after the first."""
-        return max(0, ceil(self.records / PAGE_SIZE) - 1)
+        page_size = max(PAGE_SIZE, self.page.limit if self.page else 0)
+        return max(0, ceil(self.records / page_size) - 1)
 
     @property
     def records_per_row(self) -> float:
@@ -87,7 +89,7 @@ class Probe:
 
     @staticmethod
     def _kept_columns(endpoint: Endpoint) -> tuple[str, ...]:
-        return (GID.name, *endpoint.parent_columns, *((MODIFIED_AT,) if endpoint.recursive_listing else ()))
+        return (*endpoint.ownership_columns, *((MODIFIED_AT,) if endpoint.recursive_listing else ()))
 
     def opt_fields(self, endpoint: Endpoint, *more: str) -> str:
         """Return the fields to request for these columns, and `more`."""

@@ -179,7 +179,7 @@ class Warehouse:
         for name in self.endpoints:
             table = self.table(name)
             for workspace_gid in workspaces:
-                records = self.asana.truth(name, workspace_gid)
+                records = self.asana.truth(name, workspace_gid, self.endpoints)
                 rows = [row for row in table.to_pylist() if row["workspace_gid"] == workspace_gid]
                 _assert_rows_match(name, rows, [expected_row(record, table.schema) for record in records])
             assert workspace_gids or set(table["workspace_gid"].to_pylist()) <= set(workspaces), name

@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import Endpoint, Listing
 from asana_assets.asana.selection import select_endpoints
+from asana_assets.defs.exclusions import load_exclusions, other_workspaces
 from asana_assets.defs.names import Names
 from asana_assets.defs.reading import require_synced, require_table
 from asana_assets.defs.resources import AsanaResource, LakeResource
@@ -155,6 +156,8 @@ class _ExtractBuilder:
         workspace_gid = self.workspace_gid if endpoint.upstream else ""
         if config.full_refresh:
             self.lake.drop_lost_files(endpoint, workspace_gid)
+        filters = self.asana.project_filter.by_endpoint
+        row_filter = filters.get(endpoint.name)
         context = ExtractContext(
             endpoint=endpoint,
             workspace_gid=workspace_gid,
@@ -171,6 +174,9 @@ class _ExtractBuilder:
             search=self.asana.search,
             is_optional=endpoint.name in self.optional,
             accept_deletions=config.accept_row_count_drop,
+            row_filter=row_filter,
+            exclusions=load_exclusions(self.lake, filters, endpoint, workspace_gid),
+            other_workspaces=other_workspaces(self.lake, workspace_gid) if row_filter else (),
         )
         if not endpoint.is_child:
             return FullExtract(context)

@@ -117,6 +117,9 @@ class Settings(BaseSettings):
         asana_teams: The gids or names of teams whose projects are synced, separated by commas.
         asana_exclude_projects: The gids or names of projects that are not synced, separated by commas.
         asana_archived_projects: Whether archived projects are synced.
+        asana_omit_columns: Columns whose values are never requested, such as `users.email`, separated by commas.
+        asana_hash_columns: Columns of which only keyed hashes are stored, separated by commas.
+        asana_hash_secret: The secret of these hashes.
         asana_data_dir: The directory of the embedded catalog and its tables.
         asana_changes: Whether syncs add what they changed to the table `changes`.
         asana_changes_retention_days: The age in days at which rows of `changes` are removed; None to keep them.
@@ -143,6 +146,9 @@ class Settings(BaseSettings):
     asana_teams: _Texts = ()
     asana_exclude_projects: _Texts = ()
     asana_archived_projects: Literal["include", "exclude"] | None = None
+    asana_omit_columns: _Texts = ()
+    asana_hash_columns: _Texts = ()
+    asana_hash_secret: SecretStr | None = None
     asana_data_dir: str | None = None
     asana_changes: bool | None = None
     asana_changes_retention_days: int | None = Field(default=None, gt=0, le=36_500)

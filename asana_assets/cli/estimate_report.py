@@ -100,8 +100,9 @@ class EstimateReport:
 
     def _fetch_workspaces(self, stats: RequestStats) -> pa.Table:
         request = listing_request(WORKSPACES.listings[0], "", "").api_request
-        pages = self.asana.client.iter_pages(request, opt_fields=WORKSPACES.opt_fields, stats=stats, stop=Event())
-        rows = RowBuilder(WORKSPACES).build([FetchedPage(page, "") for page in pages], None).batch
+        endpoint = self.asana.column_choice.apply(WORKSPACES)
+        pages = self.asana.client.iter_pages(request, opt_fields=endpoint.opt_fields, stats=stats, stop=Event())
+        rows = RowBuilder(endpoint).build([FetchedPage(page, "") for page in pages], None).batch
         return choose_workspaces(pa.Table.from_batches([rows]), self.asana.workspaces)
 
 

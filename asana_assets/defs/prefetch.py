@@ -18,6 +18,7 @@ from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import Endpoint, Listing
 from asana_assets.asana.selection import select_endpoints
 from asana_assets.defs.exclusions import load_exclusions, other_workspaces
+from asana_assets.defs.hidden_columns import hide_stored_values
 from asana_assets.defs.names import Names
 from asana_assets.defs.reading import require_synced, require_table
 from asana_assets.defs.resources import AsanaResource, LakeResource
@@ -156,6 +157,9 @@ class _ExtractBuilder:
         workspace_gid = self.workspace_gid if endpoint.upstream else ""
         if config.full_refresh:
             self.lake.drop_lost_files(endpoint, workspace_gid)
+        columns = self.asana.column_choice
+        hide_stored_values(self.lake, endpoint, workspace_gid, columns, integration=self.names.name)
+        endpoint = columns.apply(endpoint)
         filters = self.asana.project_filter.by_endpoint
         row_filter = filters.get(endpoint.name)
         context = ExtractContext(

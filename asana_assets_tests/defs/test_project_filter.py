@@ -123,3 +123,64 @@ def test_a_project_excluded_later_leaves_without_confirmation_and_returns_comple
     back = sync(warehouse)
     warehouse.assert_matches_asana(paid(warehouse))
     assert len(back) < len(everything)
+
+
+def sync_projects(warehouse: Warehouse, workspace_gid: str, **choice: str) -> str:
+    """Sync only `projects` of a workspace and return the error message; "" without any."""
+    warehouse.settings = choice
+    assert warehouse.run("refresh_workspaces").success
+    result = warehouse.run("sync_workspace", workspace_gid, ["projects"])
+    return failures(result).get("projects", "")
+
+
+def test_a_name_that_is_unknown_or_not_unique_is_one_sentence(make_warehouse: MakeWarehouse) -> None:
+    """Nothing is stored: a mistyped name must neither empty the tables nor sync a project that was to be excluded."""
+    warehouse = make_warehouse()
+    name, gid = main_project(warehouse)["name"], main_project(warehouse)["gid"]
+    for setting in ("ASANA_PROJECTS", "ASANA_EXCLUDE_PROJECTS"):
+        message = sync_projects(warehouse, paid(warehouse), **{setting: "Webseite"})
+        assert message.startswith(f"{setting} names Webseite, but there are no such projects among those")
+        assert f"{name} ({gid})" in message
+        assert message.count(". ") == 0
+    assert sync_projects(warehouse, paid(warehouse), ASANA_PROJECTS="12345").startswith("ASANA_PROJECTS names 12345, ")
+    message = sync_projects(warehouse, paid(warehouse), ASANA_TEAMS="Tema")
+    assert message.startswith("ASANA_TEAMS names Tema, but there are no such teams")
+    assert team_name(warehouse, main_project(warehouse)["team"]["gid"]) in message
+    twin = warehouse.asana.organization.add_project(paid(warehouse), name)
+    message = sync_projects(warehouse, paid(warehouse), ASANA_EXCLUDE_PROJECTS=name)
+    assert message.startswith(f"ASANA_EXCLUDE_PROJECTS names {name}, but 2 projects of the workspace have that name")
+    assert gid in message
+    assert twin in message
+    assert warehouse.rows("projects") == []
+
+
+def test_names_and_gids_may_be_those_of_another_workspace(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    project = main_project(warehouse)
+    other = next(one["gid"] for one in warehouse.asana.truth("workspaces") if one["gid"] != paid(warehouse))
+    for text in (project["name"], project["gid"]):
+        assert sync_projects(warehouse, str(other), ASANA_PROJECTS=text) == ""
+        assert warehouse.rows("projects", str(other)) == []
+    assert sync_projects(warehouse, str(other), ASANA_TEAMS=project["team"]["gid"]) == ""
+    assert sync_projects(warehouse, str(other), ASANA_EXCLUDE_PROJECTS=project["name"]) == ""
+    assert warehouse.rows("projects", str(other))
+
+
+@pytest.mark.slow
+def test_a_task_whose_project_was_deleted_is_kept_if_a_user_lists_it(make_warehouse: MakeWarehouse) -> None:
+    """Unlike one of an excluded project: only the filter's own removals need no confirmation."""
+    warehouse = make_warehouse()
+    gids = {one["gid"] for one in projects_of(warehouse)}
+    tasks: list[Row] = warehouse.asana.truth("tasks", paid(warehouse))
+    main = main_project(warehouse)["gid"]
+    listed = [one for one in tasks if len(one["projects"]) == 1 and one["assignee"] and not one["parent"]]
+    project = next(one["projects"][0] for one in listed if one["projects"][0]["gid"] != main)
+    excluded = next(iter(gids - {project["gid"], main}))
+    sync(warehouse, ASANA_EXCLUDE_PROJECTS=excluded)
+    organization = warehouse.asana.organization
+    for one in listed:
+        if project in one["projects"]:
+            organization.remove_from_project(one["gid"], project["gid"], touch=False)
+    organization.delete_project(project["gid"])
+    sync(warehouse, ASANA_EXCLUDE_PROJECTS=excluded)
+    assert_only_projects(warehouse, paid(warehouse), gids - {excluded, project["gid"]})

@@ -66,7 +66,7 @@ class _Omitted:
         yield from ()
 
     def convert(self, sent: Array) -> Array:
-        return pa.nulls(len(sent), self.arrow_type)
+        return pa.array([None] * len(sent), self.arrow_type)
 
     def coerce(self, value: Json, path: str, unmapped: Unmapped) -> object:  # noqa: ARG002 - the protocol's signature
         return None
@@ -177,8 +177,8 @@ def choose_columns(
         endpoints: All endpoints.
 
     Raises:
-        ConfigurationError: A column does not exist, is needed, is in both lists or, to hash, is not of texts, or there is
-            no secret.
+        ConfigurationError: A column does not exist, is needed, is in both lists or is to be hashed and not of texts, or
+            there is no secret.
     """
     known = {endpoint.name: endpoint for endpoint in endpoints}
     for setting, names in ((OMIT_SETTING, omit), (HASH_SETTING, hash_)):

@@ -158,7 +158,8 @@ class _ExtractBuilder:
         if config.full_refresh:
             self.lake.drop_lost_files(endpoint, workspace_gid)
         columns = self.asana.column_choice
-        hide_stored_values(self.lake, endpoint, workspace_gid, columns, integration=self.names.name)
+        state = self.lake.load_state(endpoint.name, workspace_gid)
+        state = hide_stored_values(self.lake, endpoint, workspace_gid, columns, state, integration=self.names.name)
         endpoint = columns.apply(endpoint)
         filters = self.asana.project_filter.by_endpoint
         row_filter = filters.get(endpoint.name)
@@ -167,7 +168,7 @@ class _ExtractBuilder:
             workspace_gid=workspace_gid,
             upstream=upstream,
             previous=self.lake.stored_rows(endpoint, workspace_gid),
-            state=self.lake.load_state(endpoint.name, workspace_gid),
+            state=state,
             sync=Sync(
                 id=self.started_at.isoformat(),
                 started_at=self.started_at,

@@ -5,6 +5,7 @@ that was omitted or hashed with another secret, is null until it is fetched.
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 import msgspec
 import pyarrow as pa
@@ -64,7 +65,7 @@ def _can_hash(name: str, before: Mapping[str, str], after: Mapping[str, str]) ->
 
 def _convert_unmapped(text: str, fields: Mapping[str, Hasher | None]) -> str | None:
     """Hash the values of these fields, or remove them where there is no hasher."""
-    values = msgspec.json.decode(text, type=dict[str, Json])
+    values = cast("dict[str, Json]", msgspec.json.decode(text))
     kept: dict[str, Json] = {}
     for path, value in values.items():
         field = path.partition(".")[0].partition("[")[0]

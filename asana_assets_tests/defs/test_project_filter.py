@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Collection
 
+import pyarrow as pa
 import pytest
 
+from asana_assets.asana.field_types import Array
+from asana_assets.defs.resources import LakeResource
 from asana_assets_tests.support.chosen_projects import assert_only_projects
 from asana_assets_tests.support.mutations import mutate, mutate_hidden, paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Row, Warehouse, failed_checks, failures
@@ -184,3 +187,27 @@ def test_a_task_whose_project_was_deleted_is_kept_if_a_user_lists_it(make_wareho
     organization.delete_project(project["gid"])
     sync(warehouse, ASANA_EXCLUDE_PROJECTS=excluded)
     assert_only_projects(warehouse, paid(warehouse), gids - {excluded, project["gid"]})
+
+
+@pytest.mark.slow
+def test_children_removed_by_a_killed_sync_return_with_their_project(
+    make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sync state of their parents must not outlive them: with it, they would be taken for stored."""
+    warehouse = make_warehouse()
+    sync(warehouse)
+    save = LakeResource.save_state
+
+    def save_or_die(lake: LakeResource, endpoint: str, workspace_gid: str, rows: pa.Table, deleted: Array) -> None:
+        if endpoint == "status_updates" and rows.num_rows:
+            raise RuntimeError("killed")
+        save(lake, endpoint, workspace_gid, rows, deleted)
+
+    assert warehouse.rows("status_updates")
+    with monkeypatch.context() as patch:
+        patch.setattr(LakeResource, "save_state", save_or_die)
+        warehouse.settings["ASANA_EXCLUDE_PROJECTS"] = ",".join(str(one["gid"]) for one in projects_of(warehouse))
+        assert "killed" in failures(warehouse.run("sync_workspace", paid(warehouse)))["status_updates"]
+    assert not warehouse.rows("status_updates")
+    sync(warehouse)
+    warehouse.assert_matches_asana(paid(warehouse))

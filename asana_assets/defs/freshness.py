@@ -107,7 +107,7 @@ def build_watch_freshness(
             passed=not message,
             description=message or None,
         )
-        return dg.SensorResult(asset_events=[evaluation])
+        return dg.SensorResult(asset_events=[evaluation], skip_reason=message or "Every workspace was synced in time.")
 
     return watch_freshness
 

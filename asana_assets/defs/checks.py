@@ -1,7 +1,7 @@
 """The asset checks, which say whether a materialization is complete."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -26,6 +26,7 @@ class Check:
         blocking: Whether a failure keeps downstream assets from being materialized in the same run.
         is_note: Whether what `evaluate` returns is nothing to fix: the check passes with it.
         can_fail: Whether it can fail for an endpoint; it is declared only if so.
+        count: Returns by name how many things are wrong, for plots; zeros are left out of the result.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Check:
     blocking: bool = False
     is_note: Callable[[CheckInputs], bool] = lambda _: False
     can_fail: Callable[[Endpoint], bool] = lambda _: True
+    count: Callable[[CheckInputs], Mapping[str, int]]
 
 
 def _duplicate_keys_message(inputs: CheckInputs) -> str:
@@ -184,6 +186,7 @@ CHECKS = (
         name="unique_key",
         description="No gid is null or occurs twice in a workspace.",
         evaluate=_duplicate_keys_message,
+        count=lambda inputs: {"duplicate_keys": inputs.duplicate_keys},
         severity=_ERROR,
         can_fail=lambda endpoint: endpoint.is_child,  # a write of all rows of a workspace leaves no key twice
     ),
@@ -191,36 +194,49 @@ CHECKS = (
         name="no_orphaned_rows",
         description="The parent of every row is in the upstream table.",
         evaluate=_orphaned_rows_message,
+        count=lambda inputs: {"orphans": len(inputs.orphaned_gids)},
         can_fail=lambda endpoint: endpoint.has_parents_in_workspace,
     ),
     Check(
         name="available_on_plan",
         description="The workspace's plan includes this endpoint, or the table has no rows of a former plan.",
         evaluate=_unavailable_message,
+        count=lambda inputs: {"rows_kept": inputs.rows if inputs.stats.not_on_plan else 0},
         is_note=lambda inputs: not inputs.rows,
     ),
     Check(
         name="all_parents_fetched",
         description="Every parent was fetched completely, and the search for changed ones did not fail.",
         evaluate=_unfetched_parents_message,
+        count=lambda inputs: {
+            "failed_parents": len(inputs.stats.failed),
+            "truncated_parents": len(inputs.stats.truncated),
+            "forbidden_parents": len(inputs.stats.forbidden),
+        },
         severity=_unfetched_parents_severity,
     ),
     Check(
         name="all_records_stored",
         description="Every record that Asana returned has a gid and is stored.",
         evaluate=_skipped_records_message,
+        count=lambda inputs: {"records_skipped": inputs.stats.records_skipped},
         severity=_ERROR,
     ),
     Check(
         name="no_unmapped_values",
         description="Every value fits its column, and every text is valid Unicode.",
         evaluate=_unmapped_values_message,
+        count=lambda inputs: {
+            "rows_with_unmapped_values": inputs.stats.unmapped,
+            "texts_repaired": inputs.stats.texts_repaired,
+        },
     ),
     Check(
         name="row_count_not_dropped",
         description=f"A table of at least {MIN_ROWS_FOR_DROP} rows has not lost more than half of them. If it has, "
         "downstream assets are not materialized.",
         evaluate=_row_count_drop_message,
+        count=lambda inputs: {"rows_lost": max(0, inputs.rows_before - inputs.rows)},
         severity=_ERROR,
         blocking=True,
     ),
@@ -228,8 +244,14 @@ CHECKS = (
         name="columns_still_filled",
         description="No column that had values went empty in all or nearly all fetched rows.",
         evaluate=_empty_columns_message,
+        count=lambda inputs: {"empty_columns": len(inputs.reported_columns)},
     ),
-    Check(name="schema_unchanged", description="No columns were added.", evaluate=_new_columns_message),
+    Check(
+        name="schema_unchanged",
+        description="No columns were added.",
+        evaluate=_new_columns_message,
+        count=lambda inputs: {"new_columns": len(inputs.new_columns)},
+    ),
 )
 """The checks of all assets."""
 
@@ -264,11 +286,13 @@ def evaluate_checks(
     """Yield the result of every check of one materialization."""
     for check in checks_of(endpoint):
         message = check.evaluate(inputs)
+        workspace = {"workspace": workspace_gid} if workspace_gid else {}
+        counts = {name: count for name, count in check.count(inputs).items() if count}
         yield dg.AssetCheckResult(
             check_name=check.name,
             asset_key=asset_key,
             passed=not message or check.is_note(inputs),
             severity=check.severity(inputs) if callable(check.severity) else check.severity,
             description=message or None,
-            metadata={"workspace": workspace_gid} if workspace_gid else None,
+            metadata=workspace | counts,
         )

@@ -20,7 +20,7 @@ from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces
 from asana_assets.defs.names import API, IO_MANAGER, PREFETCHER, PROGRESS, Names
 from asana_assets.defs.parent_names import find_parent_names, name_parents
-from asana_assets.defs.prefetch import Extract, Prefetcher, SyncConfig, step_priority
+from asana_assets.defs.prefetch import Extract, Prefetcher, SyncConfig
 from asana_assets.defs.progress import ProgressLogger, ProgressReporter
 from asana_assets.defs.workspace_names import (
     NAMES_KEY,
@@ -56,6 +56,8 @@ def build_asset(
     spec: dg.AssetSpec,
     names: Names,
     partitions_def: dg.DynamicPartitionsDefinition,
+    *,
+    priority: int,
     op: OpOptions | None = None,
 ) -> dg.AssetsDefinition:
     """Build the asset of an endpoint.
@@ -65,6 +67,7 @@ def build_asset(
         spec: What the translator returned for it.
         names: The names of the integration.
         partitions_def: Partitions every asset but `workspaces`.
+        priority: The priority of the step; see `step_priority`.
         op: Options of the asset's op.
     """
     op = op or OpOptions()
@@ -82,7 +85,7 @@ def build_asset(
         check_specs=checks.build_check_specs(endpoint, spec.key, partitions),
         pool=op.pool or names.of(API),
         retry_policy=op.retry_policy,
-        op_tags={"dagster/priority": str(step_priority(endpoint)), **op.tags},
+        op_tags={"dagster/priority": str(priority), **op.tags},
         required_resource_keys={names.of(PREFETCHER), names.of(PROGRESS)},
     )
     def materialize(

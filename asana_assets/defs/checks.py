@@ -26,7 +26,7 @@ class Check:
         blocking: Whether a failure keeps downstream assets from being materialized in the same run.
         is_note: Whether what `evaluate` returns is nothing to fix: the check passes with it.
         can_fail: Whether it can fail for an endpoint; it is declared only if so.
-        count: Returns by name how many things are wrong, for plots; zeros are left out of the result.
+        count: Returns by name how many things are wrong. Zeros are part of the result, so that the UI plots a line.
     """
 
     name: str
@@ -208,11 +208,7 @@ CHECKS = (
         name="all_parents_fetched",
         description="Every parent was fetched completely, and the search for changed ones did not fail.",
         evaluate=_unfetched_parents_message,
-        count=lambda inputs: {
-            "failed_parents": len(inputs.stats.failed),
-            "truncated_parents": len(inputs.stats.truncated),
-            "forbidden_parents": len(inputs.stats.forbidden),
-        },
+        count=lambda inputs: {"unfetched_parents": len({*inputs.stats.skipped, *inputs.stats.truncated})},
         severity=_unfetched_parents_severity,
     ),
     Check(
@@ -287,12 +283,11 @@ def evaluate_checks(
     for check in checks_of(endpoint):
         message = check.evaluate(inputs)
         workspace = {"workspace": workspace_gid} if workspace_gid else {}
-        counts = {name: count for name, count in check.count(inputs).items() if count}
         yield dg.AssetCheckResult(
             check_name=check.name,
             asset_key=asset_key,
             passed=not message or check.is_note(inputs),
             severity=check.severity(inputs) if callable(check.severity) else check.severity,
             description=message or None,
-            metadata=workspace | counts,
+            metadata={**workspace, **check.count(inputs)},
         )

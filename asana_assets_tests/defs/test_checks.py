@@ -77,21 +77,21 @@ def test_every_check_passes_without_findings_and_for_a_drop_that_is_small_or_acc
             {"stats": ExtractStats(forbidden=["7"])},
             "has no access to 7",
             "WARN",
-            {"forbidden_parents": 1},
+            {"unfetched_parents": 1},
         ),
         (
             "all_parents_fetched",
             {"stats": ExtractStats(failed={"7": "GET /x returned 500"})},
             "7 (GET /x",
             "ERROR",
-            {"failed_parents": 1},
+            {"unfetched_parents": 1},
         ),
         (
             "all_parents_fetched",
             {"stats": ExtractStats(truncated=["7"])},
             "ended the listing of 7 early",
             "ERROR",
-            {"truncated_parents": 1},
+            {"unfetched_parents": 1},
         ),
         ("all_parents_fetched", {"stats": ExtractStats(missing_upstream=["users"])}, "listed by users", "WARN", {}),
         (
@@ -141,13 +141,20 @@ def test_a_finding_fails_its_own_check_only_and_is_counted_there(
     assert failed.check_name == check
     assert failed.severity.name == severity
     assert message in str(failed.description)
-    assert {str(one.check_name): numbers(one) for one in results if numbers(one)} == ({check: counts} if counts else {})
+    expected = {str(one.check_name): numbers(one) for one in evaluate(PASSING)}
+    expected[check] |= counts
+    assert {str(one.check_name): numbers(one) for one in results} == expected
+
+
+def test_every_check_has_a_number_to_plot_which_is_zero_without_findings() -> None:
+    for result in evaluate(PASSING):
+        assert set(numbers(result).values()) == {0}
 
 
 def test_rows_that_were_lost_below_the_limit_are_counted_by_a_check_that_passes() -> None:
-    [counted] = [result for result in evaluate(replace(PASSING, rows=900)) if numbers(result)]
-    assert counted.passed
-    assert (counted.check_name, numbers(counted)) == ("row_count_not_dropped", {"rows_lost": 100})
+    [result] = [one for one in evaluate(replace(PASSING, rows=900)) if one.check_name == "row_count_not_dropped"]
+    assert result.passed
+    assert numbers(result) == {"rows_lost": 100}
 
 
 def test_every_check_has_a_case_above() -> None:

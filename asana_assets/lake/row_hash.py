@@ -59,7 +59,7 @@ def _digests(texts: "AnyArray") -> pa.Int64Array:
 
 def _join_values(values: Mapping[str, "AnyArray"], rows: int) -> "AnyArray":
     """Return one text per row of the names and values that are not null, in the order of the names."""
-    texts: list[Text] = [pa.repeat(_scalar(_NONE), rows)]
+    texts: list[Text] = [pa.array([_NONE] * rows, pa.binary())]
     for name in sorted(values):
         column, label = values[name], _scalar(name.encode())
         if not column.null_count:

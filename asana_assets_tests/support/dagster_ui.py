@@ -123,7 +123,7 @@ def expand_lineage(page: Page) -> None:
     box = page.locator("foreignObject").get_by_text("work", exact=True).bounding_box()
     assert box
     page.mouse.click(box["x"], box["y"] + 200, button="right")
-    page.get_by_text("Expand all groups", exact=True).click()
+    page.get_by_role("menuitem", name="Expand all groups").click()
     wait_until_equal(page, lambda: lineage_nodes(page).keys(), ASSETS)
 
 

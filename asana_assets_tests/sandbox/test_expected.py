@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from asana_assets.sandbox import ENDPOINTS, SCALES, STANDARD, Scale, build_organization
+from asana_assets.sandbox import ENDPOINTS, SCALES, Scale, build_organization
 from asana_assets.sandbox.data.tables import minimal_requests, table_objects
 from asana_assets.sandbox.expected import truth
 from asana_assets_tests.support.sandbox_client import SandboxClient
@@ -104,9 +104,9 @@ def test_changes_are_reflected_in_the_truth(client: SandboxClient) -> None:
 
 
 def test_teams_of_a_personal_workspace_cost_no_request(shared_client: SandboxClient) -> None:
-    minimum = shared_client.sandbox.minimal_requests(shared_client.gid("personal_workspace"))
+    minimum = shared_client.sandbox.minimal_requests(shared_client.gid("personal_workspace"), ENDPOINTS)
     assert (minimum["teams"], minimum["team_memberships"]) == (0, 0)
-    assert set(minimum) == set(STANDARD) - {"workspaces"}
+    assert set(minimum) == set(ENDPOINTS) - {"workspaces"}
 
 
 def test_every_scale_has_every_edge_case() -> None:

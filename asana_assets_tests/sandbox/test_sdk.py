@@ -11,6 +11,7 @@ import pytest
 
 from asana_assets.sandbox import ALL_FIELDS, ENDPOINTS, Sandbox
 from asana_assets.sandbox.api.fields import JOINED_FIELDS
+from asana_assets_tests.support.sdk_customization import fetch_customization
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,6 +71,7 @@ class SdkExtract:
             self._list("stories", gid, "Stories.get_stories_for_task", task)
         for parent in (*work, *parents):
             self._list("attachments", gid, "Attachments.get_attachments_for_object", parent)
+        fetch_customization(self._list, self.tables, gid, self._asana.rest.ApiException)
 
     def _fetch_reporting(self, gid: str) -> None:
         self._fetch_if_on_plan("time_periods", gid, "TimePeriods.get_time_periods", gid)
@@ -105,7 +107,8 @@ class SdkExtract:
         options: Record = {**query, "limit": 100, "opt_fields": ALL_FIELDS[endpoint]}
         before = len(self.log)
         try:
-            records: list[Record] = list(call(*path, options))
+            found = call(*path, options)
+            records: list[Record] = [found] if isinstance(found, dict) else list(found)
         finally:
             key = endpoint, workspace_gid
             self.requests[key] = self.requests.get(key, 0) + len(self.log) - before

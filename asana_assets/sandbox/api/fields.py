@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TypeAlias
 
-from asana_assets.sandbox.api import reporting_fields
+from asana_assets.sandbox.api import customization_fields, reporting_fields
 from asana_assets.sandbox.api.field_names import CUSTOM_FIELD, CUSTOM_FIELD_COMPACT, ENUM, LIKE, REF, SETTING, under
 
 Tree: TypeAlias = "dict[str, Tree]"
@@ -150,7 +150,7 @@ _STANDARD_FIELDS: dict[str, tuple[str, ...]] = {
         *under("filters", ("resource_type", "resource_subtype", "action", "fields")),
     ),
 }
-_FIELDS = _STANDARD_FIELDS | reporting_fields.FIELDS
+_FIELDS = _STANDARD_FIELDS | customization_fields.FIELDS | reporting_fields.FIELDS
 STANDARD = tuple(_STANDARD_FIELDS)
 """The endpoints that the project syncs by default."""
 ENDPOINTS = tuple(_FIELDS)
@@ -175,11 +175,13 @@ _COMPACT_FIELDS: dict[str, str] = {
     "webhook": "resource_type,active,resource.resource_type,resource.name,target",
     "user_task_list": "resource_type,name,owner.resource_type,owner.name,workspace.resource_type,workspace.name",
     "project_brief": "resource_type",
+    **customization_fields.COMPACT,
     **reporting_fields.COMPACT,
 }
 _ENDPOINT_OF_KIND = {
     **{endpoint.removesuffix("s"): endpoint for endpoint in _STANDARD_FIELDS},
     "story": "stories",
+    **customization_fields.KINDS,
     **reporting_fields.KINDS,
 }
 # Omitted from a single object unless requested: what the documentation marks "Opt In" or recorded responses lack.
@@ -193,9 +195,9 @@ _OPT_IN: dict[str, frozenset[str]] = {
     "story": frozenset({"html_text"}),
     "status_update": frozenset({"html_text"}),
     "attachment": frozenset({"size", "connected_to_app"}),
+    **customization_fields.OPT_IN,
     **reporting_fields.OPT_IN,
 }
-_PROJECT_BRIEF = "resource_type,title,html_text,permalink_url,project.resource_type,project.name"
 
 
 def compact_fields(kind: str) -> str:
@@ -206,8 +208,6 @@ def compact_fields(kind: str) -> str:
 @lru_cache
 def single_fields(kind: str) -> str:
     """Return the default `opt_fields` of a single object."""
-    if kind == "project_brief":
-        return _PROJECT_BRIEF
     if kind not in _ENDPOINT_OF_KIND:
         return compact_fields(kind)
     opt_in = _OPT_IN.get(kind, frozenset())

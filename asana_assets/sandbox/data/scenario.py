@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asana_assets.sandbox.data.builder import Builder
+from asana_assets.sandbox.data.customization_work import add_customization
 from asana_assets.sandbox.data.edge_cases import add_edge_cases
 from asana_assets.sandbox.data.ordinary_work import add_ordinary_work
 from asana_assets.sandbox.data.organization import Organization
@@ -39,5 +40,6 @@ def build_organization(*, seed: int = 1, scale: str | Scale = "tiny", **override
     if scale.small_workspaces:
         add_small_workspaces(builder)
     add_reporting(builder, paid)
+    add_customization(builder, paid)
     organization.mark_changed()
     return organization

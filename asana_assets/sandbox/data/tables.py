@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asana_assets.sandbox.data import reporting_tables
+from asana_assets.sandbox.data import customization_tables, reporting_tables
 from asana_assets.sandbox.data.pages import pages
 
 if TYPE_CHECKING:
@@ -70,11 +70,13 @@ def minimal_requests(store: Store, workspace_gid: str, endpoints: Collection[str
             "status_updates": sum(pages(len(store.status_updates[project.gid])) for project in projects),
             "webhooks": pages(len(table_objects(store, "webhooks", workspace_gid))),
         }
-        for (name, parent), count in reporting_tables.ADDITIONAL_REQUESTS.items():
-            requests[name] += count(store, workspace_gid) if parent in endpoints else 0
-        for name, count in reporting_tables.REQUESTS.items():
+        for name, count in {**customization_tables.REQUESTS, **reporting_tables.REQUESTS}.items():
             if name in endpoints:
                 requests[name] = count(store, workspace_gid)
+        additional = {**customization_tables.ADDITIONAL_REQUESTS, **reporting_tables.ADDITIONAL_REQUESTS}
+        for (name, parent), count in additional.items():
+            if name in requests and parent in endpoints:
+                requests[name] += count(store, workspace_gid)
         return requests
 
 
@@ -147,6 +149,7 @@ def _status_updates(store: Store, workspace_gid: str) -> Iterable[Object]:
 
 
 _OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
+    **customization_tables.OBJECTS,
     **reporting_tables.OBJECTS,
     "workspaces": _workspaces,
     "users": lambda store, gid: store.users(gid),
@@ -164,4 +167,4 @@ _OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
     "status_updates": _status_updates,
     "webhooks": lambda store, gid: store.workspace_objects(gid, "webhook").values(),
 }
-_ADDITIONAL = reporting_tables.ADDITIONAL_OBJECTS
+_ADDITIONAL = {**customization_tables.ADDITIONAL_OBJECTS, **reporting_tables.ADDITIONAL_OBJECTS}

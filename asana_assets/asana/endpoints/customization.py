@@ -180,7 +180,7 @@ TASK_TEMPLATES = Endpoint(
             *_RECIPE,
             DESCRIPTION,
             HTML_DESCRIPTION,
-            references("memberships", "The projects to which the task is added.", name="project_gids"),
+            references("memberships", "The projects to which the task is added."),
             integer("relative_start_on", "Days from the creation of the task to its start date; null without one."),
             integer("relative_due_on", "Days from the creation of the task to its due date; null without one."),
             text("due_time", "Time of day at which the task is due (UTC), such as 13:15:00.000Z; null without one."),

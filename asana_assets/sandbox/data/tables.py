@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asana_assets.sandbox.data import customization_tables, reporting_tables
+from asana_assets.sandbox.data import customization_tables, reporting_tables, resourcing_tables
 from asana_assets.sandbox.data.pages import pages
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ def minimal_requests(store: Store, workspace_gid: str, endpoints: Collection[str
             "status_updates": sum(pages(len(store.status_updates[project.gid])) for project in projects),
             "webhooks": pages(len(table_objects(store, "webhooks", workspace_gid))),
         }
-        for name, count in {**customization_tables.REQUESTS, **reporting_tables.REQUESTS}.items():
+        for name, count in (
+            customization_tables.REQUESTS | reporting_tables.REQUESTS | resourcing_tables.REQUESTS
+        ).items():
             if name in endpoints:
                 requests[name] = count(store, workspace_gid)
         additional = {**customization_tables.ADDITIONAL_REQUESTS, **reporting_tables.ADDITIONAL_REQUESTS}
@@ -151,6 +153,7 @@ def _status_updates(store: Store, workspace_gid: str) -> Iterable[Object]:
 _OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
     **customization_tables.OBJECTS,
     **reporting_tables.OBJECTS,
+    **resourcing_tables.OBJECTS,
     "workspaces": _workspaces,
     "users": lambda store, gid: store.users(gid),
     "teams": _teams,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from asana_assets.sandbox.api import errors
 from asana_assets.sandbox.api.errors import ApiError
-from asana_assets.sandbox.api.routes import customization, people, projects, reporting, tasks
+from asana_assets.sandbox.api.routes import customization, people, projects, reporting, resourcing, tasks
 
 if TYPE_CHECKING:
     from asana_assets.sandbox.api.request import Query
@@ -79,6 +79,7 @@ _ROUTES: dict[str, _Handler] = {
     "stories/*": _single("story"),
     **customization.ROUTES,
     **reporting.ROUTES,
+    **resourcing.ROUTES,
     **{
         f"{kind}s/*": _single(kind)
         for kind in (

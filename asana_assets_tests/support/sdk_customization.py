@@ -26,11 +26,10 @@ def fetch_customization(
         not_on_plan: Raised for a 402, after which the endpoint is not requested any more.
     """
     gid = workspace_gid
-    projects, teams, users, tasks = (tables.get((name, gid), {}) for name in ("projects", "teams", "users", "tasks"))
-    portfolios, goals = (tables.get((name, gid), {}) for name in ("portfolios", "goals"))
-    for kind, parents in (("project", projects), ("team", teams), ("portfolio", portfolios), ("goal", goals)):
+    projects, users, tasks = (tables.get((name, gid), {}) for name in ("projects", "users", "tasks"))
+    for kind in ("project", "team", "portfolio", "goal"):
         method = f"CustomFieldSettings.get_custom_field_settings_for_{kind}"
-        for parent in parents.values():
+        for parent in tables.get((f"{kind}s", gid), {}).values():
             if parent.get("custom_field_settings"):
                 fetch("custom_field_settings", gid, method, parent["gid"])
     settings = tables.get(("custom_field_settings", gid), {}).values()

@@ -30,8 +30,13 @@ def _settings_of(parents: Iterable[Object]) -> Iterator[Object]:
 
 
 def _with_settings(store: Store, workspace_gid: str, kind: str) -> list[Object]:
-    others = store.workspace_objects(workspace_gid, kind).values()
-    parents = store.projects(workspace_gid) if kind == "project" else others
+    match kind:
+        case "project":
+            parents = store.projects(workspace_gid)
+        case "portfolio":
+            parents = store.portfolios(workspace_gid)
+        case _:
+            parents = list(store.workspace_objects(workspace_gid, kind).values())
     return [parent for parent in parents if parent.refs("custom_field_settings")]
 
 

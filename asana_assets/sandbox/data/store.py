@@ -57,8 +57,7 @@ class Store:
         portfolio_items: By portfolio, the projects and portfolios in it.
         goal_relationships: By supported goal.
         belongings: Of a kind, by parent: task templates, memberships, portfolio settings and access requests of
-            projects, memberships of portfolios, budgets and rates of projects, and
-            absences of users.
+            projects, budgets and rates of projects, memberships of portfolios, and absences of users.
         workspace_memberships: By workspace and user, inactive ones included.
         user_task_lists: By workspace and user.
         assigned_tasks: By workspace and user, then by task.

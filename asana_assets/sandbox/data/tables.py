@@ -70,13 +70,11 @@ def minimal_requests(store: Store, workspace_gid: str, endpoints: Collection[str
             "status_updates": sum(pages(len(store.status_updates[project.gid])) for project in projects),
             "webhooks": pages(len(table_objects(store, "webhooks", workspace_gid))),
         }
-        for name, count in (
-            customization_tables.REQUESTS | reporting_tables.REQUESTS | resourcing_tables.REQUESTS
-        ).items():
+        further = customization_tables.REQUESTS | reporting_tables.REQUESTS | resourcing_tables.REQUESTS
+        for name, count in further.items():
             if name in endpoints:
                 requests[name] = count(store, workspace_gid)
-        additional = {**customization_tables.ADDITIONAL_REQUESTS, **reporting_tables.ADDITIONAL_REQUESTS}
-        for (name, parent), count in additional.items():
+        for (name, parent), count in _ADDITIONAL_REQUESTS.items():
             if name in requests and parent in endpoints:
                 requests[name] += count(store, workspace_gid)
         return requests
@@ -170,4 +168,5 @@ _OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
     "status_updates": _status_updates,
     "webhooks": lambda store, gid: store.workspace_objects(gid, "webhook").values(),
 }
-_ADDITIONAL = {**customization_tables.ADDITIONAL_OBJECTS, **reporting_tables.ADDITIONAL_OBJECTS}
+_ADDITIONAL = reporting_tables.ADDITIONAL_OBJECTS | customization_tables.ADDITIONAL_OBJECTS
+_ADDITIONAL_REQUESTS = reporting_tables.ADDITIONAL_REQUESTS | customization_tables.ADDITIONAL_REQUESTS

@@ -170,6 +170,8 @@ class ChildExtract:
                     continue
                 parent_pages = self._record_parent(event, parent_pages)
                 self.stats.raise_if_hopeless(requests_left=not fetcher.all_sent)
+                if self.stats.plan_lacks(self.endpoint):
+                    break
                 rows_to_build += sum(page.count for page in parent_pages)
                 size = rows_to_build + self._checkpoint.rows + len(self._checkpoint.fetched)
                 complete = size >= self._checkpoint_rows or time.monotonic() - started_at >= self._checkpoint_seconds

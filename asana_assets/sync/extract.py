@@ -166,6 +166,10 @@ class ExtractStats:
             if decide_to_stop(tally, requests_left=requests_left):
                 raise systematic_failure(tally)
 
+    def plan_lacks(self, endpoint: Endpoint) -> bool:
+        """Return whether the workspace's plan lacks the endpoint, so that its other parents need not be fetched."""
+        return bool(endpoint.plan) and self.not_on_plan and not any(one.successes for one in self.tallies.values())
+
     def raise_if_failed(self) -> None:
         """Raise if most parents failed, after all of them were tried.
 

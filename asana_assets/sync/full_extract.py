@@ -168,6 +168,8 @@ class FullExtract:
                 else:
                     self.stats.record_outcome(event)
                     self.stats.raise_if_hopeless(requests_left=not fetcher.all_sent)
+                    if self.stats.plan_lacks(self.endpoint):
+                        break
                 if rows >= BATCH_ROWS:
                     yield self._build(pages)
                     pages.clear()

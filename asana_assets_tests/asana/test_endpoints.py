@@ -25,8 +25,7 @@ STORED_IN_COMMON_COLUMNS = {"workspace": "workspace_gid", "parent": "parent_gid"
 DECIMALS_SPECIFIED_AS_INTEGER = {"old_number_value", "new_number_value"}
 
 CHILDREN = {
-    "portfolio_items",
-    "portfolio_memberships",
+    *("portfolio_items", "portfolio_memberships", "budgets", "rates"),
     *("subtasks", "stories", "attachments", "status_updates"),
     *("custom_field_settings", "project_memberships"),
 }
@@ -143,6 +142,11 @@ def test_the_hierarchy_is_asanas() -> None:
         "time_periods": {"workspaces": ("gid",)},
         "goals": {"workspaces": ("gid",)},
         "portfolio_items": {"portfolios": ("gid",)},
+        "time_tracking_categories": {"workspaces": ("gid",)},
+        "timesheet_approval_statuses": {"workspaces": ("gid",)},
+        "allocations": {"workspaces": ("gid",)},
+        "budgets": {"projects": ("gid", "modified_at")},
+        "rates": {"projects": ("gid", "modified_at")},
         "portfolio_memberships": {"portfolios": ("gid",)},
         "goal_relationships": {"goals": ("gid",)},
         "custom_field_settings": dict.fromkeys(

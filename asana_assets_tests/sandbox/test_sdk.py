@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pytest
 from asana_assets.sandbox import ALL_FIELDS, ENDPOINTS, Sandbox
 from asana_assets.sandbox.api.fields import JOINED_FIELDS
 from asana_assets_tests.support.sdk_customization import fetch_customization
+from asana_assets_tests.support.sdk_resourcing import fetch_resourcing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,6 +74,7 @@ class SdkExtract:
         for parent in (*work, *parents):
             self._list("attachments", gid, "Attachments.get_attachments_for_object", parent)
         fetch_customization(self._list, self.tables, gid, self._asana.rest.ApiException)
+        fetch_resourcing(self._list, self.tables["projects", gid], gid, self._asana.rest.ApiException)
 
     def _fetch_reporting(self, gid: str) -> None:
         self._fetch_if_on_plan("time_periods", gid, "TimePeriods.get_time_periods", gid)
@@ -107,7 +110,8 @@ class SdkExtract:
         options: Record = {**query, "limit": 100, "opt_fields": ALL_FIELDS[endpoint]}
         before = len(self.log)
         try:
-            found = call(*path, options)
+            has_options = "opts" in inspect.signature(call).parameters  # or it returns every field
+            found = call(*path, *([options] if has_options else []))
             records: list[Record] = [found] if isinstance(found, dict) else list(found)
         finally:
             key = endpoint, workspace_gid

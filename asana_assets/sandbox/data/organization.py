@@ -7,9 +7,12 @@ from asana_assets.sandbox.data.people_changes import PeopleChanges
 from asana_assets.sandbox.data.project_changes import ProjectChanges
 from asana_assets.sandbox.data.relation_changes import RelationChanges
 from asana_assets.sandbox.data.reporting_changes import ReportingChanges
+from asana_assets.sandbox.data.resourcing_changes import ResourcingChanges
 
 
-class Organization(CustomizationChanges, ProjectChanges, RelationChanges, PeopleChanges, ReportingChanges):
+class Organization(
+    CustomizationChanges, ProjectChanges, RelationChanges, PeopleChanges, ReportingChanges, ResourcingChanges
+):
     """All workspaces of one token and their contents. Thread-safe: every change holds `lock`.
 
     Attributes:

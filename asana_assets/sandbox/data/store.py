@@ -54,11 +54,10 @@ class Store:
         task_projects: By task, the gids of all projects that contain it, hidden ones included.
         generated_tasks: By project, tasks that exist only when read; no other container holds them.
         team_memberships: By team.
-        belongings: Of a kind, by parent: task templates, memberships, portfolio settings and access requests of
-            projects, and absences of users.
         portfolio_items: By portfolio, the projects and portfolios in it.
-        portfolio_memberships: By portfolio.
         goal_relationships: By supported goal.
+        belongings: Of a kind, by parent: task templates, memberships, portfolio settings and access requests of
+            projects, budgets and rates of projects, memberships of portfolios, and absences of users.
         workspace_memberships: By workspace and user, inactive ones included.
         user_task_lists: By workspace and user.
         assigned_tasks: By workspace and user, then by task.
@@ -84,10 +83,9 @@ class Store:
         self.attachments: dict[str, list[Object]] = defaultdict(list)
         self.status_updates: dict[str, list[Object]] = defaultdict(list)
         self.team_memberships: dict[str, list[Object]] = defaultdict(list)
-        self.belongings: dict[tuple[str, str], list[Object]] = defaultdict(list)
         self.portfolio_items: dict[str, list[Object]] = defaultdict(list)
-        self.portfolio_memberships: dict[str, list[Object]] = defaultdict(list)
         self.goal_relationships: dict[str, list[Object]] = defaultdict(list)
+        self.belongings: dict[tuple[str, str], list[Object]] = defaultdict(list)
         self.workspace_memberships: dict[tuple[str, str], Object] = {}
         self.user_task_lists: dict[tuple[str, str], Object] = {}
         self.assigned_tasks: dict[tuple[str, str], dict[str, Object]] = defaultdict(dict)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asana_assets.sandbox.data import customization_tables, reporting_tables
+from asana_assets.sandbox.data import customization_tables, reporting_tables, resourcing_tables
 from asana_assets.sandbox.data.pages import pages
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def minimal_requests(store: Store, workspace_gid: str, endpoints: Collection[str
             "status_updates": sum(pages(len(store.status_updates[project.gid])) for project in projects),
             "webhooks": pages(len(table_objects(store, "webhooks", workspace_gid))),
         }
-        for name, count in (reporting_tables.REQUESTS | customization_tables.REQUESTS).items():
+        further = customization_tables.REQUESTS | reporting_tables.REQUESTS | resourcing_tables.REQUESTS
+        for name, count in further.items():
             if name in endpoints:
                 requests[name] = count(store, workspace_gid)
         for (name, parent), count in _ADDITIONAL_REQUESTS.items():
@@ -150,6 +151,7 @@ def _status_updates(store: Store, workspace_gid: str) -> Iterable[Object]:
 _OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
     **customization_tables.OBJECTS,
     **reporting_tables.OBJECTS,
+    **resourcing_tables.OBJECTS,
     "workspaces": _workspaces,
     "users": lambda store, gid: store.users(gid),
     "teams": _teams,

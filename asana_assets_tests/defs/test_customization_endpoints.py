@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from asana_assets.sandbox import Organization
+from asana_assets_tests.support.plan_command import plan
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failed_checks, failures
 
 CUSTOM_FIELDS = ("custom_field_settings", "custom_fields", "custom_types", "task_templates")
@@ -200,3 +201,18 @@ def test_an_interrupted_sync_goes_on_with_what_is_missing(warehouse: Warehouse) 
     warehouse.assert_matches_asana(paid(warehouse))
     resumed = requests_since(warehouse, since)
     assert resumed["/memberships"] == resumed["/projects/*/custom_field_settings"] == 0
+
+
+def test_plan_knows_the_requests_of_the_next_sync(warehouse: Warehouse) -> None:
+    minimum = warehouse.asana.minimal_requests(paid(warehouse), warehouse.endpoints)
+    selected = [option for name in warehouse.endpoints[1:] for option in ("--select", name)]
+    first = plan(warehouse, paid(warehouse), *selected).requests
+    expected = {name: minimum[name] for name in ADDED}
+    assert {name: first[name] for name in ADDED} == expected | {
+        "custom_fields": minimum["custom_fields"] - local_fields
+    }
+
+    warehouse.sync()
+    requests = dict.fromkeys(ADDED, 0) | {"custom_fields": 1, "roles": 1, "agents": 1}
+    quiet = plan(warehouse, paid(warehouse), *selected).requests
+    assert {name: quiet[name] for name in ADDED} == requests

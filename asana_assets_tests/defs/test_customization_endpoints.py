@@ -207,10 +207,8 @@ def test_plan_knows_the_requests_of_the_next_sync(warehouse: Warehouse) -> None:
     minimum = warehouse.asana.minimal_requests(paid(warehouse), warehouse.endpoints)
     selected = [option for name in warehouse.endpoints[1:] for option in ("--select", name)]
     first = plan(warehouse, paid(warehouse), *selected).requests
-    expected = {name: minimum[name] for name in ADDED}
-    assert {name: first[name] for name in ADDED} == expected | {
-        "custom_fields": minimum["custom_fields"] - local_fields
-    }
+    minimum["custom_fields"] -= 2  # those that are not in the library are unknown until the settings are fetched
+    assert {name: first[name] for name in ADDED} == {name: minimum[name] for name in ADDED}
 
     warehouse.sync()
     requests = dict.fromkeys(ADDED, 0) | {"custom_fields": 1, "roles": 1, "agents": 1}

@@ -214,3 +214,17 @@ def test_plan_knows_the_requests_of_the_next_sync(warehouse: Warehouse) -> None:
     requests = dict.fromkeys(ADDED, 0) | {"custom_fields": 1, "roles": 1, "agents": 1}
     quiet = plan(warehouse, paid(warehouse), *selected).requests
     assert {name: quiet[name] for name in ADDED} == requests
+
+
+def test_settings_of_portfolios_and_goals_are_included_if_these_are_synced(warehouse: Warehouse) -> None:
+    warehouse.endpoints = (*UPSTREAM, "portfolios", "goals", "custom_field_settings", "custom_fields")
+    organization = warehouse.asana.organization
+    goal, portfolio = organization.edge_cases["goal"], organization.edge_cases["portfolio"]
+    warehouse.sync()
+    warehouse.assert_matches_asana(paid(warehouse))
+    added = [organization.add_local_field(parent, "Local") for parent in (goal, portfolio)]
+    requests = sync(warehouse)
+    warehouse.assert_matches_asana(paid(warehouse))
+    assert {row["gid"] for row in warehouse.rows("custom_fields")} >= {*added}
+    settings = [requests[f"/{kind}/*/custom_field_settings"] for kind in ("goals", "portfolios", "projects", "teams")]
+    assert settings == [1, 1, 0, 0]

@@ -31,6 +31,7 @@ from asana_assets.sync.parents import (
     merge_parents,
     nested_parents,
 )
+from asana_assets.sync.row_filter import removed_since
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.search_hits import SEARCH_FIELDS, changed_hits, changed_parents, decode_hits
 from asana_assets.sync.search_records import MODIFIED_AT
@@ -208,6 +209,14 @@ class ChildExtract:
         with_rows = pc.unique(stored[PARENT_GID.name].combine_chunks())
         with_rows = with_rows.filter(pc.invert(pc.is_in(with_rows, value_set=valid)))
         return with_rows, self._context.state.untracked_by(valid)
+
+    def count_excluded(self) -> int:
+        """Return how many rows stored before lost their parent, if filters removed any above since the last sync."""
+        if not removed_since(self._context.exclusions, self.state.last_sync):
+            return 0
+        stored = self.previous.columns(self.columns)
+        parent_gids = stored[PARENT_GID.name].combine_chunks()
+        return pc.is_in(parent_gids, value_set=self.obsolete_parents(stored)[0]).true_count
 
     def orphaned_gids(self, stored: pa.Table) -> Array:
         """Return the missing parents that stored rows, given with the columns in `columns`, reference."""

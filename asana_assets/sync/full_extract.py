@@ -17,6 +17,7 @@ from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, Listing
 from asana_assets.sync.confirmation import prefers_records
 from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
+from asana_assets.sync.extract_filter import ExtractFilter
 from asana_assets.sync.fallback import mask_unfetched, only_unlisted
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, count_references, to_gid_list
@@ -56,6 +57,7 @@ class FullExtract:
         self._fetcher: Fetcher | None = None
         self._incomplete: set[str] = set()  # parents with a record that was skipped
         self._search_missed_changes = False
+        self._filter = ExtractFilter(context, self._parents, self.stats)
 
     @property
     def all_sent(self) -> bool:
@@ -79,7 +81,8 @@ class FullExtract:
         """Yield the rows; close the generator to stop early.
 
         Raises:
-            AsanaError: The endpoint cannot be fetched; the rows so far are incomplete.
+            AsanaError: The endpoint cannot be fetched, or a filter's settings do not fit what was; the rows so far are
+                incomplete.
         """
         has_previous = len(self._context.previous) > 0
         listed: list[Array] = [NO_GIDS]
@@ -96,6 +99,7 @@ class FullExtract:
                 listed.append(batch[GID.name])
                 yield batch
         self.stats.raise_if_failed()
+        self._filter.verify()
         if self.endpoint.search and len(self._stale) < len(self._parents):
             for batch in self._changed_rows(self.endpoint.search):
                 is_owned = mask_owned_by(self.endpoint, batch, self._parents)
@@ -112,14 +116,20 @@ class FullExtract:
         fetched = SyncState.rows(gids, versions, self._context.sync.started_at)
         failed = SyncState.failed_rows(pa.array(self.stats.failed, pa.string()))
         search_from = self._context.next_search_from(missed_changes=self._search_missed_changes)
-        return pa.concat_tables([fetched, failed, SyncState.completed_marker(self._context.sync, search_from)])
+        completed = SyncState.completed_marker(self._context.sync, search_from)
+        return pa.concat_tables([fetched, failed, self._filter.sync_state(), completed])
 
     def obsolete_parents(self) -> Array:
-        """Return the parents that have sync state and no longer exist, or no longer fail."""
+        """Return the parents that have sync state and no longer exist, or no longer fail, and what is not excluded."""
         untracked = self._context.state.untracked_by(self._parents.rows["gid"].combine_chunks())
         recovered = set(to_gid_list(self._context.state.failed)).difference(self.stats.failed, to_gid_list(untracked))
         versioned = to_gid_list(self._versioned_parents.rows["gid"])
-        return pa.concat_arrays([untracked, pa.array(recovered.difference(versioned), pa.string())])
+        no_longer = pa.array(recovered.difference(versioned), pa.string())
+        return pa.concat_arrays([untracked, no_longer, self._filter.obsolete_state()])
+
+    def count_excluded(self) -> int:
+        """Return how many stored rows were removed because a filter excludes them or their parents."""
+        return self.stats.excluded
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -167,6 +177,7 @@ class FullExtract:
 
     def _build(self, pages: Sequence[FetchedPage]) -> pa.RecordBatch:
         built = self._builder.build(pages, self.workspace_gid)
+        built = replace(built, batch=self._filter.include(built.batch))
         self.stats.add_rows(built)
         self._incomplete |= built.incomplete_parents
         return built.batch
@@ -198,11 +209,12 @@ class FullExtract:
         """Yield the stored rows that are not in `listed` and must not be deleted, fetched again where possible.
 
         A row that only parents without a usable response would list is kept as it is, unless it is in `disowned`, as a
-        search shows it without any of its parents. Any other is confirmed to be gone: its record is fetched, or all of
-        its parents are listed once more.
+        search shows it without any of its parents. One that a filter excludes is not kept. Any other is confirmed to be
+        gone: its record is fetched, or all of its parents are listed once more.
         """
         stored = self._context.previous.columns(self.endpoint.ownership_columns)
         unlisted = stored.filter(pc.invert(pc.is_in(stored[GID.name], value_set=listed)))
+        unlisted = self._filter.keep_stored(unlisted)
         if not unlisted.num_rows:
             return
         is_missing = mask_owned_by(self.endpoint, unlisted, self._usable_parents())

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.errors import AsanaError
 from asana_assets.asana.field_types import Array, Chunked
+from asana_assets.asana.listing_requests import listing_api_request
 from asana_assets.asana.model import PARENT_GID, WORKSPACE_GID, Endpoint, Listing
 from asana_assets.sync.gids import NO_GIDS, mask_references, to_gid_list, unknown_references
 from asana_assets.sync.versions import versions
@@ -49,12 +50,7 @@ class FetchRequest:
 
 def listing_request(listing: Listing, parent_gid: str, workspace_gid: str, version: str = "") -> FetchRequest:
     """Build the request for a listing of one parent at this version."""
-    values = {"parent": parent_gid, "workspace": workspace_gid}
-    params = {name: value.format_map(values) for name, value in listing.params.items()}
-    request = ApiRequest(
-        template=listing.path, values=values, params=params, single=listing.single, paged=listing.paged
-    )
-    return FetchRequest(listing, parent_gid, request, version)
+    return FetchRequest(listing, parent_gid, listing_api_request(listing, parent_gid, workspace_gid), version)
 
 
 def record_request(endpoint: Endpoint, gid: str) -> FetchRequest:

@@ -161,8 +161,9 @@ class RowPrediction:
                 unfinished.append((name, listing))
         for endpoint in endpoints:
             fetched = pages[endpoint.name]
-            rows = self.probe.rows(endpoint, fetched)
-            if unfinished and fetched and fetched[-1].count == fetched[-1].limit:
+            is_truncated = bool(unfinished and fetched and fetched[-1].count == fetched[-1].limit)
+            rows = self.probe.included(endpoint, self.probe.rows(endpoint, fetched), complete=not is_truncated)
+            if is_truncated:
                 self.accuracy.truncated[endpoint.name] = rows.num_rows
                 rows = upsert(self.rows(endpoint), rows)
             self._predicted[endpoint.name] = rows

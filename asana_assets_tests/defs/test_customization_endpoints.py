@@ -204,6 +204,8 @@ def test_an_interrupted_sync_goes_on_with_what_is_missing(warehouse: Warehouse) 
 
 
 def test_plan_knows_the_requests_of_the_next_sync(warehouse: Warehouse) -> None:
+    warehouse.endpoints = (*UPSTREAM, "portfolios", "goals", *ADDED)
+    warehouse.settings["ASANA_ENDPOINTS"] = ",".join(warehouse.endpoints)
     minimum = warehouse.asana.minimal_requests(paid(warehouse), warehouse.endpoints)
     selected = [option for name in warehouse.endpoints[1:] for option in ("--select", name)]
     first = plan(warehouse, paid(warehouse), *selected).requests

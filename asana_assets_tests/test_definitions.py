@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from asana_assets.asana.endpoints import ATTACHMENTS, ENDPOINTS, STORIES
+from asana_assets.asana.endpoints import ATTACHMENTS, ENDPOINTS, STANDARD_ENDPOINTS, STORIES
 from asana_assets.definitions import build_asana_resource, build_definitions, defs
 from asana_assets.defs.column_metadata import column_lineage
 from asana_assets.defs.prefetch import shares_process
@@ -58,7 +58,7 @@ def test_the_asset_graph_follows_asanas_hierarchy() -> None:
 def test_every_asset_but_workspaces_is_partitioned_by_workspace() -> None:
     graph = defs.resolve_asset_graph()
     partitioned = {NAMES.endpoint_of(key) for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned}
-    assert partitioned == {endpoint.name for endpoint in ENDPOINTS} - {"workspaces"}
+    assert partitioned == {endpoint.name for endpoint in STANDARD_ENDPOINTS} - {"workspaces"}
 
 
 def test_every_asset_has_a_group_a_description_for_analysts_and_a_column_schema() -> None:

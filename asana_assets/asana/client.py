@@ -49,11 +49,13 @@ class ApiRequest:
         template: Path template below the base URL; messages show it instead of the path.
         values: Values of the template's placeholders.
         params: Query parameters.
+        ends_empty: Whether an empty page ends the listing, which always names a next page.
     """
 
     template: str
     values: Mapping[str, str] = field(default_factory=dict[str, str])
     params: Mapping[str, str] = field(default_factory=dict[str, str])
+    ends_empty: bool = False
 
     @property
     def path(self) -> str:
@@ -132,7 +134,7 @@ class Client:
         """
         params = {"opt_fields": opt_fields, "limit": "", **request.params}
         page_size = PageSizer(request.template, fixed=request.params.get("limit"))
-        progress = ListingProgress(request.template)
+        progress = ListingProgress(request.template, ends_empty=request.ends_empty)
         while True:
             try:
                 fetched = self._get_with_retries(request, params, LIST_DECODER, stats, stop, page_size=page_size)

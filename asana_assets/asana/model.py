@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from asana_assets.asana.field_types import INSTANT, INTEGER, TEXT, Column
+from asana_assets.asana.field_types import DATE, INSTANT, INTEGER, TEXT, Column
 
 GID = Column(name="gid", field="gid", type=TEXT, doc="Asana's identifier of the object; digits, stored as text.")
 RESOURCE_TYPE = Column(
@@ -57,6 +57,32 @@ class ItemValues:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The recent records of a workspace's listing, which syncs fetch when they do not fetch all of it.
+
+    Attributes:
+        param: Query parameter that bounds `column` from below.
+        column: Column with the date or the time of a record.
+        overlap: How long before the last sync the window starts. Changes of older records are found when the whole
+            listing is fetched, after `Endpoint.refresh_after_days`.
+        retention: How long Asana keeps the records of an append-only log, oldest first: rows are kept for good, the
+            window starts before the newest of them, and an empty page ends the listing, though it names a next one.
+            None if the listing has every record that exists.
+    """
+
+    param: str
+    column: Column
+    overlap: dt.timedelta
+    retention: dt.timedelta | None = None
+
+    def format_start(self, start: dt.datetime) -> str:
+        """Return the value of `param` for a window that starts at `start` (UTC)."""
+        if self.column.type is DATE:
+            return start.date().isoformat()
+        return start.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """A list request, sent once per parent.
 
@@ -77,6 +103,9 @@ class Listing:
             stale if they differ from those at its last fetch, or after `Endpoint.refresh_after_days`. Lists and structs
             follow after the others. Empty: only the age counts. None: every parent is fetched by every sync.
         count_field: Path of an object, and its field, that holds the number of records of the listing.
+        window: The part that most syncs fetch of the listing, which is then the endpoint's only one, of a workspace.
+        service_accounts_only: Whether Asana refuses the listing (403) to the tokens of users, so that a refusal says as
+            little about the token's permissions as that of a plan without it (402).
     """
 
     path: str
@@ -89,6 +118,8 @@ class Listing:
     recursive: bool = False
     version_columns: tuple[str | ItemValues, ...] | None = None
     count_field: tuple[str, str] | None = None
+    window: Window | None = None
+    service_accounts_only: bool = False
 
     @property
     def version_column_names(self) -> tuple[str, ...]:
@@ -135,6 +166,11 @@ class Endpoint:
         return any(listing.parent_ref == PARENT_GID.name for listing in self.listings)
 
     @property
+    def window(self) -> Window | None:
+        """The window of the only listing, if it has one."""
+        return self.listings[0].window
+
+    @property
     def has_parents_in_workspace(self) -> bool:
         """Whether any listing is of a parent within the workspace, not of the workspace itself."""
         return any(listing.parent and listing.parent.upstream for listing in self.listings)
@@ -157,6 +193,8 @@ class Endpoint:
     @property
     def freshness(self) -> str:
         """How the rows stay up to date, as Markdown for the table's description."""
+        if self.window:
+            return self._window_freshness(self.window)
         parents: dict[tuple[str, ...] | None, dict[str, None]] = {}
         for listing in self.listings:
             name = listing.parent.name if listing.parent else ""
@@ -173,6 +211,20 @@ class Endpoint:
             change = f"when their parent's {columns} changes, and " if columns else ""
             sentences.append(f"Rows{scope} are fetched again {change}at least every {interval} by default.")
         return " ".join(sentences)
+
+    def _window_freshness(self, window: Window) -> str:
+        if window.retention:
+            return (
+                f"Every sync adds what is newer than the newest row. Asana only keeps the last {window.retention.days} "
+                "days, but rows are kept for good. If no sync succeeds for that long, what Asana deleted meanwhile is "
+                "missing, and a check reports it."
+            )
+        days = window.overlap.days
+        return (
+            f"Every sync fetches the rows whose `{window.column.name}` is within the {days} days before the last sync, "
+            "or later. Changes and deletions of older rows, and rows that are added with an older date, are found when "
+            f"all rows are fetched again, at least every {self.refresh_after_days:g} days by default."
+        )
 
     @property
     def recursive_listing(self) -> Listing | None:

@@ -58,6 +58,13 @@ def _orphaned_rows_message(inputs: CheckInputs) -> str:
 def _unavailable_message(inputs: CheckInputs) -> str:
     if not inputs.stats.not_on_plan:
         return ""
+    if inputs.stats.refused_to_users:
+        kept = f", so {inputs.rows:,} rows are those of an earlier sync" if inputs.rows else ""
+        return (
+            f"Asana lists this endpoint for service accounts only and refused it to this token "
+            f"({inputs.stats.refused_to_users}){kept}. Use the token of a service account, which is part of Asana's "
+            "Enterprise plans, or leave the endpoint out of ASANA_ENDPOINTS."
+        )
     if not inputs.rows:
         return (
             "This endpoint is not available on the workspace's plan (402), so the table has no rows for it. There is "
@@ -67,6 +74,16 @@ def _unavailable_message(inputs: CheckInputs) -> str:
         f"This endpoint is no longer available on the workspace's plan (402), so {inputs.rows:,} rows "
         "are those of an earlier sync. Upgrade the plan, or delete them with accept_row_count_drop (asana-assets sync "
         "--accept-row-count-drop)."
+    )
+
+
+def _missed_period_message(inputs: CheckInputs) -> str:
+    if not inputs.stats.missed_period:
+        return ""
+    start, end = inputs.stats.missed_period
+    return (
+        f"Asana deleted the records from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} (UTC) before a sync fetched "
+        "them, so the table lacks them for good. Sync more often than Asana deletes them."
     )
 
 
@@ -204,6 +221,12 @@ CHECKS = (
         description="Every parent was fetched completely, and the search for changed ones did not fail.",
         evaluate=_unfetched_parents_message,
         severity=_unfetched_parents_severity,
+    ),
+    Check(
+        name="no_missed_period",
+        description="Every record was fetched before Asana deleted it.",
+        evaluate=_missed_period_message,
+        can_fail=lambda endpoint: bool(endpoint.window and endpoint.window.retention),
     ),
     Check(
         name="all_records_stored",

@@ -7,6 +7,7 @@ upstream have to be predicted.
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import cast
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 
 from asana_assets.asana.client import PAGE_SIZE, Client, RequestStats
 from asana_assets.asana.field_types import Array
-from asana_assets.asana.model import GID, WORKSPACE_GID, Endpoint, Listing
+from asana_assets.asana.model import GID, WORKSPACE_GID, Endpoint, Listing, Window
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.extract import stale_parents
@@ -22,6 +23,8 @@ from asana_assets.sync.gids import count_references
 from asana_assets.sync.parents import Parents, choose_parents, eligible_parents, mask_owned_by, merge_parents
 from asana_assets.sync.probe import Probe
 from asana_assets.sync.row_prediction import Accuracy, Lake, RowPrediction, SearchResult, reported_counts
+from asana_assets.sync.sync_state import SyncState
+from asana_assets.sync.window import decide_start, requested_start, rows_within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,17 +119,19 @@ class SyncEstimator:
             prediction.accuracy.never_synced.append(endpoint.name)
         upstream = prediction.upstream(endpoint)
         parents = choose_parents(endpoint, self._gid, upstream)
-        found = SearchResult(rows=prediction.rows(endpoint))
-        if endpoint.search:
-            found = prediction.apply_search(endpoint, endpoint.search, state, found.rows)
-        if endpoint.recursive_listing:
-            parents = _add_nested(parents, endpoint.recursive_listing, upstream, found)
         sync = Sync(
             id="",
             started_at=self.started_at,
             max_age=endpoint.max_age(self.refresh_after_days),
             full_refresh=self.full_refresh,
         )
+        if endpoint.window:
+            return self._estimate_window(endpoint, endpoint.window, parents, state, sync)
+        found = SearchResult(rows=prediction.rows(endpoint))
+        if endpoint.search:
+            found = prediction.apply_search(endpoint, endpoint.search, state, found.rows)
+        if endpoint.recursive_listing:
+            parents = _add_nested(parents, endpoint.recursive_listing, upstream, found)
         stale = stale_parents(parents, state, sync, found.changed)
         requests = float(self._count_search_requests(endpoint, parents, stale, found))
         for listing, group in stale.groups:
@@ -150,6 +155,25 @@ class SyncEstimator:
             parents=round(sum(prediction.weights.total(group["gid"]) for _, group in parents.groups)),
             stale=round(sum(prediction.weights.total(group["gid"]) for _, group in stale.groups)),
             requests=round(requests),
+        )
+
+    def _estimate_window(
+        self, endpoint: Endpoint, window: Window, parents: Parents, state: SyncState, sync: Sync
+    ) -> EndpointCost:
+        """Estimate the cost of the rows that are stored of the window; new ones are not known."""
+        stored = self.lake.stored_rows(endpoint, self._gid)
+        is_stale = len(stale_parents(parents, state, sync)) > 0
+        start = decide_start(window, stored, state, sync, self.client.clock_skew, is_stale=is_stale)
+        start = requested_start(window, start)
+        if window.retention:
+            start = max(start, sync.started_at - window.retention)
+        rows = rows_within(window, stored.columns((window.column.name,)), start).num_rows
+        end = bool(rows and window.retention)  # the empty page
+        return EndpointCost(
+            endpoint=endpoint,
+            parents=len(parents),
+            stale=len(parents),
+            requests=len(parents) * (max(1, ceil(rows / PAGE_SIZE)) + end),
         )
 
     def _count_search_requests(self, endpoint: Endpoint, parents: Parents, stale: Parents, found: SearchResult) -> int:

@@ -3,6 +3,7 @@
 Whether a parent is stale is decided in `change_detection`; requests are sent by `fetcher`.
 """
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -16,6 +17,9 @@ from asana_assets.asana.field_types import Array, Chunked
 from asana_assets.asana.model import PARENT_GID, WORKSPACE_GID, Endpoint, Listing
 from asana_assets.sync.gids import NO_GIDS, mask_references, to_gid_list, unknown_references
 from asana_assets.sync.versions import versions
+
+EVERYTHING = dt.datetime.fromtimestamp(0, dt.UTC)
+"""The start of a window with all records."""
 
 _SLICE_ROWS = 1_000  # gids converted to Python strings at a time; a million of them would take 100 MB
 
@@ -47,11 +51,18 @@ class FetchRequest:
     is_optional: bool = False
 
 
-def listing_request(listing: Listing, parent_gid: str, workspace_gid: str, version: str = "") -> FetchRequest:
-    """Build the request for a listing of one parent at this version."""
+def listing_request(
+    listing: Listing, parent_gid: str, workspace_gid: str, version: str = "", window_start: dt.datetime = EVERYTHING
+) -> FetchRequest:
+    """Build the request for a listing of one parent at this version; one with a window starts at `window_start`."""
     values = {"parent": parent_gid, "workspace": workspace_gid}
     params = {name: value.format_map(values) for name, value in listing.params.items()}
-    return FetchRequest(listing, parent_gid, ApiRequest(template=listing.path, values=values, params=params), version)
+    is_log = False
+    if listing.window:
+        params[listing.window.param] = listing.window.format_start(window_start)
+        is_log = listing.window.retention is not None
+    request = ApiRequest(template=listing.path, values=values, params=params, ends_empty=is_log)
+    return FetchRequest(listing, parent_gid, request, version)
 
 
 def record_request(endpoint: Endpoint, gid: str) -> FetchRequest:

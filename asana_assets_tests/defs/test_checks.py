@@ -9,7 +9,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from asana_assets.asana.endpoints import PROJECTS, STANDARD_ENDPOINTS, STORIES, TASKS, WORKSPACES
+from asana_assets.asana.endpoints import AUDIT_LOG_EVENTS, PROJECTS, STANDARD_ENDPOINTS, STORIES, TASKS, WORKSPACES
 from asana_assets.defs.check_inputs import CheckInputs
 from asana_assets.defs.checks import CHECKS, checks_of, evaluate_checks
 from asana_assets.sync.empty_column_rows import EmptyColumn
@@ -65,6 +65,18 @@ def test_every_check_passes_without_findings_and_for_a_drop_that_is_small_or_acc
             "no longer available on the workspace's plan (402), so 1,000 rows",
             "WARN",
         ),
+        (
+            "available_on_plan",
+            {"stats": ExtractStats(not_on_plan=True, refused_to_users="GET /x returned 403")},
+            "refused it to this token (GET /x returned 403), so 1,000 rows are those of an earlier sync.",
+            "WARN",
+        ),
+        (
+            "no_missed_period",
+            {"stats": ExtractStats(missed_period=(NOW - dt.timedelta(days=2), NOW))},
+            f"Asana deleted the records from {NOW - dt.timedelta(days=2):%Y-%m-%d %H:%M} to {NOW:%Y-%m-%d %H:%M} (UTC)",
+            "WARN",
+        ),
         ("all_parents_fetched", {"stats": ExtractStats(forbidden=["7"])}, "has no access to 7", "WARN"),
         ("all_parents_fetched", {"stats": ExtractStats(failed={"7": "GET /x returned 500"})}, "7 (GET /x", "ERROR"),
         ("all_parents_fetched", {"stats": ExtractStats(truncated=["7"])}, "ended the listing of 7 early", "ERROR"),
@@ -118,8 +130,11 @@ def test_after_a_full_sync_every_check_of_every_asset_passes(make_warehouse: Mak
 
 
 def test_a_check_that_cannot_fail_for_an_endpoint_is_not_declared() -> None:
-    stories, tasks, projects = ({check.name for check in checks_of(one)} for one in (STORIES, TASKS, PROJECTS))
-    assert stories == {check.name for check in CHECKS}
+    stories, tasks, projects, log = (
+        {check.name for check in checks_of(one)} for one in (STORIES, TASKS, PROJECTS, AUDIT_LOG_EVENTS)
+    )
+    assert stories == {check.name for check in CHECKS} - {"no_missed_period"}
+    assert log == projects | {"no_missed_period"}
     assert tasks == stories - {"unique_key"}
     assert projects == tasks - {"no_orphaned_rows"}
 

@@ -9,6 +9,7 @@ Fields and paths: https://developers.asana.com/reference/rest-api-reference
 
 from asana_assets.asana.endpoints.activity import ATTACHMENTS, STATUS_UPDATES, STORIES, WEBHOOKS
 from asana_assets.asana.endpoints.people import TEAM_MEMBERSHIPS, TEAMS, USERS, WORKSPACE_MEMBERSHIPS, WORKSPACES
+from asana_assets.asana.endpoints.streams import AUDIT_LOG_EVENTS, TIME_TRACKING_ENTRIES
 from asana_assets.asana.endpoints.work import (
     PROJECT_TEMPLATES,
     PROJECTS,
@@ -21,6 +22,7 @@ from asana_assets.asana.endpoints.work import (
 
 __all__ = [
     "ATTACHMENTS",
+    "AUDIT_LOG_EVENTS",
     "ENDPOINTS",
     "PROJECTS",
     "PROJECT_TEMPLATES",
@@ -34,6 +36,7 @@ __all__ = [
     "TASK_SEARCH_PATH",
     "TEAMS",
     "TEAM_MEMBERSHIPS",
+    "TIME_TRACKING_ENTRIES",
     "USERS",
     "WEBHOOKS",
     "WORKSPACES",
@@ -59,5 +62,5 @@ STANDARD_ENDPOINTS = (
 )
 """The endpoints that are synced by default."""
 
-ENDPOINTS = (*STANDARD_ENDPOINTS,)
+ENDPOINTS = (*STANDARD_ENDPOINTS, TIME_TRACKING_ENTRIES, AUDIT_LOG_EVENTS)
 """All endpoints, parents before children."""

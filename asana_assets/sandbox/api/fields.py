@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TypeAlias
 
+from asana_assets.sandbox.api import streams_fields
+
 Tree: TypeAlias = "dict[str, Tree]"
 """Field names, each with the names requested of the nested object."""
 
@@ -98,7 +100,7 @@ _STORY = (
     *_under("dependency", _TASK_REF),
     *_under("target", _TASK_REF),
 )
-_FIELDS: dict[str, tuple[str, ...]] = {
+_STANDARD_FIELDS: dict[str, tuple[str, ...]] = {
     "workspaces": ("resource_type", "name", "email_domains", "is_organization"),
     "users": (
         *("resource_type", "name", "email"),
@@ -179,9 +181,10 @@ _FIELDS: dict[str, tuple[str, ...]] = {
         *_under("filters", ("resource_type", "resource_subtype", "action", "fields")),
     ),
 }
-STANDARD = tuple(_FIELDS)
+STANDARD = tuple(_STANDARD_FIELDS)
 """The endpoints that the project syncs by default."""
-ENDPOINTS = STANDARD
+_FIELDS = _STANDARD_FIELDS | streams_fields.FIELDS
+ENDPOINTS = tuple(_FIELDS)
 """Every endpoint."""
 ALL_FIELDS: dict[str, str] = {endpoint: ",".join(names) for endpoint, names in _FIELDS.items()}
 """By endpoint, the `opt_fields` that request every documented field that is not deprecated, and the `resource_type` of
@@ -200,8 +203,13 @@ _COMPACT_FIELDS: dict[str, str] = {
     "webhook": "resource_type,active,resource.resource_type,resource.name,target",
     "user_task_list": "resource_type,name,owner.resource_type,owner.name,workspace.resource_type,workspace.name",
     "project_brief": "resource_type",
+    **streams_fields.COMPACT_FIELDS,
 }
-_ENDPOINT_OF_KIND = {endpoint.removesuffix("s"): endpoint for endpoint in _FIELDS} | {"story": "stories"}
+_ENDPOINT_OF_KIND = (
+    {endpoint.removesuffix("s"): endpoint for endpoint in _FIELDS}
+    | {"story": "stories"}
+    | streams_fields.ENDPOINT_OF_KIND
+)
 # Omitted from a single object unless requested: what the documentation marks "Opt In" or recorded responses lack.
 _OPT_IN: dict[str, frozenset[str]] = {
     "task": frozenset(

@@ -8,6 +8,7 @@ from asana_assets.sandbox.data.builder import Builder
 from asana_assets.sandbox.data.edge_cases import add_edge_cases
 from asana_assets.sandbox.data.ordinary_work import add_ordinary_work
 from asana_assets.sandbox.data.organization import Organization
+from asana_assets.sandbox.data.recorded_streams import add_streams
 from asana_assets.sandbox.data.scale import resolve_scale
 from asana_assets.sandbox.data.small_workspaces import add_small_workspaces
 
@@ -36,5 +37,6 @@ def build_organization(*, seed: int = 1, scale: str | Scale = "tiny", **override
     add_ordinary_work(builder, paid, scale)
     if scale.small_workspaces:
         add_small_workspaces(builder)
+    add_streams(builder, paid)
     organization.mark_changed()
     return organization

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asana_assets.sandbox.data import streams_tables
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -58,6 +60,7 @@ def minimal_requests(store: Store, workspace_gid: str) -> dict[str, int]:
             "attachments": sum(_pages(len(store.attachments.get(one.gid, ()))) for one in (*work, *projects, *briefs)),
             "status_updates": sum(_pages(len(store.status_updates[project.gid])) for project in projects),
             "webhooks": _pages(len(table_objects(store, "webhooks", workspace_gid))),
+            **streams_tables.minimal_requests(store, workspace_gid),
         }
 
 
@@ -149,4 +152,5 @@ _OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
     "attachments": _attachments,
     "status_updates": _status_updates,
     "webhooks": lambda store, gid: store.workspace_objects(gid, "webhook").values(),
+    **streams_tables.OBJECTS,
 }

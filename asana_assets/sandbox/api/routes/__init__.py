@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from asana_assets.sandbox.api import errors
 from asana_assets.sandbox.api.errors import ApiError
-from asana_assets.sandbox.api.routes import people, projects, tasks
+from asana_assets.sandbox.api.routes import people, projects, streams, tasks
 
 if TYPE_CHECKING:
     from asana_assets.sandbox.api.request import Query
@@ -85,5 +85,6 @@ _ROUTES: dict[str, _Handler] = {
             *("tag", "task", "attachment", "status_update", "webhook", "user_task_list", "project_brief"),
         )
     },
+    **streams.ROUTES,
 }
 """By path, with `*` for the gid."""

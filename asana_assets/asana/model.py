@@ -62,6 +62,7 @@ class Window:
 
     Attributes:
         param: Query parameter that bounds `column` from below.
+        end_param: Query parameter that bounds it from above, by which a listing that Asana truncates is divided.
         column: Column with the date or the time of a record.
         overlap: How long before the last sync the window starts. Changes of older records are found when the whole
             listing is fetched, after `Endpoint.refresh_after_days`.
@@ -71,15 +72,17 @@ class Window:
     """
 
     param: str
+    end_param: str = ""
     column: Column
     overlap: dt.timedelta
     retention: dt.timedelta | None = None
 
-    def format_start(self, start: dt.datetime) -> str:
-        """Return the value of `param` for a window that starts at `start` (UTC)."""
+    def params(self, start: dt.datetime, end: dt.datetime | None) -> dict[str, str]:
+        """Return the query parameters of a window from `start` to `end` (UTC), None for no end."""
+        bounds = {self.param: start} if end is None else {self.param: start, self.end_param: end}
         if self.column.type is DATE:
-            return start.date().isoformat()
-        return start.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return {name: bound.date().isoformat() for name, bound in bounds.items()}
+        return {name: bound.isoformat(timespec="milliseconds").replace("+00:00", "Z") for name, bound in bounds.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

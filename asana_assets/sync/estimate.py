@@ -20,11 +20,18 @@ from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.extract import stale_parents
 from asana_assets.sync.gids import count_references
-from asana_assets.sync.parents import Parents, choose_parents, eligible_parents, mask_owned_by, merge_parents
+from asana_assets.sync.parents import (
+    Parents,
+    choose_parents,
+    eligible_parents,
+    mask_owned_by,
+    merge_parents,
+    with_margin,
+)
 from asana_assets.sync.probe import Probe
 from asana_assets.sync.row_prediction import Accuracy, Lake, RowPrediction, SearchResult, reported_counts
 from asana_assets.sync.sync_state import SyncState
-from asana_assets.sync.window import decide_start, requested_start, rows_within
+from asana_assets.sync.window import decide_start, rows_within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +171,7 @@ class SyncEstimator:
         stored = self.lake.stored_rows(endpoint, self._gid)
         is_stale = len(stale_parents(parents, state, sync)) > 0
         start = decide_start(window, stored, state, sync, self.client.clock_skew, is_stale=is_stale)
-        start = requested_start(window, start)
+        start, _ = with_margin(window, start, None)
         if window.retention:
             start = max(start, sync.started_at - window.retention)
         rows = rows_within(window, stored.columns((window.column.name,)), start).num_rows

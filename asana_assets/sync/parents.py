@@ -13,13 +13,15 @@ import pyarrow.compute as pc
 
 from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.errors import AsanaError
-from asana_assets.asana.field_types import Array, Chunked
-from asana_assets.asana.model import PARENT_GID, WORKSPACE_GID, Endpoint, Listing
+from asana_assets.asana.field_types import DATE, Array, Chunked
+from asana_assets.asana.model import PARENT_GID, WORKSPACE_GID, Endpoint, Listing, Window
 from asana_assets.sync.gids import NO_GIDS, mask_references, to_gid_list, unknown_references
 from asana_assets.sync.versions import versions
 
 EVERYTHING = dt.datetime.fromtimestamp(0, dt.UTC)
 """The start of a window with all records."""
+
+_MARGIN = dt.timedelta(days=1)  # whether Asana includes the bounds, and in which time zone, is not documented
 
 _SLICE_ROWS = 1_000  # gids converted to Python strings at a time; a million of them would take 100 MB
 
@@ -40,6 +42,7 @@ class FetchRequest:
         is_record: Whether this is a request for one record.
         is_confirmation: Whether this repeats a request whose response lacked stored rows.
         is_optional: Whether a rejected listing of the workspace does not fail the extract.
+        window: The start and the end of the listing's window; None as the end for all that follows.
     """
 
     listing: Listing
@@ -49,20 +52,32 @@ class FetchRequest:
     is_record: bool = False
     is_confirmation: bool = False
     is_optional: bool = False
+    window: tuple[dt.datetime, dt.datetime | None] = (EVERYTHING, None)
 
 
 def listing_request(
-    listing: Listing, parent_gid: str, workspace_gid: str, version: str = "", window_start: dt.datetime = EVERYTHING
+    listing: Listing,
+    parent_gid: str,
+    workspace_gid: str,
+    version: str = "",
+    window: tuple[dt.datetime, dt.datetime | None] = (EVERYTHING, None),
 ) -> FetchRequest:
-    """Build the request for a listing of one parent at this version; one with a window starts at `window_start`."""
+    """Build the request for a listing of one parent at this version, from the start of its window to the end."""
     values = {"parent": parent_gid, "workspace": workspace_gid}
     params = {name: value.format_map(values) for name, value in listing.params.items()}
     is_log = False
     if listing.window:
-        params[listing.window.param] = listing.window.format_start(window_start)
+        params |= listing.window.params(*with_margin(listing.window, *window))
         is_log = listing.window.retention is not None
     request = ApiRequest(template=listing.path, values=values, params=params, ends_empty=is_log)
-    return FetchRequest(listing, parent_gid, request, version)
+    return FetchRequest(listing, parent_gid, request, version, window=window)
+
+
+def with_margin(window: Window, start: dt.datetime, end: dt.datetime | None) -> tuple[dt.datetime, dt.datetime | None]:
+    """Return the bounds to request for a window of which no record may be missing."""
+    if window.column.type is not DATE:
+        return start, end
+    return max(EVERYTHING, start - _MARGIN), end and end + _MARGIN
 
 
 def record_request(endpoint: Endpoint, gid: str) -> FetchRequest:

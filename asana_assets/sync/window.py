@@ -14,8 +14,6 @@ from asana_assets.sync.parents import EVERYTHING
 from asana_assets.sync.search_bound import on_asanas_clock
 from asana_assets.sync.sync_state import INSTANT, SyncState
 
-_MARGIN = dt.timedelta(days=1)  # whether Asana takes a date for inclusive, and in which time zone, is not documented
-
 
 def decide_start(
     window: Window, stored: StoredRows, state: SyncState, sync: Sync, clock_skew: dt.timedelta, *, is_stale: bool
@@ -38,11 +36,6 @@ def decide_start(
     return search_from - window.overlap if search_from else EVERYTHING
 
 
-def requested_start(window: Window, start: dt.datetime) -> dt.datetime:
-    """Return the start to request for a window of which no record may be missing."""
-    return start - _MARGIN if window.column.type is DATE and start > EVERYTHING else start
-
-
 def rows_within(window: Window, rows: pa.Table, start: dt.datetime) -> pa.Table:
     """Return the rows, given with the window's column, that a window with this start has; all for `EVERYTHING`."""
     if start == EVERYTHING:
@@ -50,6 +43,24 @@ def rows_within(window: Window, rows: pa.Table, start: dt.datetime) -> pa.Table:
     lowest = start.replace(hour=0, minute=0, second=0, microsecond=0) if window.column.type is DATE else start
     is_within = pc.greater_equal(_instants(rows[window.column.name]), pa.scalar(lowest, INSTANT))
     return rows.filter(cast("Array", pc.fill_null(is_within, pa.scalar(value=False))))
+
+
+def divide(values: Array, start: dt.datetime, end: dt.datetime | None) -> list[tuple[dt.datetime, dt.datetime | None]]:
+    """Return two windows that together are a truncated one, and have about as many records; none if it is too short.
+
+    Args:
+        values: Values of the window's column in records that were listed, also outside of it.
+        start: The window's start.
+        end: The window's end; None if it has none.
+    """
+    instants = _instants(values)
+    instants = instants.filter(pc.greater(instants, pa.scalar(start, INSTANT)))
+    if end is not None:
+        instants = instants.filter(pc.less(instants, pa.scalar(end, INSTANT)))
+    if not len(instants):
+        return []
+    middle = cast("dt.datetime", instants.sort()[len(instants) // 2].as_py())
+    return [(start, middle), (middle, end)]
 
 
 def missed_period(

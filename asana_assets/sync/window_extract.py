@@ -24,7 +24,7 @@ from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, to_gid_list
 from asana_assets.sync.parents import EVERYTHING, FetchRequest, choose_parents, listing_request, record_request
 from asana_assets.sync.rows import FetchedPage, RowBuilder
-from asana_assets.sync.window import decide_start, missed_period, requested_start, rows_within
+from asana_assets.sync.window import decide_start, divide, missed_period, rows_within
 
 _CONCLUSIVE = (Outcome.FETCHED, Outcome.DELETED, Outcome.FORBIDDEN)  # of a record that its listing lacks
 
@@ -73,6 +73,7 @@ class WindowExtract:
         self._pages: list[FetchedPage] = []
         self._checkpoint = Checkpoint()
         self._listed: list[Array] = [NO_GIDS]
+        self._dates: list[Array] = []  # of the records in `_listed`
         self._outcomes: list[FetchEvent] = []
         self._is_incomplete = False  # a record was skipped
         self._fetcher: Fetcher | None = None
@@ -136,21 +137,28 @@ class WindowExtract:
         self._build()
         return self._checkpoint
 
-    def _list_from(self, start: dt.datetime) -> FetchRequest:
+    def _list_from(self, start: dt.datetime, end: dt.datetime | None = None) -> FetchRequest:
         [listing] = self.endpoint.listings
-        bound = requested_start(self._window, start)
-        request = listing_request(listing, self.workspace_gid, self.workspace_gid, window_start=bound)
+        request = listing_request(listing, self.workspace_gid, self.workspace_gid, window=(start, end))
         return replace(request, is_optional=self._context.is_optional)
 
     def _fetch(self, fetcher: Fetcher) -> Iterator[Checkpoint]:
-        """Consume a fetcher: build rows, yield full checkpoints, and collect the outcomes."""
+        """Consume a fetcher: build rows, yield full checkpoints, and collect the outcomes.
+
+        A listing that Asana truncates is divided, until it does not.
+        """
         self._outcomes.clear()
         rows = 0
         started_at = time.monotonic()
         with closing(fetcher.events()) as events:
             for event in events:
                 if event.page is None:
-                    self._outcomes.append(event)
+                    self._build()
+                    rows = 0
+                    halves = self._divide(event)
+                    fetcher.enqueue(halves)
+                    if not halves:
+                        self._outcomes.append(event)
                     continue
                 self._pages.append(FetchedPage(event.page, event.request.parent_gid))
                 rows += event.page.count
@@ -163,6 +171,14 @@ class WindowExtract:
                     yield from self._yield_checkpoint()
                     started_at = time.monotonic()
         self._build()
+
+    def _divide(self, event: FetchEvent) -> list[FetchRequest]:
+        """Return the requests for the halves of a truncated listing; none if it cannot be divided."""
+        if event.outcome is not Outcome.TRUNCATED or not self._window.end_param or not self._dates:
+            return []
+        halves = divide(pa.concat_arrays(self._dates), *event.request.window)
+        self.stats.parents = self.stats.parents_stale = self.stats.parents + bool(halves)
+        return [replace(self._list_from(*half), is_confirmation=event.request.is_confirmation) for half in halves]
 
     def _find_gone(self) -> Generator[Checkpoint, None, Array]:
         """Return the gids of the stored rows that no longer exist, confirmed by a second response.
@@ -209,6 +225,7 @@ class WindowExtract:
         self._checkpoint.rows += built.batch.num_rows
         if self._window.retention is None:
             self._listed.append(built.batch[GID.name])
+            self._dates.append(built.batch[self._window.column.name])
         self.stats.add_rows(built)
 
     def _yield_checkpoint(self) -> Iterator[Checkpoint]:

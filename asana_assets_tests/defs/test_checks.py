@@ -35,7 +35,8 @@ PASSING = CheckInputs(
 def failing(inputs: CheckInputs) -> dict[str, tuple[dg.AssetCheckSeverity, str]]:
     return {
         str(result.check_name): (result.severity, str(result.description))
-        for result in evaluate_checks(STORIES, NAMES.asset_key(STORIES.name), "1", inputs)
+        for endpoint in (STORIES, AUDIT_LOG_EVENTS)
+        for result in evaluate_checks(endpoint, NAMES.asset_key(endpoint.name), "1", inputs)
         if not result.passed
     }
 

@@ -210,8 +210,31 @@ def test_a_window_that_loses_records_once_deletes_nothing(make_streams: MakeWare
         assert not failed_checks(result)
 
 
+def test_a_truncated_listing_is_divided_until_it_is_not(make_streams: MakeWarehouse) -> None:
+    warehouse = make_streams()
+    fault = warehouse.asana.add_fault("/time_tracking_entries", "too_large", after_records=100, limit_above=0)
+    warehouse.sync()
+    assert fault.hits
+    warehouse.assert_matches_asana(paid(warehouse))
+    entries = requests_of(warehouse, ENTRIES, 0)
+    windows = [(one.get("entered_on_start_date"), one.get("entered_on_end_date")) for one in entries]
+    assert len(set(windows)) == 3
+    gid = str(warehouse.rows(ENTRIES)[0]["gid"])
+    warehouse.asana.organization.delete_time_entry(gid)
+    warehouse.sync()
+    assert gid in {row["gid"] for row in warehouse.rows(ENTRIES)}
+    result = warehouse.run("sync_workspace", paid(warehouse), [ENTRIES], refresh_after_days=1e-9)
+    assert result.success, failures(result)
+    assert not failed_checks(result)
+    warehouse.assert_matches_asana(paid(warehouse))
+
+
 def test_an_inconclusive_listing_deletes_nothing_and_is_fetched_again(make_streams: MakeWarehouse) -> None:
     warehouse = make_streams()
+    warehouse.sync()
+    day_of_many = day(3)
+    for _ in range(102):  # a day cannot be divided
+        warehouse.asana.organization.add_time_entry(some_task(warehouse), 15, day_of_many)
     warehouse.sync()
     before = warehouse.rows(ENTRIES)
     fault = warehouse.asana.add_fault("/time_tracking_entries", "too_large", after_records=100)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from asana_assets.asana.field_types import date, instant
 from asana_assets.asana.model import Window
 from asana_assets.sync.change_detection import Sync
-from asana_assets.sync.parents import EVERYTHING
+from asana_assets.sync.parents import EVERYTHING, with_margin
 from asana_assets.sync.sync_state import RowKind, SyncState, of_kind
-from asana_assets.sync.window import decide_start, missed_period, requested_start, rows_within
+from asana_assets.sync.window import decide_start, divide, missed_period, rows_within
 
 NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
@@ -67,7 +67,7 @@ def test_every_day_of_a_window_is_requested_with_a_margin(start: dt.datetime, of
     day = start.date() + offset * DAY
     rows = pa.table({"day": pa.array([day, None], pa.date32())})
     is_within = rows_within(DAYS, rows, start).num_rows == 1
-    requested = dt.date.fromisoformat(DAYS.format_start(requested_start(DAYS, start)))
+    requested = dt.date.fromisoformat(DAYS.params(*with_margin(DAYS, start, None))["from"])
     assert is_within == (day >= start.date())
     assert not is_within or day > requested  # so that an exclusive bound, or that of another time zone, lists it, too
 
@@ -75,7 +75,7 @@ def test_every_day_of_a_window_is_requested_with_a_margin(start: dt.datetime, of
 @given(start=instants, offset=st.timedeltas(-DAY, DAY))
 def test_every_time_of_a_window_is_requested(start: dt.datetime, offset: dt.timedelta) -> None:
     rows = pa.table({"at": pa.array([start + offset], pa.timestamp("us", tz="UTC"))})
-    requested = dt.datetime.fromisoformat(LOG.format_start(requested_start(LOG, start)))
+    requested = dt.datetime.fromisoformat(LOG.params(*with_margin(LOG, start, None))["from"])
     assert rows_within(LOG, rows, start).num_rows == (offset >= NO_SKEW)
     assert not rows_within(LOG, rows, start).num_rows or start + offset >= requested
 
@@ -83,7 +83,7 @@ def test_every_time_of_a_window_is_requested(start: dt.datetime, offset: dt.time
 def test_everything_has_rows_without_a_date() -> None:
     rows = pa.table({"day": pa.array([None, dt.date(1960, 1, 1)], pa.date32())})
     assert rows_within(DAYS, rows, EVERYTHING).num_rows == 2
-    assert DAYS.format_start(requested_start(DAYS, EVERYTHING)) == "1970-01-01"
+    assert DAYS.params(*with_margin(DAYS, EVERYTHING, None)) == {"from": "1970-01-01"}
 
 
 def test_a_window_starts_before_the_last_sync_by_asanas_clock() -> None:
@@ -115,3 +115,20 @@ def test_what_asana_deleted_since_the_last_fetch_is_missed() -> None:
     assert missed_period(LOG, fetched(NOW - 100 * DAY), SYNC, NO_SKEW) == (NOW - 100 * DAY, NOW - 90 * DAY)
     assert missed_period(DAYS, fetched(NOW - 100 * DAY), SYNC, NO_SKEW) is None
     assert missed_period(LOG, SyncState(last_sync=Sync(id="0", started_at=NOW - 100 * DAY)), SYNC, NO_SKEW) is None
+
+
+@given(days=st.lists(st.integers(0, 40), min_size=1), limit=st.integers(1, 5))
+def test_dividing_truncated_windows_finds_every_day_and_ends(days: list[int], limit: int) -> None:
+    """Windows are divided as long as a listing ends after `limit` records; what is left is of one or two days."""
+    dates = pa.array([(NOW + day * DAY).date() for day in days], pa.date32())
+    windows: list[tuple[dt.datetime, dt.datetime | None]] = [(EVERYTHING, None)]
+    found = set[int]()
+    while windows:
+        start, end = windows.pop()
+        inside = [day for day in days if start.date() <= (NOW + day * DAY).date() <= (end or NOW + 99 * DAY).date()]
+        halves = divide(dates, start, end) if len(inside) > limit else []
+        windows += halves
+        if not halves:
+            found.update(inside)
+            assert len(inside) <= limit or len(set(inside)) <= 2
+    assert found == set(days)

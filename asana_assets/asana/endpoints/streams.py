@@ -27,7 +27,12 @@ TIME_TRACKING_ENTRIES = Endpoint(
             params={"workspace": "{workspace}"},
             parent=WORKSPACES,
             version_columns=(),
-            window=Window(param="entered_on_start_date", column=_ENTERED_ON, overlap=dt.timedelta(days=30)),
+            window=Window(
+                param="entered_on_start_date",
+                end_param="entered_on_end_date",
+                column=_ENTERED_ON,
+                overlap=dt.timedelta(days=30),
+            ),
         ),
     ),
     columns=(

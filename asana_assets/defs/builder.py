@@ -58,8 +58,9 @@ def build_asana_defs(
         prefetch: Whether extracts start before their step does, if the executor runs all steps in one process.
 
     Raises:
-        ConfigurationError: The name is not valid, or there is no such endpoint.
+        ConfigurationError: The name is not valid, there is no such endpoint, or a column cannot be omitted or hashed.
     """
+    _ = asana.column_choice  # a column that cannot be hidden is an error now, not during a sync
     condition = automation.condition if automation else None
     plan = _plan(name, endpoints, translator, partitions_def, condition)
     freshness = [build_freshness_check(plan.names, plan.endpoints, automation.max_age)] if automation else []
@@ -88,8 +89,9 @@ def build_asana_assets(
     """Build only the assets, with their resources, and without automation conditions; see `build_asana_defs`.
 
     Raises:
-        ConfigurationError: The name is not valid, or there is no such endpoint.
+        ConfigurationError: The name is not valid, there is no such endpoint, or a column cannot be omitted or hashed.
     """
+    _ = asana.column_choice  # as in `build_asana_defs`
     plan = _plan(name, endpoints, translator, partitions_def, None)
     return list(dg.with_resources(with_table_metadata(plan.build_assets(op), lake), plan.build_resources(asana, lake)))
 

@@ -87,6 +87,12 @@ def _missed_period_message(inputs: CheckInputs) -> str:
     )
 
 
+def _limited_listing_message(inputs: CheckInputs) -> str:
+    if not inputs.limited_to or inputs.stats.not_on_plan:
+        return ""
+    return f"Asana only lists {inputs.limited_to}. The table has no others."
+
+
 def _unfetched_parents_message(inputs: CheckInputs) -> str:
     stats = inputs.stats
     sentences: list[str] = []
@@ -215,6 +221,13 @@ CHECKS = (
         description="The workspace's plan includes this endpoint, or the table has no rows of a former plan.",
         evaluate=_unavailable_message,
         is_note=lambda inputs: not inputs.rows,
+    ),
+    Check(
+        name="listing_limited",
+        description="Passes with a note on which objects Asana lists, as it does not list all that exist.",
+        evaluate=_limited_listing_message,
+        is_note=lambda _: True,
+        can_fail=lambda endpoint: bool(endpoint.limited_to),
     ),
     Check(
         name="all_parents_fetched",

@@ -13,15 +13,11 @@ import pyarrow.compute as pc
 
 from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.errors import AsanaError
-from asana_assets.asana.field_types import DATE, Array, Chunked
-from asana_assets.asana.model import PARENT_GID, WORKSPACE_GID, Endpoint, Listing, Window
+from asana_assets.asana.field_types import Array, Chunked
+from asana_assets.asana.listing_requests import EVERYTHING, listing_api_request
+from asana_assets.asana.model import PARENT_GID, WORKSPACE_GID, Endpoint, Listing
 from asana_assets.sync.gids import NO_GIDS, mask_references, to_gid_list, unknown_references
 from asana_assets.sync.versions import versions
-
-EVERYTHING = dt.datetime.fromtimestamp(0, dt.UTC)
-"""The start of a window with all records."""
-
-_MARGIN = dt.timedelta(days=1)  # whether Asana includes the bounds, and in which time zone, is not documented
 
 _SLICE_ROWS = 1_000  # gids converted to Python strings at a time; a million of them would take 100 MB
 
@@ -63,26 +59,13 @@ def listing_request(
     window: tuple[dt.datetime, dt.datetime | None] = (EVERYTHING, None),
 ) -> FetchRequest:
     """Build the request for a listing of one parent at this version, from the start of its window to the end."""
-    values = {"parent": parent_gid, "workspace": workspace_gid}
-    params = {name: value.format_map(values) for name, value in listing.params.items()}
-    is_log = False
-    if listing.window:
-        params |= listing.window.params(*with_margin(listing.window, *window))
-        is_log = listing.window.retention is not None
-    request = ApiRequest(template=listing.path, values=values, params=params, ends_empty=is_log)
+    request = listing_api_request(listing, parent_gid, workspace_gid, window)
     return FetchRequest(listing, parent_gid, request, version, window=window)
-
-
-def with_margin(window: Window, start: dt.datetime, end: dt.datetime | None) -> tuple[dt.datetime, dt.datetime | None]:
-    """Return the bounds to request for a window of which no record may be missing."""
-    if window.column.type is not DATE:
-        return start, end
-    return max(EVERYTHING, start - _MARGIN), end and end + _MARGIN
 
 
 def record_request(endpoint: Endpoint, gid: str) -> FetchRequest:
     """Build the request for one record of an endpoint that has a `record_path`."""
-    request = ApiRequest(template=endpoint.record_path or "", values={"gid": gid})
+    request = ApiRequest(template=endpoint.record_path or "", values={"gid": gid}, single=True)
     return FetchRequest(endpoint.listings[0], gid, request, is_record=True)
 
 
@@ -107,6 +90,11 @@ class Parents:
         rows = next(rows for other, rows in self.groups if _path_and_query(other) == _path_and_query(listing))
         return pc.unique(rows["gid"].combine_chunks())
 
+    @property
+    def rows(self) -> pa.Table:
+        """The `gid` and `version` of the parents of all listings."""
+        return pa.concat_tables([pa.table({"gid": NO_GIDS, "version": NO_GIDS}), *(rows for _, rows in self.groups)])
+
     def without(self, parent_gids: list[str]) -> "Parents":
         """Return the parents without those of `parent_gids`."""
         excluded: Array = pa.array(parent_gids, pa.string())
@@ -122,6 +110,10 @@ class Parents:
         """Return the parents for which `mask`, called once for each group, is true."""
         groups = ((listing, rows.filter(mask(listing, rows))) for listing, rows in self.groups)
         return Parents(self.workspace_gid, tuple(groups))
+
+    def of(self, includes: Callable[[Listing], bool]) -> "Parents":
+        """Return only the parents of the listings for which `includes` is true."""
+        return self.filter(lambda listing, rows: pa.repeat(pa.scalar(includes(listing)), rows.num_rows))
 
     def requests(self) -> Iterator[FetchRequest]:
         """Yield one request per parent, in the order of the listings and then of the gids."""
@@ -187,7 +179,9 @@ def childless_gids(listing: Listing, rows: pa.Table | pa.RecordBatch) -> Array:
 
 
 def _applies(flag: Array | Chunked) -> Array | Chunked:
-    return flag if pa.types.is_boolean(flag.type) else pc.greater(flag, pa.scalar(0))
+    if pa.types.is_boolean(flag.type):
+        return flag
+    return pc.greater(pc.list_value_length(flag) if pa.types.is_list(flag.type) else flag, pa.scalar(0))
 
 
 def nested_parents(listing: Listing, roots: pa.Table, rows: pa.Table) -> pa.Table:

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.field_types import DATE, Array, Chunked
+from asana_assets.asana.listing_requests import EVERYTHING
 from asana_assets.asana.model import Window
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.extract import StoredRows
-from asana_assets.sync.parents import EVERYTHING
 from asana_assets.sync.search_bound import on_asanas_clock
 from asana_assets.sync.sync_state import INSTANT, SyncState
 
@@ -32,7 +32,8 @@ def decide_start(
         # Not from the sync state: an interrupted first sync of months of records then goes on where it ended.
         newest = None if is_stale and sync.full_refresh else _newest(window, stored)
         return min(newest, on_asanas_clock(sync.started_at, clock_skew)) - window.overlap if newest else EVERYTHING
-    search_from = None if is_stale else state.search_from(clock_skew)
+    # Without rows, they may have been deleted since, as those of a former plan are.
+    search_from = state.search_from(clock_skew) if len(stored) and not is_stale else None
     return search_from - window.overlap if search_from else EVERYTHING
 
 

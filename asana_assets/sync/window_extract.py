@@ -14,15 +14,16 @@ from math import ceil
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_assets.asana.client import PAGE_SIZE
 from asana_assets.asana.field_types import Array
+from asana_assets.asana.listing_requests import EVERYTHING
 from asana_assets.asana.model import GID, Window
+from asana_assets.asana.paging import PAGE_SIZE
 from asana_assets.sync.checkpoint import Checkpoint
 from asana_assets.sync.confirmation import prefers_records
 from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, to_gid_list
-from asana_assets.sync.parents import EVERYTHING, FetchRequest, choose_parents, listing_request, record_request
+from asana_assets.sync.parents import FetchRequest, choose_parents, listing_request, record_request
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.window import decide_start, divide, missed_period, rows_within
 
@@ -66,8 +67,7 @@ class WindowExtract:
         self._checkpoint_seconds = checkpoint_seconds
         self._builder = RowBuilder(context.endpoint)
         parents = choose_parents(context.endpoint, context.workspace_gid, context.upstream)
-        # Without rows, they may have been deleted since, as those of a former plan are.
-        self._is_stale = len(stale_parents(parents, context.state, context.sync)) > 0 or not len(context.previous)
+        self._is_stale = len(stale_parents(parents, context.state, context.sync)) > 0
         self.stats.parents = self.stats.parents_stale = len(parents)
         self._start = EVERYTHING
         self._pages: list[FetchedPage] = []
@@ -126,7 +126,7 @@ class WindowExtract:
         elif is_complete and self._window.retention is None and len(self.previous):
             gone = yield from self._find_gone()
         self._checkpoint.removed = gone
-        if is_complete and self._is_stale:
+        if is_complete and (self._is_stale or self._start == EVERYTHING):
             self._checkpoint.fetched.append((self.workspace_gid, "", self.sync.started_at))
         self._checkpoint.completes = self.sync
         self._checkpoint.search_from = self._context.next_search_from(missed_changes=not is_complete)
@@ -136,6 +136,11 @@ class WindowExtract:
         """Return what was fetched but not acknowledged as stored, after an interruption of `checkpoints`."""
         self._build()
         return self._checkpoint
+
+    @staticmethod
+    def count_excluded() -> int:
+        """Return 0, as row filters do not apply to these listings."""
+        return 0
 
     def _list_from(self, start: dt.datetime, end: dt.datetime | None = None) -> FetchRequest:
         [listing] = self.endpoint.listings

@@ -6,9 +6,9 @@ from http.server import BaseHTTPRequestHandler
 import msgspec
 import pytest
 
-from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.errors import ContractError
 from asana_assets.asana.paging import MAX_PAGES, ListingProgress
+from asana_assets.asana.request import ApiRequest
 from asana_assets.asana.response import ListEnvelope, NextPage
 from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.client_harness import LargeProject, client_at, client_of, gids, page_body, pages

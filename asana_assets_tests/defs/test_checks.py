@@ -9,7 +9,16 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from asana_assets.asana.endpoints import AUDIT_LOG_EVENTS, PROJECTS, STANDARD_ENDPOINTS, STORIES, TASKS, WORKSPACES
+from asana_assets.asana.endpoints import (
+    AUDIT_LOG_EVENTS,
+    ENDPOINTS,
+    PORTFOLIOS,
+    PROJECTS,
+    STANDARD_ENDPOINTS,
+    STORIES,
+    TASKS,
+    WORKSPACES,
+)
 from asana_assets.defs.check_inputs import CheckInputs
 from asana_assets.defs.checks import CHECKS, checks_of, evaluate_checks
 from asana_assets.sync.empty_column_rows import EmptyColumn
@@ -110,7 +119,21 @@ def test_a_finding_fails_its_own_check_only(check: str, changes: dict[str, Any],
 
 def test_every_check_has_a_case_above() -> None:
     [parametrize] = test_a_finding_fails_its_own_check_only.pytestmark  # type: ignore[attr-defined]
-    assert {case[0] for case in parametrize.args[1]} == {check.name for check in CHECKS}
+    assert {case[0] for case in parametrize.args[1]} == {check.name for check in CHECKS} - {"listing_limited"}
+
+
+def test_what_asana_does_not_list_is_said_by_a_passing_check() -> None:
+    inputs = replace(PASSING, limited_to=PORTFOLIOS.limited_to)
+    results = {
+        result.check_name: result for result in evaluate_checks(PORTFOLIOS, NAMES.asset_key("portfolios"), "1", inputs)
+    }
+    assert results["listing_limited"].passed
+    assert str(results["listing_limited"].description).startswith(
+        "Asana only lists the portfolios that the token's user owns; "
+    )
+    assert [
+        endpoint.name for endpoint in ENDPOINTS if "listing_limited" in {one.name for one in checks_of(endpoint)}
+    ] == ["portfolios"]
 
 
 def test_the_first_20_gids_are_listed_and_the_rest_counted() -> None:
@@ -134,7 +157,7 @@ def test_a_check_that_cannot_fail_for_an_endpoint_is_not_declared() -> None:
     stories, tasks, projects, log = (
         {check.name for check in checks_of(one)} for one in (STORIES, TASKS, PROJECTS, AUDIT_LOG_EVENTS)
     )
-    assert stories == {check.name for check in CHECKS} - {"no_missed_period"}
+    assert stories == {check.name for check in CHECKS} - {"listing_limited", "no_missed_period"}
     assert log == projects | {"no_missed_period"}
     assert tasks == stories - {"unique_key"}
     assert projects == tasks - {"no_orphaned_rows"}

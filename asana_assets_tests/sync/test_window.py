@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asana_assets.asana.field_types import date, instant
+from asana_assets.asana.listing_requests import EVERYTHING, with_margin
 from asana_assets.asana.model import Window
 from asana_assets.sync.change_detection import Sync
-from asana_assets.sync.parents import EVERYTHING, with_margin
 from asana_assets.sync.sync_state import RowKind, SyncState, of_kind
 from asana_assets.sync.window import decide_start, divide, missed_period, rows_within
 
@@ -87,10 +87,12 @@ def test_everything_has_rows_without_a_date() -> None:
 
 
 def test_a_window_starts_before_the_last_sync_by_asanas_clock() -> None:
-    state, rows = fetched(NOW - 3 * DAY), Rows(pa.table({"day": pa.array([], pa.date32())}))
+    state, rows = fetched(NOW - 3 * DAY), Rows(pa.table({"day": pa.array([NOW.date()])}))
     assert decide_start(DAYS, rows, state, SYNC, NO_SKEW, is_stale=False) == NOW - 33 * DAY
     assert decide_start(DAYS, rows, state, SYNC, NO_SKEW, is_stale=True) == EVERYTHING
     assert decide_start(DAYS, rows, SyncState(), SYNC, NO_SKEW, is_stale=True) == EVERYTHING
+    no_rows = Rows(rows.table.slice(1))  # they were deleted
+    assert decide_start(DAYS, no_rows, state, SYNC, NO_SKEW, is_stale=False) == EVERYTHING
 
 
 def test_a_log_starts_before_its_newest_row_even_if_its_first_sync_was_interrupted() -> None:

@@ -8,7 +8,28 @@ Fields and paths: https://developers.asana.com/reference/rest-api-reference
 """
 
 from asana_assets.asana.endpoints.activity import ATTACHMENTS, STATUS_UPDATES, STORIES, WEBHOOKS
+from asana_assets.asana.endpoints.customization import (
+    CUSTOM_FIELD_SETTINGS,
+    CUSTOM_FIELDS,
+    CUSTOM_TYPES,
+    TASK_TEMPLATES,
+)
+from asana_assets.asana.endpoints.organization import AGENTS, OOO_ENTRIES, ROLES, USER_TASK_LISTS
 from asana_assets.asana.endpoints.people import TEAM_MEMBERSHIPS, TEAMS, USERS, WORKSPACE_MEMBERSHIPS, WORKSPACES
+from asana_assets.asana.endpoints.project_details import (
+    ACCESS_REQUESTS,
+    PROJECT_BRIEFS,
+    PROJECT_MEMBERSHIPS,
+    PROJECT_PORTFOLIO_SETTINGS,
+)
+from asana_assets.asana.endpoints.reporting import (
+    GOAL_RELATIONSHIPS,
+    GOALS,
+    PORTFOLIO_ITEMS,
+    PORTFOLIO_MEMBERSHIPS,
+    PORTFOLIOS,
+    TIME_PERIODS,
+)
 from asana_assets.asana.endpoints.streams import AUDIT_LOG_EVENTS, TIME_TRACKING_ENTRIES
 from asana_assets.asana.endpoints.work import (
     PROJECT_TEMPLATES,
@@ -21,11 +42,26 @@ from asana_assets.asana.endpoints.work import (
 )
 
 __all__ = [
+    "ACCESS_REQUESTS",
+    "AGENTS",
     "ATTACHMENTS",
     "AUDIT_LOG_EVENTS",
+    "CUSTOM_FIELDS",
+    "CUSTOM_FIELD_SETTINGS",
+    "CUSTOM_TYPES",
     "ENDPOINTS",
+    "GOALS",
+    "GOAL_RELATIONSHIPS",
+    "OOO_ENTRIES",
+    "PORTFOLIOS",
+    "PORTFOLIO_ITEMS",
+    "PORTFOLIO_MEMBERSHIPS",
     "PROJECTS",
+    "PROJECT_BRIEFS",
+    "PROJECT_MEMBERSHIPS",
+    "PROJECT_PORTFOLIO_SETTINGS",
     "PROJECT_TEMPLATES",
+    "ROLES",
     "SECTIONS",
     "STANDARD_ENDPOINTS",
     "STATUS_UPDATES",
@@ -34,10 +70,13 @@ __all__ = [
     "TAGS",
     "TASKS",
     "TASK_SEARCH_PATH",
+    "TASK_TEMPLATES",
     "TEAMS",
     "TEAM_MEMBERSHIPS",
+    "TIME_PERIODS",
     "TIME_TRACKING_ENTRIES",
     "USERS",
+    "USER_TASK_LISTS",
     "WEBHOOKS",
     "WORKSPACES",
     "WORKSPACE_MEMBERSHIPS",
@@ -62,5 +101,41 @@ STANDARD_ENDPOINTS = (
 )
 """The endpoints that are synced by default."""
 
-ENDPOINTS = (*STANDARD_ENDPOINTS, TIME_TRACKING_ENTRIES, AUDIT_LOG_EVENTS)
+ENDPOINTS = (
+    WORKSPACES,
+    USERS,
+    TEAMS,
+    TEAM_MEMBERSHIPS,
+    WORKSPACE_MEMBERSHIPS,
+    PROJECTS,
+    PROJECT_TEMPLATES,
+    PORTFOLIOS,
+    PORTFOLIO_ITEMS,
+    PORTFOLIO_MEMBERSHIPS,
+    TIME_PERIODS,
+    GOALS,
+    GOAL_RELATIONSHIPS,
+    SECTIONS,
+    TAGS,
+    TASKS,
+    SUBTASKS,
+    STORIES,
+    ATTACHMENTS,
+    STATUS_UPDATES,
+    WEBHOOKS,
+    CUSTOM_FIELD_SETTINGS,
+    CUSTOM_FIELDS,
+    CUSTOM_TYPES,
+    TASK_TEMPLATES,
+    PROJECT_BRIEFS,
+    PROJECT_MEMBERSHIPS,
+    PROJECT_PORTFOLIO_SETTINGS,
+    ACCESS_REQUESTS,
+    USER_TASK_LISTS,
+    OOO_ENTRIES,
+    ROLES,
+    AGENTS,
+    TIME_TRACKING_ENTRIES,
+    AUDIT_LOG_EVENTS,
+)
 """All endpoints, parents before children."""

@@ -28,7 +28,6 @@ AUDIT_LOG_FOR_SERVICE_ACCOUNTS = "Only service accounts can access the audit log
 NO_DATE_OF_ENTRIES = (  # as documented
     "At least one of entered_on_start_date or entered_on_end_date must be provided when filtering by workspace."
 )
-TEMPLATES_NOT_ON_PLAN = "Project Templates are not available for free users."
 DEFAULT_MESSAGES = {
     400: "Bad Request",
     401: NOT_AUTHORIZED,
@@ -83,6 +82,11 @@ def error_body(status: int, message: str) -> JSON:
     if status in {403, 429} or message in {OFFSET_EXPIRED, OFFSET_INVALID, EXACTLY_ONE_FILTER}:
         return {"errors": [{"message": message}]}
     return {"errors": [{"message": message, "help": _HELP}]}
+
+
+def not_on_plan(feature: str) -> str:
+    """Return the message of a 402 for a feature that the plan lacks."""
+    return f"{feature} are not available for free users."
 
 
 def not_found(label: str, gid: str) -> ApiError:

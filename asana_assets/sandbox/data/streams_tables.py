@@ -1,4 +1,4 @@
-"""Which time tracking entries and events of the audit log a completed sync contains, and how many requests it takes.
+"""Which time tracking entries and events of the audit log a completed sync contains.
 
 Events that Asana deleted are still in the truth, because a sync before that stored them for good.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asana_assets.sandbox.data.pages import pages
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from asana_assets.sandbox.data.model import Object
     from asana_assets.sandbox.data.store import Store
-
-_PAGE_SIZE = 100
 
 
 def visible_entries(store: Store, workspace_gid: str) -> list[Object]:
@@ -45,12 +45,15 @@ OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
 """By endpoint."""
 
 
-def minimal_requests(store: Store, workspace_gid: str) -> dict[str, int]:
-    """Return, by endpoint, the minimum number of requests of a full first sync of one workspace."""
-    workspace = store.get(workspace_gid, "workspace")
+def _count_requests_of_log(store: Store, workspace_gid: str) -> int:
+    if not store.get(workspace_gid, "workspace").flag("is_organization"):
+        return 0
     events = len(listed_events(store, workspace_gid)) if workspace_gid in store.service_accounts else 0
-    pages = -(-events // _PAGE_SIZE) + 1  # an empty page shows that there are no more
-    return {
-        "time_tracking_entries": max(1, -(-len(list(_entries(store, workspace_gid))) // _PAGE_SIZE)),
-        "audit_log_events": pages if workspace.flag("is_organization") else 0,
-    }
+    return pages(events) + (events > 0)  # an empty page shows that there are no more
+
+
+REQUESTS: dict[str, Callable[[Store, str], int]] = {
+    "time_tracking_entries": lambda store, gid: pages(len(list(_entries(store, gid)))),
+    "audit_log_events": _count_requests_of_log,
+}
+"""By endpoint, the minimum number of requests of a full first sync of one workspace."""

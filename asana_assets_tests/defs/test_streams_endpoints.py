@@ -50,7 +50,7 @@ def test_a_first_sync_is_exact_with_the_minimum_of_requests(make_streams: MakeWa
     warehouse = make_streams()
     warehouse.sync()
     warehouse.assert_matches_asana(paid(warehouse))
-    minimum = warehouse.asana.minimal_requests(paid(warehouse))
+    minimum = warehouse.asana.minimal_requests(paid(warehouse), warehouse.endpoints)
     for name in (ENTRIES, EVENTS):
         assert len(requests_of(warehouse, name, 0)) == minimum[name] > 1, name
 

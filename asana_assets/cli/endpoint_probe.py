@@ -13,7 +13,7 @@ import msgspec
 
 from asana_assets.asana.client import ApiRequest, Client
 from asana_assets.asana.endpoints import ENDPOINTS, TASK_SEARCH_PATH, WORKSPACES
-from asana_assets.asana.errors import AsanaError, PermanentError, PlanLimitError, UnauthorizedError
+from asana_assets.asana.errors import AsanaError, ForbiddenError, PermanentError, PlanLimitError, UnauthorizedError
 from asana_assets.asana.model import GID, Endpoint, Listing
 from asana_assets.asana.request_stats import RequestStats
 from asana_assets.sync.parents import listing_request
@@ -47,8 +47,9 @@ class Refusal:
 
     @property
     def is_plan_limit(self) -> bool:
-        """Whether the workspace's plan does not include it, so that there is nothing to fix."""
-        return isinstance(self.error, PlanLimitError)
+        """Whether the workspace's plan, or the kind of token, does not include it, so that there is nothing to fix."""
+        for_users = not self.endpoint or not self.endpoint.listings[0].service_accounts_only
+        return isinstance(self.error, PlanLimitError) or (isinstance(self.error, ForbiddenError) and not for_users)
 
     @property
     def reason(self) -> str:

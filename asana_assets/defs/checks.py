@@ -83,6 +83,13 @@ CHECKS = (
         severity=_unfetched_parents_severity,
     ),
     Check(
+        name="no_missed_period",
+        description="Every record was fetched before Asana deleted it.",
+        evaluate=check_messages.missed_period,
+        count=lambda inputs: {"missed_periods": int(inputs.stats.missed_period is not None)},
+        can_fail=lambda endpoint: bool(endpoint.window and endpoint.window.retention),
+    ),
+    Check(
         name="all_records_stored",
         description="Every record that Asana returned has a gid and is stored.",
         evaluate=check_messages.skipped_records,

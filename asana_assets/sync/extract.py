@@ -1,4 +1,4 @@
-"""What full and child extracts have in common: inputs, statistics, and the decision which parents are stale."""
+"""What all extracts have in common: inputs, statistics, and the decision which parents are stale."""
 
 import datetime as dt
 from collections import Counter
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.client import Client, RequestStats
+from asana_assets.asana.errors import ForbiddenError
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import UNMAPPED, Endpoint, Listing
 from asana_assets.sync.change_detection import Sync
@@ -74,7 +75,8 @@ class ExtractStats:
         failed: Parents that cannot be fetched for another reason, by gid with that reason. Their stored rows are kept.
         truncated: Gids of the parents whose listing ended early. None of their stored rows is deleted.
         deleted: Parents that no longer exist (404). Their rows are deleted.
-        not_on_plan: Whether the workspace's plan does not include the endpoint (402).
+        not_on_plan: Whether the workspace's plan, or the kind of token, does not include the endpoint.
+        refused_to_users: Asana's refusal, if it lists the endpoint for service accounts only; otherwise "".
         missing_upstream: Optional upstream endpoints without rows, so that what they list is missing.
         unmapped: Rows with a value that did not fit its column.
         records_skipped: Records that were not stored because they have no gid or are not objects.
@@ -82,6 +84,7 @@ class ExtractStats:
         search_failure: Why the search for changes did not find all of them; "" if it did, or the plan has no search.
         carried_over: Stored rows that a full extract kept without fetching them.
         excluded: Stored rows that it does not keep, because a row filter excludes them.
+        missed_period: The period whose records Asana deleted before they were fetched; None without any.
         tallies: The outcomes by path of the listing.
         request_stats: The cost in requests.
         on_progress: Called after each update, by the thread that consumes the extract.
@@ -98,6 +101,7 @@ class ExtractStats:
     truncated: list[str] = field(default_factory=list[str])
     deleted: int = 0
     not_on_plan: bool = False
+    refused_to_users: str = ""
     missing_upstream: list[str] = field(default_factory=list[str])
     unmapped: int = 0
     records_skipped: int = 0
@@ -105,6 +109,7 @@ class ExtractStats:
     search_failure: str = ""
     carried_over: int = 0
     excluded: int = 0
+    missed_period: tuple[dt.datetime, dt.datetime] | None = None
     tallies: dict[str, OutcomeTally] = field(default_factory=dict[str, OutcomeTally])
     request_stats: RequestStats = field(default_factory=RequestStats)
     on_progress: Callable[[], None] = lambda: None
@@ -132,7 +137,9 @@ class ExtractStats:
         self.parents_fetched += 1
         self.tallies.setdefault(event.request.listing.path, OutcomeTally()).add(outcome, event.error)
         self.deleted += outcome is Outcome.DELETED
-        self.not_on_plan = self.not_on_plan or outcome is Outcome.NOT_ON_PLAN
+        if outcome is Outcome.NOT_ON_PLAN:
+            self.not_on_plan = True
+            self.refused_to_users = str(event.error) if isinstance(event.error, ForbiddenError) else ""
         self.record_skipped(event)
         self.on_progress()
 

@@ -38,7 +38,7 @@ class Outcome(Enum):
         FETCHED: Its listing was fetched to the end.
         DELETED: It does not exist (404, 410).
         FORBIDDEN: The token has no access (403, 451).
-        NOT_ON_PLAN: The workspace's plan does not include the listing (402).
+        NOT_ON_PLAN: The workspace's plan does not include the listing (402), or the token's kind (403).
         TRUNCATED: Its listing ended before its end; the pages so far are good.
         FAILED: Its listing cannot be fetched for any other reason; that of other parents may.
     """
@@ -72,6 +72,8 @@ def decide_outcome(error: AsanaError, request: FetchRequest) -> Outcome | None: 
         case UnauthorizedError() | ConfigurationError() | CancelledError():
             return None
         case PlanLimitError() if request.listing.parent:
+            return Outcome.NOT_ON_PLAN
+        case ForbiddenError() if request.listing.service_accounts_only:
             return Outcome.NOT_ON_PLAN
         case TruncatedListingError():
             return Outcome.TRUNCATED

@@ -53,7 +53,12 @@ class SdkExtract:
         self._list("tags", gid, "Tags.get_tags", workspace=gid)
         self._list("webhooks", gid, "Webhooks.get_webhooks", gid)
         self._fetch_if_on_plan("project_templates", gid, "ProjectTemplates.get_project_templates", workspace=gid)
+        since = {"entered_on_start_date": "1970-01-01"}
+        method = "TimeTrackingEntries.get_time_tracking_entries"
+        self._fetch_if_on_plan("time_tracking_entries", gid, method, workspace=gid, **since)
         if workspace["is_organization"]:
+            with contextlib.suppress(self._asana.rest.ApiException):  # 403: the token is not a service account's there
+                self._read_audit_log(gid)
             for team in self._list("teams", gid, "Teams.get_teams_for_workspace", gid):
                 method = "TeamMemberships.get_team_memberships_for_team"
                 self._list("team_memberships", gid, method, team["gid"])
@@ -103,6 +108,16 @@ class SdkExtract:
                         work[subtask["gid"]] = subtask
                         pending.append(subtask)
         return list(work)
+
+    def _read_audit_log(self, workspace_gid: str) -> None:
+        """Read the log up to its first empty page; the SDK's own iterator never ends."""
+        api, key, query = self._asana.AuditLogAPIApi(self._client), ("audit_log_events", workspace_gid), {"limit": 100}
+        table = self.tables.setdefault(key, {})
+        self.requests[key] = 1
+        while page := (response := api.get_audit_log_events(workspace_gid, query, full_payload=True))["data"]:
+            table.update((record["gid"], record) for record in page)
+            query = {"limit": 100, "offset": response["next_page"]["offset"]}
+            self.requests[key] += 1
 
     def _list(self, endpoint: str, workspace_gid: str, method: str, *path: str, **query: str) -> list[Record]:
         api, _, name = method.partition(".")

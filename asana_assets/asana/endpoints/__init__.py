@@ -37,6 +37,7 @@ from asana_assets.asana.endpoints.resourcing import (
     TIME_TRACKING_CATEGORIES,
     TIMESHEET_APPROVAL_STATUSES,
 )
+from asana_assets.asana.endpoints.streams import AUDIT_LOG_EVENTS, TIME_TRACKING_ENTRIES
 from asana_assets.asana.endpoints.work import (
     PROJECT_TEMPLATES,
     PROJECTS,
@@ -52,6 +53,7 @@ __all__ = [
     "AGENTS",
     "ALLOCATIONS",
     "ATTACHMENTS",
+    "AUDIT_LOG_EVENTS",
     "BUDGETS",
     "CUSTOM_FIELDS",
     "CUSTOM_FIELD_SETTINGS",
@@ -84,6 +86,7 @@ __all__ = [
     "TIMESHEET_APPROVAL_STATUSES",
     "TIME_PERIODS",
     "TIME_TRACKING_CATEGORIES",
+    "TIME_TRACKING_ENTRIES",
     "USERS",
     "USER_TASK_LISTS",
     "WEBHOOKS",
@@ -149,5 +152,7 @@ ENDPOINTS = (
     ALLOCATIONS,
     BUDGETS,
     RATES,
+    TIME_TRACKING_ENTRIES,
+    AUDIT_LOG_EVENTS,
 )
 """All endpoints, parents before children."""

@@ -49,6 +49,8 @@ class Store:
         is_service_account: Whether the token is a service account's, which lists the portfolios of all users.
         objects: Every object except unchanged generated tasks, by gid.
         paid_workspaces: Gids of the workspaces on a paid plan.
+        service_accounts: Gids of the workspaces in which the token is that of a service account.
+        expired_events: Gids of audit log events that Asana has deleted because of their age.
         hidden_projects: Gids of existing projects that are not shared with the token's user.
         placements: By project and task, the position of the task.
         task_projects: By task, the gids of all projects that contain it, hidden ones included.
@@ -73,6 +75,8 @@ class Store:
         self.is_service_account = False
         self.objects: dict[str, Object] = {}
         self.paid_workspaces: set[str] = set()
+        self.service_accounts: set[str] = set()
+        self.expired_events: set[str] = set()
         self.hidden_projects: set[str] = set()
         self.placements: dict[str, dict[str, Placement]] = {}
         self.task_projects: dict[str, tuple[str, ...]] = {}

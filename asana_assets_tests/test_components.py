@@ -89,6 +89,12 @@ def test_the_component_can_be_built_in_python() -> None:
             {"asana": {"access_token": {"env": "2/s3cret:x"}}},
             "asana: access_token.env is not the name of an environment variable",
         ),
+        (
+            {"asana": {**VALID["asana"], "hash_columns": ["users.email"], "hash_secret": "s3cret"}},
+            "asana: hash_secret must not be in the file; write {env: NAME}",
+        ),
+        ({"asana": {**VALID["asana"], "hash_columns": ["users.email"]}}, "which needs ASANA_HASH_SECRET"),
+        ({"asana": {**VALID["asana"], "omit_columns": ["tasks.gid"]}}, "names tasks.gid, but syncs need the values"),
         ({"endpoints": ["taks"]}, "endpoints names taks; there are standard, all, attachments, "),
         ({"name": "my acme"}, "name is 'my acme', but must be a letter followed by"),
         ({"automation": {"running": ["nightly"]}}, "automation: running names nightly; there are daily, "),

@@ -153,6 +153,14 @@ def test_dagster_shows_the_tokens_variable_and_not_its_value() -> None:
     assert resource.access_token == dg.EnvVar("ASANA_ACCESS_TOKEN")
 
 
+def test_every_resource_and_job_says_what_it_is_in_plain_text() -> None:
+    repository = defs.get_repository_def()
+    described = [*repository.get_top_level_resources().items(), *((job.name, job) for job in repository.get_all_jobs())]
+    for name, definition in described:
+        if name != "__ASSET_JOB":
+            assert re.fullmatch(r"[A-Z][^`\n]+\.", definition.description or ""), (name, definition.description)
+
+
 def test_overrides_of_the_asana_resource_take_precedence_over_the_settings() -> None:
     settings = Settings(asana_requests_per_second=5, asana_max_in_flight=2)
     resource = build_asana_resource(settings, requests_per_second=9.0)

@@ -147,7 +147,9 @@ class _Plan:
             PREFETCHER: Prefetcher(
                 asana=asana, lake=lake, endpoints=[endpoint.name for endpoint in self.endpoints], enabled=prefetch
             ),
-            PROGRESS: progress or NullProgress(),
+            PROGRESS: dg.ResourceDefinition.hardcoded_resource(
+                progress or NullProgress(), "Internal: receives the progress of each asset. There is nothing to set up."
+            ),
             **({SNOWFLAKE: snowflake} if snowflake else {}),
         }
         return {self.names.of(key): resource for key, resource in resources.items()}

@@ -196,7 +196,7 @@ class _ExtractBuilder:
 
 
 class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] - the resource is its own value
-    """Provides each step with its extract; see `PrefetchQueue`."""
+    """Internal: starts what each asset fetches, ahead of its step where possible. There is nothing to set up."""
 
     asana: dg.ResourceDependency[AsanaResource]
     lake: dg.ResourceDependency[LakeResource]

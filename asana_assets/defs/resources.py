@@ -157,10 +157,10 @@ class AsanaResource(Choices):
 
 
 class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] - its value is itself
-    """The Iceberg tables and their sync state.
+    """The Iceberg tables and their sync state."""
 
-    Methods raise `LakeError` if the catalog cannot be used; those that save, also if commit conflicts persist.
-    """
+    # Methods raise `LakeError` if the catalog cannot be used; those that save, also if commit conflicts persist.
+    # That is not in the docstring, because the UI shows it as the resource's description.
 
     data_dir: str = Field(
         default="asana_data",

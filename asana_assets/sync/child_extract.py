@@ -227,8 +227,7 @@ class ChildExtract:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the endpoint's own rows that show which of them are parents."""
-        nested = self.endpoint.recursive_listing
-        only_if = nested and nested.only_if
+        only_if = (nested := self.endpoint.recursive_listing) and nested.only_if
         return tuple(name for name in (GID.name, PARENT_GID.name, only_if) if name)
 
     def _find_changed(self, nested: Listing, search: Listing, stored: pa.Table) -> Array:

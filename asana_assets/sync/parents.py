@@ -136,8 +136,8 @@ def choose_parents(
             rows = upstream[listing.parent.name]
             if listing.parent_ref == WORKSPACE_GID.name and not rows.num_rows:
                 raise UnknownWorkspaceError(
-                    f"{workspace_gid} is not a workspace of this token, or was not when {listing.parent.name} was "
-                    f"last materialized; materialize {listing.parent.name} to update the list"
+                    f"workspace {workspace_gid} is not one of this token's, or was not when {listing.parent.name} was "
+                    "last materialized"
                 )
             parents = eligible_parents(listing, rows, with_rows)
         groups.setdefault(_path_and_query(listing), (listing, []))[1].append(parents)

@@ -102,7 +102,7 @@ def run_server(project: Project) -> Generator[int]:
         server = subprocess.Popen(  # noqa: S603 - our own Makefile
             SERVER_COMMAND.split(),
             cwd=project.root,
-            env={**project.environment, "DAGSTER_CLI_DEV_PORT": str(port)},
+            env={**project.environment, "DAGSTER_DG_DEV_PORT": str(port)},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -147,7 +147,7 @@ def test_a_gid_in_two_tables_is_two_requests_if_the_queries_differ() -> None:
 def test_a_partition_that_is_not_a_workspace_of_the_token_is_an_error_naming_it() -> None:
     for endpoint in ENDPOINTS:
         if "workspaces" in endpoint.upstream:
-            with pytest.raises(UnknownWorkspaceError, match=r"^12345 is not a workspace of this token"):
+            with pytest.raises(UnknownWorkspaceError, match=r"^workspace 12345 is not one of this token's"):
                 choose_parents(endpoint, "12345", upstream(endpoint))
 
 

@@ -10,6 +10,9 @@ from asana_assets.asana.model import Endpoint
 from asana_assets.defs.check_inputs import MIN_ROWS_FOR_DROP, CheckInputs
 from asana_assets.sync.empty_columns import WARNING_PERIOD, count_by_column
 
+AVAILABLE_ON_PLAN = "available_on_plan"
+"""The name of the check that passes with a note for an endpoint that the plan does not include."""
+
 _MAX_LISTED_GIDS = 20  # in a check result; the rest are counted
 _MAX_LISTED_REASONS = 3  # in a check result
 
@@ -194,7 +197,7 @@ CHECKS = (
         can_fail=lambda endpoint: endpoint.has_parents_in_workspace,
     ),
     Check(
-        name="available_on_plan",
+        name=AVAILABLE_ON_PLAN,
         description="The workspace's plan includes this endpoint, or the table has no rows of a former plan.",
         evaluate=_unavailable_message,
         is_note=lambda inputs: not inputs.rows,

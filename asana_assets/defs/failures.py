@@ -35,7 +35,6 @@ _REMEDIES: tuple[tuple[type[errors.AsanaError], str], ...] = (
         errors.UnauthorizedError,
         "Check the token in ASANA_ACCESS_TOKEN, or in the secret that ASANA_TOKEN_SECRET_ID names.",
     ),
-    (errors.PlanLimitError, "The workspace's plan does not include it."),
     (errors.NotFoundError, "Check ASANA_BASE_URL, and whether the token's user still belongs to the workspace."),
     (
         errors.RedirectError,
@@ -61,6 +60,9 @@ def find_remedy(error: errors.AsanaError | LakeError, endpoint: Endpoint | None)
     match error:
         case errors.ForbiddenError():
             return _permission_remedy(endpoint)
+        case errors.PlanLimitError():
+            needed = f"; it needs {endpoint.plan}" if endpoint and endpoint.plan else ""
+            return f"The workspace's plan does not include it{needed}."
         case errors.TransientError():
             return _RETRY + (_LARGE_LISTING if endpoint and _is_listed_by_workspace(endpoint) else "")
         case _:

@@ -17,11 +17,20 @@ from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, WORKSPACE_GID, Endpoint, Listing
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
-from asana_assets.sync.extract import stale_parents
 from asana_assets.sync.gids import count_references
 from asana_assets.sync.parents import Parents, choose_parents, eligible_parents, mask_owned_by, merge_parents
+from asana_assets.sync.plan_limit import decide_to_try_alone
 from asana_assets.sync.probe import Probe
-from asana_assets.sync.row_prediction import Accuracy, Lake, RowPrediction, SearchResult, reported_counts
+from asana_assets.sync.row_prediction import (
+    SAMPLING_REQUESTS,
+    Accuracy,
+    Lake,
+    RowPrediction,
+    SearchResult,
+    reported_counts,
+)
+from asana_assets.sync.stale_parents import stale_parents
+from asana_assets.sync.sync_state import SyncState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +137,8 @@ class SyncEstimator:
             full_refresh=self.full_refresh,
         )
         stale = stale_parents(parents, state, sync, found.changed)
+        if self._is_not_on_plan(endpoint, stale, state):
+            return EndpointCost(endpoint=endpoint, parents=len(parents), stale=len(stale), requests=1)
         requests = float(self._count_search_requests(endpoint, parents, stale, found))
         for listing, group in stale.groups:
             counts = pc.max_element_wise(
@@ -151,6 +162,14 @@ class SyncEstimator:
             stale=round(sum(prediction.weights.total(group["gid"]) for _, group in stale.groups)),
             requests=round(requests),
         )
+
+    def _is_not_on_plan(self, endpoint: Endpoint, stale: Parents, state: SyncState) -> bool:
+        """Return whether the sync will send one request instead of one per parent, as the plan lacks the endpoint."""
+        probe = self._prediction.probe
+        if len(stale) <= 1 or probe.stats.requests >= SAMPLING_REQUESTS:
+            return False
+        has_rows = len(self.lake.stored_rows(endpoint, self._gid)) > 0
+        return decide_to_try_alone(endpoint, state, has_rows=has_rows) and probe.is_not_on_plan(next(stale.requests()))
 
     def _count_search_requests(self, endpoint: Endpoint, parents: Parents, stale: Parents, found: SearchResult) -> int:
         """Return the number of requests that the sync's own search will take; 0 if it will not search."""

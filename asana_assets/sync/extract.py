@@ -1,4 +1,4 @@
-"""What full and child extracts have in common: inputs, statistics, and the decision which parents are stale."""
+"""What full and child extracts have in common: inputs and statistics."""
 
 import datetime as dt
 from collections import Counter
@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from asana_assets.asana.client import Client, RequestStats
-from asana_assets.asana.field_types import Array
-from asana_assets.asana.model import UNMAPPED, Endpoint, Listing
+from asana_assets.asana.model import UNMAPPED, Endpoint
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch, FoundPages
 from asana_assets.sync.failure_policy import (
@@ -22,8 +20,7 @@ from asana_assets.sync.failure_policy import (
     systematic_failure,
 )
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
-from asana_assets.sync.gids import NO_GIDS
-from asana_assets.sync.parents import Parents
+from asana_assets.sync.plan_limit import decide_not_on_plan, decide_to_try_alone
 from asana_assets.sync.rows import BuiltRows
 from asana_assets.sync.search_bound import decide_search_from
 from asana_assets.sync.sync_state import SyncState
@@ -63,6 +60,7 @@ class ExtractStats:
     """The statistics of an extract, updated while it runs.
 
     Attributes:
+        tries_alone: Whether no second request is sent before one has succeeded, see `decide_to_try_alone`.
         parents: All parents; grows while fetched rows turn out to be parents themselves.
         parents_stale: Parents to fetch.
         parents_fetched: Parents whose fetch ended, whatever the outcome.
@@ -85,6 +83,7 @@ class ExtractStats:
         on_progress: Called after each update, by the thread that consumes the extract.
     """
 
+    tries_alone: bool = False
     parents: int = 0
     parents_stale: int = 0
     parents_fetched: int = 0
@@ -153,6 +152,15 @@ class ExtractStats:
             case _:
                 pass
 
+    def is_not_on_plan(self, *, ended: bool = False) -> bool:
+        """Return whether the outcomes show that the plan does not include the endpoint, so that no more are needed.
+
+        With `ended`, all outcomes are known, and it is enough that every parent was rejected.
+        """
+        all_tried = ended and self.parents_fetched == self.parents
+        tried_alone = self.tries_alone or all_tried
+        return self.not_on_plan and decide_not_on_plan(self.tallies.values(), tried_alone=tried_alone)
+
     def raise_if_hopeless(self, *, requests_left: bool) -> None:
         """Raise if the outcomes so far show that fetching further parents is pointless.
 
@@ -204,10 +212,19 @@ class ExtractContext:
     is_optional: bool = False
     accept_deletions: bool = False
 
+    def new_stats(self) -> ExtractStats:
+        """Return the statistics of an extract that has not started."""
+        has_rows = len(self.previous) > 0
+        return ExtractStats(tries_alone=decide_to_try_alone(self.endpoint, self.state, has_rows=has_rows))
+
     def open_fetcher(self, stats: ExtractStats, on_all_sent: Callable[[], None] = lambda: None) -> Fetcher:
         """Open a fetcher of the endpoint's fields that counts its requests in `stats`; it sends nothing yet."""
         return Fetcher(
-            self.client, opt_fields=self.endpoint.opt_fields, stats=stats.request_stats, on_all_sent=on_all_sent
+            self.client,
+            opt_fields=self.endpoint.opt_fields,
+            stats=stats.request_stats,
+            on_all_sent=on_all_sent,
+            alone=stats.tries_alone,
         )
 
     @property
@@ -263,26 +280,3 @@ class Extract(Protocol):
     def close(self) -> None:
         """Stop fetching."""
         ...
-
-
-def stale_parents(parents: Parents, state: SyncState, sync: Sync, changed: Array | None = None) -> Parents:
-    """Return the parents to fetch: all those of a listing without versions, and the stale ones of any other.
-
-    Gids in `changed` are stale in any case.
-    """
-
-    def mask(listing: Listing, rows: pa.Table) -> Array:
-        if listing.version_columns is None:
-            return pa.repeat(pa.scalar(value=True), rows.num_rows)
-        return state.stale(rows, sync=sync, changed=changed)
-
-    return parents.filter(mask)
-
-
-def parents_with_rows(context: ExtractContext) -> Array | None:
-    """Return the parents of the stored rows, if a parent's row says whether a listing applies to it."""
-    conditional = tuple(dict.fromkeys(listing.parent_ref for listing in context.endpoint.listings if listing.only_if))
-    if not conditional:
-        return None
-    stored = context.previous.columns(conditional)
-    return pc.unique(pa.concat_arrays([NO_GIDS, *(chunk for name in conditional for chunk in stored[name].chunks)]))

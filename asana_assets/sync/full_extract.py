@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, Listing
 from asana_assets.sync.confirmation import prefers_records
-from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, parents_with_rows, stale_parents
+from asana_assets.sync.extract import BATCH_ROWS, ExtractContext
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, count_references, to_gid_list
 from asana_assets.sync.parents import (
@@ -29,6 +29,7 @@ from asana_assets.sync.parents import (
     record_request,
 )
 from asana_assets.sync.rows import FetchedPage, RowBuilder
+from asana_assets.sync.stale_parents import parents_with_rows, stale_parents
 from asana_assets.sync.sync_state import SyncState
 
 
@@ -49,7 +50,7 @@ class FullExtract:
         self.previous = context.previous
         self.sync = context.sync
         self.state = context.state
-        self.stats = ExtractStats()
+        self.stats = context.new_stats()
         self._context = context
         self._builder = RowBuilder(context.endpoint)
         self._parents = choose_parents(
@@ -103,6 +104,10 @@ class FullExtract:
                     listed.append(batch[GID.name])
                 yield batch
         self.stats.raise_if_failed()
+        if self.stats.is_not_on_plan():  # what is stored is of a former plan
+            if not self._context.accept_deletions:
+                yield from self._carry_over(lambda batch: mask_owned_by(self.endpoint, batch, self._parents))
+            return
         if self.endpoint.search and len(self._stale) < len(self._parents):
             for batch in self._changed_rows(self.endpoint.search):
                 is_owned = mask_owned_by(self.endpoint, batch, self._parents)
@@ -114,20 +119,21 @@ class FullExtract:
 
     def sync_state(self) -> pa.Table:
         """Return the sync state to save once the rows are stored."""
-        versioned = [self._fetched_gids(listing) for listing in self._versioned_listings]
-        gids = pa.concat_arrays([NO_GIDS, *versioned])
+        gids = pa.concat_arrays([NO_GIDS, *self._versioned_gids])
         fetched = SyncState.rows(gids, pa.repeat(pa.scalar(""), len(gids)), self._context.sync.started_at)
         failed = SyncState.failed_rows(pa.array(self.stats.failed, pa.string()))
         search_from = self._context.next_search_from(missed_changes=self._search_missed_changes)
-        return pa.concat_tables([fetched, failed, SyncState.completed_marker(self._context.sync, search_from)])
+        not_on_plan = self.stats.is_not_on_plan(ended=True)
+        completed = SyncState.completed_marker(self._context.sync, search_from, not_on_plan=not_on_plan)
+        return pa.concat_tables([fetched, failed, completed])
 
     def obsolete_parents(self) -> Array:
         """Return the parents that have sync state and no longer exist, or no longer fail."""
         gids = [self._parents.gids(listing) for listing, _ in self._parents.groups]
         untracked = self._context.state.untracked_by(pa.concat_arrays([NO_GIDS, *gids]))
         recovered = set(to_gid_list(self._context.state.failed)).difference(self.stats.failed, to_gid_list(untracked))
-        versioned = [to_gid_list(self._fetched_gids(listing)) for listing in self._versioned_listings]
-        return pa.concat_arrays([untracked, pa.array(recovered.difference(*versioned), pa.string())])
+        recovered.difference_update(*map(to_gid_list, self._versioned_gids))
+        return pa.concat_arrays([untracked, pa.array(recovered, pa.string())])
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -152,8 +158,10 @@ class FullExtract:
             yield replace(request, is_optional=self._context.is_optional)
 
     @property
-    def _versioned_listings(self) -> list[Listing]:
-        return [listing for listing, _ in self._stale.groups if listing.version_columns is not None]
+    def _versioned_gids(self) -> list[Array]:
+        """The parents whose fetch is recorded, by listing; none if a rejection by the plan may have hidden rows."""
+        versioned = [listing for listing, _ in self._stale.groups if listing.version_columns is not None]
+        return [] if self.stats.not_on_plan else [self._fetched_gids(listing) for listing in versioned]
 
     def _batches(self, fetcher: Fetcher) -> Generator[pa.RecordBatch]:
         pages: list[FetchedPage] = []
@@ -169,6 +177,8 @@ class FullExtract:
                     self._confirmations[request.is_record, request.parent_gid] = event
                 else:
                     self.stats.record_outcome(event)
+                    if self.stats.is_not_on_plan():
+                        fetcher.drop_unsent()
                     self.stats.raise_if_hopeless(requests_left=not fetcher.all_sent)
                 if rows >= BATCH_ROWS:
                     yield self._build(pages)
@@ -207,10 +217,10 @@ class FullExtract:
         unlisted = stored.filter(pc.invert(pc.is_in(stored[GID.name], value_set=listed)))
         if not unlisted.num_rows:
             return
-        is_missing = mask_owned_by(self.endpoint, unlisted, self._usable_parents())
+        is_missing = mask_owned_by(self.endpoint, unlisted, self._stale.without(self._inconclusive))
         # A parent that is gone listed the row as well: another one, which was not stale, may not list it any more.
         has_lost_parent = mask_with_unknown_parents(self.endpoint, unlisted, self._parents)
-        is_owned = mask_owned_by(self.endpoint, unlisted, self._without_skipped(self._parents))
+        is_owned = mask_owned_by(self.endpoint, unlisted, self._parents.without(self._inconclusive))
         has_left = pc.or_(has_lost_parent, pc.is_in(unlisted[GID.name], value_set=disowned))
         is_missing = pc.or_(is_missing, pc.and_(has_left, is_owned))
         missing, kept = unlisted.filter(is_missing), unlisted.filter(pc.invert(is_missing))
@@ -226,10 +236,13 @@ class FullExtract:
         )
         kept_gids = pa.concat_arrays([*kept[GID.name].chunks, *self._unconfirmed(missing)[GID.name].chunks, NO_GIDS])
         if len(kept_gids):
-            for batch in self._context.previous.batches():
-                rows = batch.filter(pc.is_in(batch[GID.name], value_set=kept_gids))
-                self.stats.carried_over += rows.num_rows
-                yield rows
+            yield from self._carry_over(lambda batch: pc.is_in(batch[GID.name], value_set=kept_gids))
+
+    def _carry_over(self, mask: Callable[[pa.RecordBatch], Array]) -> Iterator[pa.RecordBatch]:
+        for batch in self._context.previous.batches():
+            rows = batch.filter(mask(batch))
+            self.stats.carried_over += rows.num_rows
+            yield rows
 
     def _confirmation_requests(self, missing: pa.Table) -> list[FetchRequest]:
         """Return the requests that show whether missing rows are gone."""
@@ -240,7 +253,7 @@ class FullExtract:
         # Parents that were not stale are listed as well: a task that left its project may be in its assignee's listing.
         listings = [
             replace(request, is_confirmation=True, is_optional=self._context.is_optional)
-            for request in self._without_skipped(self._parents).filter(lists_missing).requests()
+            for request in self._parents.without(self._inconclusive).filter(lists_missing).requests()
         ]
         pages = sum(self._pages_by_listing[one.listing.path, one.parent_gid] or 1 for one in listings)
         if self.endpoint.record_path and prefers_records(missing=missing.num_rows, pages=pages):
@@ -267,17 +280,10 @@ class FullExtract:
         inconclusive = self._parents.filter(lambda _, rows: pc.is_in(rows["gid"], value_set=skipped))
         return missing.filter(mask_owned_by(self.endpoint, missing, inconclusive))
 
-    def _without_skipped(self, parents: Parents) -> Parents:
-        return parents.without(self._inconclusive)
-
     @property
     def _inconclusive(self) -> list[str]:
         """The parents whose response does not show that a row is missing."""
         return [*self.stats.skipped, *self.stats.truncated, *self._incomplete]
-
-    def _usable_parents(self) -> Parents:
-        """The fetched parents whose listing shows that a row is missing."""
-        return self._without_skipped(self._stale)
 
     def _unfetched_parents(self) -> Parents:
         """The parents without a complete listing: not stale, refused, failed, truncated or with skipped records."""
@@ -291,4 +297,4 @@ class FullExtract:
 
     def _fetched_gids(self, listing: Listing) -> Array:
         """Return the parents whose listing was fetched completely."""
-        return NO_GIDS if self._keeps_former_plan else self._usable_parents().gids(listing)
+        return NO_GIDS if self._keeps_former_plan else self._stale.without(self._inconclusive).gids(listing)

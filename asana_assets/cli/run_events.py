@@ -13,7 +13,7 @@ from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.cli.notices import Level, Notice
 from asana_assets.cli.summary import SummaryLine, read_changes
 from asana_assets.defs.checks import AVAILABLE_ON_PLAN
-from asana_assets.defs.failures import ENDS_RUN_KEY, NOT_STARTED_KEY, TOKEN_REJECTED, root_cause
+from asana_assets.defs.failures import ENDS_RUN_KEY, NOT_STARTED_KEY, TOKEN_REJECTED, UNKNOWN_WORKSPACE, root_cause
 from asana_assets.defs.names import Names
 from asana_assets.sync.resume import RESUME_WINDOW
 
@@ -69,7 +69,7 @@ def report_run(
             *run.check_notices(),
             *run.announcements(),
         ],
-        stop_reason=run.stop_reason,
+        stop_reason="" if run.stop_reason == UNKNOWN_WORKSPACE else run.stop_reason,
     )
 
 

@@ -1,4 +1,4 @@
-"""What full and child extracts have in common: inputs and statistics."""
+"""What full and child extracts have in common: inputs, statistics, and the decision which parents are stale."""
 
 import datetime as dt
 from collections import Counter
@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from asana_assets.asana.client import Client, RequestStats
-from asana_assets.asana.model import UNMAPPED, Endpoint
+from asana_assets.asana.field_types import Array
+from asana_assets.asana.model import UNMAPPED, Endpoint, Listing
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch, FoundPages
 from asana_assets.sync.failure_policy import (
@@ -20,7 +22,10 @@ from asana_assets.sync.failure_policy import (
     systematic_failure,
 )
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
+from asana_assets.sync.gids import NO_GIDS
+from asana_assets.sync.parents import Parents, choose_parents
 from asana_assets.sync.plan_limit import decide_not_on_plan, decide_to_try_alone
+from asana_assets.sync.row_filter import Exclusion, RowFilter
 from asana_assets.sync.rows import BuiltRows
 from asana_assets.sync.search_bound import decide_search_from
 from asana_assets.sync.sync_state import SyncState
@@ -78,6 +83,7 @@ class ExtractStats:
         texts_repaired: Texts with characters replaced because they were not valid Unicode.
         search_failure: Why the search for changes did not find all of them; "" if it did, or the plan has no search.
         carried_over: Stored rows that a full extract kept without fetching them.
+        excluded: Stored rows that it does not keep, because a row filter excludes them.
         tallies: The outcomes by path of the listing.
         request_stats: The cost in requests.
         on_progress: Called after each update, by the thread that consumes the extract.
@@ -101,6 +107,7 @@ class ExtractStats:
     texts_repaired: int = 0
     search_failure: str = ""
     carried_over: int = 0
+    excluded: int = 0
     tallies: dict[str, OutcomeTally] = field(default_factory=dict[str, OutcomeTally])
     request_stats: RequestStats = field(default_factory=RequestStats)
     on_progress: Callable[[], None] = lambda: None
@@ -199,6 +206,9 @@ class ExtractContext:
         is_optional: Whether all dependents can do without the endpoint's rows, so that a refused listing of the
             workspace keeps the stored rows and fails no asset.
         accept_deletions: Whether rows of an endpoint that is no longer on the plan are deleted.
+        row_filter: Decides which rows of the endpoint are stored; None for all.
+        exclusions: What row filters have removed, by the name of each filtered endpoint above this one.
+        other_workspaces: Gids of the other workspaces that are synced.
     """
 
     endpoint: Endpoint
@@ -211,6 +221,19 @@ class ExtractContext:
     search: ChangeSearch
     is_optional: bool = False
     accept_deletions: bool = False
+    row_filter: RowFilter | None = None
+    exclusions: Mapping[str, Exclusion] = field(default_factory=dict[str, Exclusion])
+    other_workspaces: Sequence[str] = ()
+
+    def choose_parents(self) -> Parents:
+        """Return the parents that the endpoint's listings apply to; raises as `parents.choose_parents` does."""
+        return choose_parents(self.endpoint, self.workspace_gid, self.upstream, parents_with_rows(self))
+
+    @property
+    def missing_upstream(self) -> list[str]:
+        """Optional upstream endpoints without rows."""
+        optional = [listing.parent for listing in self.endpoint.listings if listing.parent and listing.is_optional]
+        return [parent.name for parent in optional if not self.upstream[parent.name].num_rows]
 
     def new_stats(self) -> ExtractStats:
         """Return the statistics of an extract that has not started."""
@@ -280,3 +303,26 @@ class Extract(Protocol):
     def close(self) -> None:
         """Stop fetching."""
         ...
+
+
+def stale_parents(parents: Parents, state: SyncState, sync: Sync, changed: Array | None = None) -> Parents:
+    """Return the parents to fetch: all those of a listing without versions, and the stale ones of any other.
+
+    Gids in `changed` are stale in any case.
+    """
+
+    def mask(listing: Listing, rows: pa.Table) -> Array:
+        if listing.version_columns is None:
+            return pa.repeat(pa.scalar(value=True), rows.num_rows)
+        return state.stale(rows, sync=sync, changed=changed)
+
+    return parents.filter(mask)
+
+
+def parents_with_rows(context: ExtractContext) -> Array | None:
+    """Return the parents of the stored rows, if a parent's row says whether a listing applies to it."""
+    conditional = tuple(dict.fromkeys(listing.parent_ref for listing in context.endpoint.listings if listing.only_if))
+    if not conditional:
+        return None
+    stored = context.previous.columns(conditional)
+    return pc.unique(pa.concat_arrays([NO_GIDS, *(chunk for name in conditional for chunk in stored[name].chunks)]))

@@ -21,7 +21,8 @@ def endpoint_rows() -> list[list[str]]:
 def _cells(endpoint: Endpoint, *, is_standard: bool) -> list[str]:
     scope = f"`{endpoint.oauth_scope}`" if endpoint.oauth_scope else "full permissions"
     freshness = re.sub(r"their parent's `.*?` changes", "their parent changes", endpoint.freshness)
-    return [f"`{endpoint.name}`", "yes" if is_standard else "no", endpoint.plan or "any", scope, freshness]
+    limit = f" Asana only lists {endpoint.limited_to}." if endpoint.limited_to else ""
+    return [f"`{endpoint.name}`", "yes" if is_standard else "no", endpoint.plan or "any", scope, freshness + limit]
 
 
 if __name__ == "__main__":

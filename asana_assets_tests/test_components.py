@@ -95,7 +95,7 @@ def test_the_component_can_be_built_in_python() -> None:
         ),
         ({"asana": {**VALID["asana"], "hash_columns": ["users.email"]}}, "which needs ASANA_HASH_SECRET"),
         ({"asana": {**VALID["asana"], "omit_columns": ["tasks.gid"]}}, "names tasks.gid, but syncs need the values"),
-        ({"endpoints": ["taks"]}, "endpoints names taks; there are standard, all, access_requests, "),
+        ({"endpoints": ["taks"]}, "endpoints names taks; there are standard (attachments, "),
         ({"name": "my acme"}, "name is 'my acme', but must be a letter followed by"),
         ({"automation": {"running": ["nightly"]}}, "automation: running names nightly; there are daily, "),
         ({"automation": {"cron": "nightly"}}, "automation: cron is 'nightly', but must be an expression such as"),

@@ -39,7 +39,7 @@ def plan(
         print_warnings(settings)
         resources = build_definitions(settings).resources or {}
         lake: LakeResource = resources[Names().of(LAKE)]
-        endpoints = selected_endpoints(selected)
+        endpoints = selected_endpoints(settings, selected)
         names = [endpoint.name for endpoint in endpoints]
         with resources[Names().of(API)].process_config_and_initialize_cm() as asana:
             report = EstimateReport(

@@ -35,7 +35,7 @@ def status(*, as_json: bool) -> None:
         print_warnings(settings)
         lake = (build_definitions(settings).resources or {})[Names().of(LAKE)]
         with open_configured_instance(settings) as instance:
-            workspaces = list(read_status(lake, instance))
+            workspaces = list(read_status(lake, settings.endpoints, instance))
     sources = _describe_sources(lake.namespace, settings.dagster_home)
     now = dt.datetime.now(dt.UTC)
     if as_json:

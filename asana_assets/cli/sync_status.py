@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
-from asana_assets.asana.model import GID
+from asana_assets.asana.endpoints import WORKSPACES
+from asana_assets.asana.model import GID, Endpoint
 from asana_assets.defs.assets import NAME_COLUMN, workspace_names
 from asana_assets.defs.jobs import PARTITION_TAG
 from asana_assets.defs.names import Names
@@ -62,18 +62,21 @@ class WorkspaceStatus:
     failed_checks: Sequence[FailedCheck]
 
 
-def read_status(lake: LakeResource, instance: dg.DagsterInstance | None) -> Iterator[WorkspaceStatus]:
+def read_status(
+    lake: LakeResource, endpoints: Sequence[Endpoint], instance: dg.DagsterInstance | None
+) -> Iterator[WorkspaceStatus]:
     """Yield the status of each stored workspace.
 
     Args:
         lake: The tables and the sync state.
+        endpoints: The chosen endpoints.
         instance: The instance that recorded the runs, if there is one.
 
     Raises:
         LakeError: The catalog cannot be used.
     """
     rows = lake.stored_rows(WORKSPACES, "").columns((GID.name, NAME_COLUMN))
-    endpoints = [endpoint for endpoint in ENDPOINTS if endpoint is not WORKSPACES]
+    endpoints = [endpoint for endpoint in endpoints if endpoint is not WORKSPACES]
     for gid, name in workspace_names(rows).items():
         rows_by_asset = {endpoint.name: len(lake.stored_rows(endpoint, gid)) for endpoint in endpoints}
         failed = list(_failed_checks(instance, gid)) if instance else []

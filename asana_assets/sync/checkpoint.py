@@ -27,6 +27,7 @@ class Checkpoint:
         completes: The sync that this checkpoint completes; None unless it is the last one.
         outdated: The sync state to save for parents that were not fetched, but whose version is of an older form.
         search_from: Where the search of the next sync starts, by Asana's clock; for the checkpoint that `completes`.
+        not_on_plan: Whether the plan does not include the endpoint; for the checkpoint that `completes`.
     """
 
     fetched: list[tuple[str, str, dt.datetime]] = field(default_factory=list[tuple[str, str, dt.datetime]])
@@ -38,6 +39,7 @@ class Checkpoint:
     completes: Sync | None = None
     outdated: pa.Table = field(default_factory=no_entries)
     search_from: dt.datetime | None = None
+    not_on_plan: bool = False
 
     def mark_failed(self, parents: Collection[str]) -> None:
         """Treat fetched parents as failed, because some of their records could not be stored."""
@@ -53,8 +55,10 @@ class Checkpoint:
             pa.array(requested_at, SYNCED_AT.type.arrow_type),
         )
         failed = SyncState.failed_rows(pa.array(self.failed, pa.string()))
-        completed = [SyncState.completed_marker(self.completes, self.search_from)] if self.completes else []
-        return pa.concat_tables([fetched, failed, self.outdated, *completed])
+        entries = [fetched, failed, self.outdated]
+        if self.completes:
+            entries.append(SyncState.completed_marker(self.completes, self.search_from, not_on_plan=self.not_on_plan))
+        return pa.concat_tables(entries)
 
     @property
     def parents(self) -> Array:

@@ -25,9 +25,10 @@ from asana_assets.sync.fallback import only_unlisted
 from asana_assets.sync.gids import count_references
 from asana_assets.sync.parent_rows import reported_counts
 from asana_assets.sync.parents import Parents, choose_parents, eligible_parents, mask_owned_by, merge_parents
+from asana_assets.sync.plan_limit import decide_to_try_alone
 from asana_assets.sync.probe import Probe
 from asana_assets.sync.row_filter import RowFilter, mask_without_parents
-from asana_assets.sync.row_prediction import Accuracy, Lake, RowPrediction, SearchResult
+from asana_assets.sync.row_prediction import SAMPLING_REQUESTS, Accuracy, Lake, RowPrediction, SearchResult
 from asana_assets.sync.sync_state import SyncState
 from asana_assets.sync.window import decide_start, rows_within
 
@@ -150,6 +151,8 @@ class SyncEstimator:
         if endpoint.recursive_listing:
             parents = _add_nested(parents, endpoint.recursive_listing, upstream, found)
         stale = stale_parents(parents, state, sync, found.changed)
+        if self._is_not_on_plan(endpoint, stale, state):
+            return EndpointCost(endpoint=endpoint, parents=len(parents), stale=len(stale), requests=1)
         excluded_rows, filter_requests = prediction.probe.filter_costs.get(endpoint.name, (0, 0))
         requests = float(self._count_search_requests(endpoint, parents, stale, found) + filter_requests)
         for listing, group in stale.groups:
@@ -197,6 +200,14 @@ class SyncEstimator:
             stale=len(parents),
             requests=len(parents) * (max(1, ceil(rows / PAGE_SIZE)) + end),
         )
+
+    def _is_not_on_plan(self, endpoint: Endpoint, stale: Parents, state: SyncState) -> bool:
+        """Return whether the sync will send one request instead of one per parent, as the plan lacks the endpoint."""
+        probe = self._prediction.probe
+        if len(stale) <= 1 or probe.stats.requests >= SAMPLING_REQUESTS:
+            return False
+        has_rows = len(self.lake.stored_rows(endpoint, self._gid)) > 0
+        return decide_to_try_alone(endpoint, state, has_rows=has_rows) and probe.is_not_on_plan(next(stale.requests()))
 
     def _count_search_requests(self, endpoint: Endpoint, parents: Parents, stale: Parents, found: SearchResult) -> int:
         """Return the number of requests that the sync's own search will take; 0 if it will not search."""

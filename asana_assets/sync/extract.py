@@ -25,6 +25,7 @@ from asana_assets.sync.failure_policy import (
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS
 from asana_assets.sync.parents import Parents, choose_parents
+from asana_assets.sync.plan_limit import decide_not_on_plan, decide_to_try_alone
 from asana_assets.sync.row_filter import Exclusion, RowFilter
 from asana_assets.sync.rows import BuiltRows
 from asana_assets.sync.search_bound import decide_search_from
@@ -65,6 +66,7 @@ class ExtractStats:
     """The statistics of an extract, updated while it runs.
 
     Attributes:
+        tries_alone: Whether no second request is sent before one has succeeded, see `decide_to_try_alone`.
         parents: All parents; grows while fetched rows turn out to be parents themselves.
         parents_stale: Parents to fetch.
         parents_fetched: Parents whose fetch ended, whatever the outcome.
@@ -90,6 +92,7 @@ class ExtractStats:
         on_progress: Called after each update, by the thread that consumes the extract.
     """
 
+    tries_alone: bool = False
     parents: int = 0
     parents_stale: int = 0
     parents_fetched: int = 0
@@ -163,6 +166,15 @@ class ExtractStats:
             case _:
                 pass
 
+    def is_not_on_plan(self, *, ended: bool = False) -> bool:
+        """Return whether the outcomes show that the plan does not include the endpoint, so that no more are needed.
+
+        With `ended`, all outcomes are known, and it is enough that every parent was rejected.
+        """
+        all_tried = ended and self.parents_fetched == self.parents
+        tried_alone = self.tries_alone or all_tried
+        return self.not_on_plan and decide_not_on_plan(self.tallies.values(), tried_alone=tried_alone)
+
     def raise_if_hopeless(self, *, requests_left: bool) -> None:
         """Raise if the outcomes so far show that fetching further parents is pointless.
 
@@ -172,10 +184,6 @@ class ExtractStats:
         for tally in self.tallies.values():
             if decide_to_stop(tally, requests_left=requests_left):
                 raise systematic_failure(tally)
-
-    def plan_lacks(self, endpoint: Endpoint) -> bool:
-        """Return whether the workspace's plan lacks the endpoint, so that its other parents need not be fetched."""
-        return bool(endpoint.plan) and self.not_on_plan and not any(one.successes for one in self.tallies.values())
 
     def raise_if_failed(self) -> None:
         """Raise if most parents failed, after all of them were tried.
@@ -234,10 +242,19 @@ class ExtractContext:
         optional = [listing.parent for listing in self.endpoint.listings if listing.parent and listing.is_optional]
         return [parent.name for parent in optional if not self.upstream[parent.name].num_rows]
 
+    def new_stats(self) -> ExtractStats:
+        """Return the statistics of an extract that has not started."""
+        has_rows = len(self.previous) > 0
+        return ExtractStats(tries_alone=decide_to_try_alone(self.endpoint, self.state, has_rows=has_rows))
+
     def open_fetcher(self, stats: ExtractStats, on_all_sent: Callable[[], None] = lambda: None) -> Fetcher:
         """Open a fetcher of the endpoint's fields that counts its requests in `stats`; it sends nothing yet."""
         return Fetcher(
-            self.client, opt_fields=self.endpoint.opt_fields, stats=stats.request_stats, on_all_sent=on_all_sent
+            self.client,
+            opt_fields=self.endpoint.opt_fields,
+            stats=stats.request_stats,
+            on_all_sent=on_all_sent,
+            alone=stats.tries_alone,
         )
 
     @property

@@ -3,8 +3,9 @@
 import datetime as dt
 
 from asana_assets.asana.field_types import DATE
-from asana_assets.asana.model import Listing, Window
+from asana_assets.asana.model import Listing
 from asana_assets.asana.request import ApiRequest
+from asana_assets.asana.window import Window
 
 EVERYTHING = dt.datetime.fromtimestamp(0, dt.UTC)
 """The start of a window with all records."""

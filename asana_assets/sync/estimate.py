@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 from asana_assets.asana.client import Client, RequestStats
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.listing_requests import with_margin
-from asana_assets.asana.model import GID, WORKSPACE_GID, Endpoint, Listing, Window
+from asana_assets.asana.model import GID, WORKSPACE_GID, Endpoint, Listing
 from asana_assets.asana.paging import PAGE_SIZE
+from asana_assets.asana.window import Window
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.extract import stale_parents

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from asana_assets.asana.field_types import DATE, Array, Chunked
 from asana_assets.asana.listing_requests import EVERYTHING
-from asana_assets.asana.model import Window
+from asana_assets.asana.window import Window
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.extract import StoredRows
 from asana_assets.sync.search_bound import on_asanas_clock

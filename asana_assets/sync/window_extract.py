@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.listing_requests import EVERYTHING
-from asana_assets.asana.model import GID, Window
+from asana_assets.asana.model import GID
 from asana_assets.asana.paging import PAGE_SIZE
+from asana_assets.asana.window import Window
 from asana_assets.sync.checkpoint import Checkpoint
 from asana_assets.sync.confirmation import prefers_records
 from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents

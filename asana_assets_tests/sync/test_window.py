@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from asana_assets.asana.field_types import date, instant
 from asana_assets.asana.listing_requests import EVERYTHING, with_margin
-from asana_assets.asana.model import Window
+from asana_assets.asana.window import Window
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.sync_state import RowKind, SyncState, of_kind
 from asana_assets.sync.window import decide_start, divide, missed_period, rows_within

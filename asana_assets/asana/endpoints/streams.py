@@ -4,8 +4,9 @@ import datetime as dt
 
 from asana_assets.asana.endpoints.people import WORKSPACES
 from asana_assets.asana.field_types import date, integer, reference, references, struct, text
-from asana_assets.asana.model import GID, RESOURCE_TYPE, Endpoint, Listing, Window
+from asana_assets.asana.model import GID, RESOURCE_TYPE, Endpoint, Listing
 from asana_assets.asana.shared_columns import CREATED_AT
+from asana_assets.asana.window import Window
 
 _ENTERED_ON = date("entered_on", "Day on which the time was spent, as the user entered it.")
 

@@ -13,7 +13,7 @@ from asana_assets.cli.dagster_instance import open_configured_instance
 from asana_assets.cli.errors import print_warnings, report_errors
 from asana_assets.cli.sync_progress import count
 from asana_assets.defs.assets import NAME_COLUMN, workspace_names
-from asana_assets.defs.names import LAKE, Names
+from asana_assets.defs.names import Names
 from asana_assets.defs.partitions import registered_workspaces, remove_partition
 from asana_assets.defs.resources import LakeResource
 from asana_assets.defs.workspace_names import find_workspaces, load_workspace_names
@@ -35,11 +35,11 @@ def forget(*, wanted: str, dry_run: bool, yes: bool) -> None:
     workspace that the token can see and that ASANA_WORKSPACES does not exclude returns with the next sync.
     """
     with report_errors():
-        from asana_assets.definitions import build_definitions  # noqa: PLC0415 - raises if a setting is invalid
+        from asana_assets.definitions import build_lake_resource  # noqa: PLC0415 - raises if a setting is invalid
 
         settings = Settings()
         print_warnings(settings)
-        lake = (build_definitions(settings).resources or {})[Names().of(LAKE)]
+        lake = build_lake_resource(settings)
         with open_configured_instance(settings) as instance:
             names = _stored_names(lake, instance)
             gid = _find(wanted, names)

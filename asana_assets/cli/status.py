@@ -12,7 +12,6 @@ from asana_assets.cli.dagster_instance import open_configured_instance
 from asana_assets.cli.errors import print_warnings, report_errors
 from asana_assets.cli.options import json_option, print_json
 from asana_assets.cli.sync_status import TableStatus, WorkspaceStatus, read_status
-from asana_assets.defs.names import LAKE, Names
 from asana_assets.settings import Settings
 
 _LEVELS = {"warn": "Warning"}
@@ -29,11 +28,11 @@ def status(*, as_json: bool) -> None:
     from the Dagster instance in DAGSTER_HOME, if that is set. Exits with 0 whatever it shows.
     """
     with report_errors():
-        from asana_assets.definitions import build_definitions  # noqa: PLC0415 - raises if a setting is invalid
+        from asana_assets.definitions import build_lake_resource  # noqa: PLC0415 - raises if a setting is invalid
 
         settings = Settings()
         print_warnings(settings)
-        lake = (build_definitions(settings).resources or {})[Names().of(LAKE)]
+        lake = build_lake_resource(settings)
         with open_configured_instance(settings) as instance:
             workspaces = list(read_status(lake, instance))
     sources = _describe_sources(lake.namespace, settings.dagster_home)

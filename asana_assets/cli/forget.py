@@ -11,10 +11,10 @@ from asana_assets.asana.errors import ConfigurationError
 from asana_assets.asana.model import GID
 from asana_assets.cli.dagster_instance import open_configured_instance
 from asana_assets.cli.errors import print_warnings, report_errors
-from asana_assets.cli.sync_progress import count
 from asana_assets.defs.assets import NAME_COLUMN, workspace_names
 from asana_assets.defs.names import Names
 from asana_assets.defs.partitions import registered_workspaces, remove_partition
+from asana_assets.defs.progress import count
 from asana_assets.defs.resources import LakeResource
 from asana_assets.defs.workspace_names import find_workspaces, load_workspace_names
 from asana_assets.settings import Settings

@@ -8,8 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from asana_assets.cli.sync_progress import count
-from asana_assets.defs.progress import format_duration
+from asana_assets.defs.progress import count, format_duration
 
 _CHANGES = ("rows_added", "rows_changed", "rows_removed")  # metadata of materializations that write differences
 

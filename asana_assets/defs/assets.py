@@ -3,6 +3,7 @@
 An asset's function starts the extract; its rows are fetched lazily, while the IO manager writes them.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -21,7 +22,7 @@ from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces
 from asana_assets.defs.names import API, IO_MANAGER, PREFETCHER, PROGRESS, Names
 from asana_assets.defs.parent_names import find_parent_names, name_parents
 from asana_assets.defs.prefetch import Extract, Prefetcher, SyncConfig, step_priority
-from asana_assets.defs.progress import ProgressLogger, ProgressReporter
+from asana_assets.defs.progress import ProgressLogger, ProgressReporter, describe_result, describe_start
 from asana_assets.defs.workspace_names import (
     NAMES_KEY,
     find_workspaces,
@@ -254,8 +255,13 @@ def _materialize(
     endpoint, workspace_gid, stats = extract.endpoint, extract.workspace_gid, extract.stats
     workspace = metadata.get("workspace_name")
     subject = f"{endpoint.name} of {workspace}" if workspace else endpoint.name
-    context.log.info("%s: fetching %d of %d parents", subject, stats.parents_stale, stats.parents)
-    log_progress = ProgressLogger(extract, context.log.info)
+
+    def log(text: str) -> None:
+        context.log.info("%s: %s", subject, text)
+
+    log(describe_start(extract))
+    started_at = time.monotonic()
+    log_progress = ProgressLogger(extract, log)
 
     def on_progress() -> None:
         log_progress()
@@ -265,6 +271,7 @@ def _materialize(
     with step.progress.track_extract(extract):
         data_version = dg.DataVersion(extract.data_version) if isinstance(extract, ChildExtract) else None
         yield dg.MaterializeResult(value=output, data_version=data_version, metadata=dict(metadata))
+    log(describe_result(stats, time.monotonic() - started_at))
     for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
         context.log.warning("Asana announced an API change: %s", notice)
     with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid, workspace_name=workspace or ""):

@@ -43,7 +43,7 @@ class RunReport:
 
 
 def report_run(
-    result: dg.ExecuteInProcessResult,
+    result: dg.JobExecutionResult,
     names: Names,
     *,
     workspace_gid: str,
@@ -77,7 +77,7 @@ class _Run:
         stop_reason: See `RunReport`.
     """
 
-    result: dg.ExecuteInProcessResult
+    result: dg.JobExecutionResult
     names: Names
     workspace_gid: str
     assets: Sequence[str]

@@ -1,12 +1,14 @@
 """What `asana-assets sync` says about everything that was not clean, and its exit code; over real HTTP."""
 
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from click.testing import Result
 
 from asana_assets_tests.support.mutations import name_of
-from asana_assets_tests.support.plan_command import command_environment, invoke, paid
+from asana_assets_tests.support.plan_command import command_environment, dagster_home, invoke, paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 from asana_assets_tests.support.terminal import COLUMNS, run_in_terminal
 
@@ -17,10 +19,12 @@ NO_PERMISSION = (
 )
 
 
-def sync(warehouse: Warehouse, *assets: str, workspace: str = "", options: tuple[str, ...] = ()) -> Result:
+def sync(
+    warehouse: Warehouse, *assets: str, workspace: str = "", options: tuple[str, ...] = (), **settings: str
+) -> Result:
     """Sync these assets of one workspace, by default the paid organization."""
     selection = [argument for name in assets for argument in ("--select", name)]
-    return invoke(warehouse, "sync", "--workspace", workspace or paid(warehouse), *selection, *options)
+    return invoke(warehouse, "sync", "--workspace", workspace or paid(warehouse), *selection, *options, **settings)
 
 
 def notes(result: Result) -> list[str]:
@@ -199,6 +203,26 @@ def test_after_a_401_one_error_names_the_request_and_the_rest_was_not_started(
     assert not_started[-1] == f"Not started: workspaces {', '.join(names[1:])}, because Asana rejected the token."
     assert len(not_started) == 2
     assert not_started[0].endswith(f"tags of workspace {names[0]}, because Asana rejected the token.")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rejected", ["/users", "/projects/{gid}/sections"])
+def test_after_a_401_the_dagster_instance_shows_one_failed_step(
+    make_warehouse: MakeWarehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rejected: str
+) -> None:
+    """Dagster's own in-process execution would fail one step after the other."""
+    warehouse = make_warehouse()
+    warehouse.asana.add_fault(rejected, 401)
+    home = dagster_home(tmp_path)
+    assert sync(warehouse, "users", "projects", "sections", "tags", "webhooks", DAGSTER_HOME=str(home)).exit_code == 1
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    with dg.DagsterInstance.get() as instance:
+        run_ids = [run.run_id for run in instance.get_runs()]
+        failures = [log for one in run_ids for log in instance.all_logs(one, of_type=dg.DagsterEventType.STEP_FAILURE)]
+    [failure] = [log.get_dagster_event().step_failure_data.user_failure_data for log in failures]
+    assert failure
+    assert failure.description
+    assert failure.description.startswith("Asana rejected the token (GET /")
 
 
 @pytest.mark.slow

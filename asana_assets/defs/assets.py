@@ -16,6 +16,7 @@ from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.errors import AsanaError, ConfigurationError, UnauthorizedError
 from asana_assets.asana.model import GID, Endpoint
 from asana_assets.defs import check_inputs, checks, partitions
+from asana_assets.defs.api_announcements import report_announcements
 from asana_assets.defs.column_metadata import LINEAGE_KEY, column_lineage
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces
@@ -137,7 +138,11 @@ def _materialize_workspaces(step: _Step) -> Iterator[dg.MaterializeResult[Extrac
         wanted = _wanted_gids(step.prefetcher.asana.workspaces, found, stored)
         selected = choose_workspaces(found, wanted, unconfirmed=unconfirmed)
     output = SelectedWorkspaces(extract, selected, unconfirmed)
-    yield from _materialize(step, extract, output=output, metadata={NAMES_KEY: dict(labels)})
+    metadata = {
+        NAMES_KEY: dict(labels),
+        **report_announcements(extract.stats.request_stats, context),
+    }
+    yield from _materialize(step, extract, output=output, metadata=metadata)
     kept = [gid for gid in unconfirmed if gid in registered]
     changes = partitions.sync_partitions(context.instance, step.names, [*to_gid_list(selected[GID.name]), *kept])
     if changes.added or changes.removed:
@@ -272,8 +277,6 @@ def _materialize(
         data_version = dg.DataVersion(extract.data_version) if isinstance(extract, ChildExtract) else None
         yield dg.MaterializeResult(value=output, data_version=data_version, metadata=dict(metadata))
     log(describe_result(stats, time.monotonic() - started_at))
-    for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
-        context.log.warning("Asana announced an API change: %s", notice)
     with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid, workspace_name=workspace or ""):
         inputs = check_inputs.collect_inputs(
             prefetcher.lake,

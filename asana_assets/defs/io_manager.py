@@ -263,7 +263,6 @@ def _stats_metadata(stats: ExtractStats) -> dict[str, Any]:
         "records_skipped": stats.records_skipped,
         "texts_repaired": stats.texts_repaired,
         "plan_unavailable": stats.not_on_plan,
-        "deprecation_notices": sorted(stats.request_stats.deprecation_notices),
     }
     return {
         "requests": stats.request_stats.requests,

@@ -16,7 +16,7 @@ ANNOUNCEMENTS_KEY = "api_announcements"
 
 
 def report_announcements(stats: RequestStats, context: dg.AssetExecutionContext) -> dict[str, dg.MetadataValue]:
-    """Log what the responses announced and return it as metadata, if the asset was not materialized before on this day."""
+    """Log what the responses announced and return it as metadata, unless the asset was materialized on this day."""
     previous = context.instance.get_latest_materialization_event(context.asset_key)
     if not stats.deprecation_notices or (previous and not is_first_of_day(time.time(), previous.timestamp)):
         return {}

@@ -16,6 +16,7 @@ from dagster.components.utils.translation import TranslationFn, TranslationFnRes
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from asana_assets.asana.errors import ConfigurationError
+from asana_assets.asana.selection import STANDARD
 from asana_assets.asana.transport import MAX_IN_FLIGHT
 from asana_assets.defs.assets import OpOptions
 from asana_assets.defs.automation import Automation
@@ -195,8 +196,9 @@ class AsanaComponent(dg.Component, dg.Model, dg.Resolvable):
             description="The Iceberg tables: their catalog, namespace and directory.",
         ),
     ]
-    endpoints: Sequence[str] | None = Field(
-        default=None, description="The endpoints to sync; those that they are listed by are added. By default, all."
+    endpoints: Sequence[str] = Field(
+        default=(STANDARD,),
+        description="The endpoints to sync, to which those are added that they are listed by: names, standard or all.",
     )
     op: Annotated[
         OpOptions | None,

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from asana_assets.asana.errors import ConfigurationError
+from asana_assets.asana.selection import STANDARD
 from asana_assets.asana.transport import MAX_IN_FLIGHT
 from asana_assets.extras import missing_extra
 from asana_assets.snowflake.sql import Route
@@ -106,6 +107,7 @@ class Settings(BaseSettings):
         asana_max_in_flight: The maximum number of concurrent requests.
         asana_pacer_url: The database that paces all processes of the token; it can contain a password.
         asana_workspaces: The names or gids of the workspaces to sync, separated by commas; empty for all of them.
+        asana_endpoints: The endpoints to sync, separated by commas: names, `standard` and `all`.
         asana_data_dir: The directory of the embedded catalog and its tables.
         asana_changes: Whether syncs add what they changed to the table `changes`.
         asana_changes_retention_days: The age in days at which rows of `changes` are removed; None to keep them.
@@ -127,6 +129,7 @@ class Settings(BaseSettings):
     asana_max_in_flight: int | None = Field(default=None, ge=1, le=MAX_IN_FLIGHT)
     asana_pacer_url: SecretStr | None = None
     asana_workspaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas)] = ()
+    asana_endpoints: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas)] = (STANDARD,)
     asana_data_dir: str | None = None
     asana_changes: bool | None = None
     asana_changes_retention_days: int | None = Field(default=None, gt=0, le=36_500)

@@ -89,7 +89,7 @@ def test_the_component_can_be_built_in_python() -> None:
             {"asana": {"access_token": {"env": "2/s3cret:x"}}},
             "asana: access_token.env is not the name of an environment variable",
         ),
-        ({"endpoints": ["taks"]}, "endpoints names taks; there are attachments, "),
+        ({"endpoints": ["taks"]}, "endpoints names taks; there are standard, all, attachments, "),
         ({"name": "my acme"}, "name is 'my acme', but must be a letter followed by"),
         ({"automation": {"running": ["nightly"]}}, "automation: running names nightly; there are daily, "),
         ({"automation": {"cron": "nightly"}}, "automation: cron is 'nightly', but must be an expression such as"),

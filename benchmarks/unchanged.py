@@ -92,9 +92,11 @@ def measure(change: Callable[[Organization], None]) -> list[Figure]:
         run = sync(sandbox.url, sandbox.token, rate=RATE, data_dir=data_dir)
         after, requests = read_tables(data_dir), len(sandbox.log) - requests_before
         workspaces = len(sandbox.organization.workspaces())
-    new_files = {name: len(files - before.files[name]) for name, files in after.files.items()}
-    new_snapshots = {name: len(ids - before.snapshots[name]) for name, ids in after.snapshots.items()}
-    rewritten = Counter({name: len(before.data_files[name] - files) for name, files in after.data_files.items()})
+    new_files = {name: len(files - before.files.get(name, set())) for name, files in after.files.items()}
+    new_snapshots = {name: len(ids - before.snapshots.get(name, set())) for name, ids in after.snapshots.items()}
+    rewritten = Counter(
+        {name: len(before.data_files.get(name, set()) - files) for name, files in after.data_files.items()}
+    )
     state_files, state_commits, _ = new_files.pop(STATE), new_snapshots.pop(STATE), rewritten.pop(STATE)
     unchanged = change is change_nothing
     changed_tables = sum(map(bool, new_snapshots.values()))

@@ -113,6 +113,7 @@ class Endpoint:
         record_path: Path of one record by `{gid}`, used to confirm a deletion where paging can skip a moved record.
         search: Search for the records that changed in a workspace, on plans that include it.
         refresh_after_days: Age at which a parent is stale although its version is unchanged; 0 for never.
+        plan: The plan of Asana that the endpoint needs, such as Advanced; "" for any.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Endpoint:
     record_path: str | None = None
     search: Listing | None = None
     refresh_after_days: float = 0
+    plan: str = ""
 
     @property
     def is_child(self) -> bool:

@@ -24,6 +24,8 @@ ASANA_REQUESTS_PER_SECOND    the maximum rate: 2.4 on free plans, 24 on paid
 ASANA_MAX_IN_FLIGHT          the maximum number of concurrent requests: 40
 ASANA_PACER_URL              the database by which processes share the rate
 ASANA_WORKSPACES             names or gids, separated by commas; default: all
+ASANA_ENDPOINTS              names, standard or all, separated by commas;
+                             default: standard
 ASANA_DATA_DIR               the directory of the tables: ./asana_data
 ASANA_CHANGES                on or off: keep the history of changes
 ASANA_CHANGES_RETENTION_DAYS how long it is kept; default: forever

@@ -6,6 +6,7 @@ An asset's function starts the extract; its rows are fetched lazily, while the I
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import dagster as dg
@@ -22,20 +23,20 @@ from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces
 from asana_assets.defs.names import API, IO_MANAGER, PREFETCHER, PROGRESS, Names
 from asana_assets.defs.parent_names import find_parent_names, name_parents
-from asana_assets.defs.prefetch import Extract, Prefetcher, SyncConfig, step_priority
+from asana_assets.defs.prefetch import Extract, Prefetcher, SyncConfig
 from asana_assets.defs.progress import ProgressLogger, ProgressReporter, describe_result, describe_start
 from asana_assets.defs.workspace_names import (
     NAMES_KEY,
     find_workspaces,
     label_workspaces,
     load_workspace_names,
+    stored_workspace_names,
     unknown_workspaces_message,
+    workspace_names,
 )
 from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
-
-NAME_COLUMN = "name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,8 @@ def build_asset(
     spec: dg.AssetSpec,
     names: Names,
     partitions_def: dg.DynamicPartitionsDefinition,
+    *,
+    priority: int,
     op: OpOptions | None = None,
 ) -> dg.AssetsDefinition:
     """Build the asset of an endpoint.
@@ -67,6 +70,7 @@ def build_asset(
         spec: What the translator returned for it.
         names: The names of the integration.
         partitions_def: Partitions every asset but `workspaces`.
+        priority: The priority of the step; see `step_priority`.
         op: Options of the asset's op.
     """
     op = op or OpOptions()
@@ -84,7 +88,7 @@ def build_asset(
         check_specs=checks.build_check_specs(endpoint, spec.key, partitions),
         pool=op.pool or names.of(API),
         retry_policy=op.retry_policy,
-        op_tags={"dagster/priority": str(step_priority(endpoint)), **op.tags},
+        op_tags={"dagster/priority": str(priority), **op.tags},
         required_resource_keys={names.of(PREFETCHER), names.of(PROGRESS)},
     )
     def materialize(
@@ -131,7 +135,7 @@ def _materialize_workspaces(step: _Step) -> Iterator[dg.MaterializeResult[Extrac
         extract = cast("FullExtract", step.start())
         registered = partitions.registered_workspaces(context.instance, step.names)
         found, unconfirmed = _confirm_workspaces(step, extract=extract, registered=registered)
-        stored = _stored_names(extract)
+        stored = stored_workspace_names(extract.previous)
         if not step.config.accept_row_count_drop:
             _check_account(step, found=workspace_names(found), stored=stored, unconfirmed=unconfirmed)
         labels = stored | workspace_names(found)
@@ -169,7 +173,7 @@ def _confirm_workspaces(step: _Step, *, extract: FullExtract, registered: Sequen
         AsanaError: The list cannot be fetched, or the token is rejected.
     """
     found = pa.Table.from_batches(extract, WORKSPACES.schema)
-    stored = _stored_names(extract)
+    stored = stored_workspace_names(extract.previous)
     known = _wanted_gids(step.prefetcher.asana.workspaces, found, stored) or [*registered, *stored]
     missing = sorted(set(known).difference(to_gid_list(found[GID.name])))
     if not missing:
@@ -223,16 +227,6 @@ def _wanted_gids(wanted: Sequence[str], found: pa.Table, stored: Mapping[str, st
     return find_workspaces(listed, stored, "ASANA_WORKSPACES")
 
 
-def _stored_names(extract: FullExtract) -> dict[str, str]:
-    return workspace_names(extract.previous.columns((GID.name, NAME_COLUMN)))
-
-
-def workspace_names(rows: pa.Table) -> dict[str, str]:
-    """Return the names in rows of `workspaces` by gid; "" for one without."""
-    names = rows[NAME_COLUMN].to_pylist()
-    return {gid: name or "" for gid, name in zip(to_gid_list(rows[GID.name]), names, strict=True)}
-
-
 def choose_workspaces(found: pa.Table, wanted: Sequence[str], *, unconfirmed: Sequence[str] = ()) -> pa.Table:
     """Return the rows of the wanted workspaces, given by gid or name, or all rows if `wanted` is empty.
 
@@ -260,10 +254,7 @@ def _materialize(
     endpoint, workspace_gid, stats = extract.endpoint, extract.workspace_gid, extract.stats
     workspace = metadata.get("workspace_name")
     subject = f"{endpoint.name} of {workspace}" if workspace else endpoint.name
-
-    def log(text: str) -> None:
-        context.log.info("%s: %s", subject, text)
-
+    log = partial(context.log.info, "%s: %s", subject)
     log(describe_start(extract))
     started_at = time.monotonic()
     log_progress = ProgressLogger(extract, log)

@@ -9,16 +9,16 @@ from typing import Any
 
 import dagster as dg
 
-from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
-from asana_assets.asana.errors import ConfigurationError
+from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.asana.model import Endpoint
+from asana_assets.asana.selection import STANDARD, select_endpoints
 from asana_assets.defs.assets import OpOptions, build_asset
 from asana_assets.defs.automation import Automation, build_schedules, build_sensors
 from asana_assets.defs.freshness import build_freshness_check
 from asana_assets.defs.io_manager import IcebergIOManager
 from asana_assets.defs.jobs import build_jobs
 from asana_assets.defs.names import API, IO_MANAGER, LAKE, PREFETCHER, PROGRESS, SNOWFLAKE, Names
-from asana_assets.defs.prefetch import Prefetcher
+from asana_assets.defs.prefetch import Prefetcher, step_priority
 from asana_assets.defs.progress import NullProgress, ProgressReporter
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.defs.snowflake import SnowflakeRefreshingIOManager, build_row_count_checks
@@ -32,7 +32,7 @@ def build_asana_defs(
     name: str = "asana",
     asana: AsanaResource,
     lake: LakeResource,
-    endpoints: Sequence[str] | None = None,
+    endpoints: Sequence[str] = (STANDARD,),
     translator: AsanaTranslator | None = None,
     partitions_def: dg.DynamicPartitionsDefinition | None = None,
     op: OpOptions | None = None,
@@ -48,7 +48,7 @@ def build_asana_defs(
             ops, the resources, the jobs, the schedules, the sensors, the pool and the partitions definition.
         asana: Access to Asana.
         lake: The Iceberg tables.
-        endpoints: The endpoints to sync, to which those are added that they are listed by; by default, all.
+        endpoints: The endpoints to sync, to which those are added that they are listed by: names, `standard` or `all`.
         translator: Replaces the asset specs, including their keys.
         partitions_def: The workspace partitions, if other assets share them; `workspaces` registers and removes them.
         op: Options of the assets' ops.
@@ -80,7 +80,7 @@ def build_asana_assets(
     name: str = "asana",
     asana: AsanaResource,
     lake: LakeResource,
-    endpoints: Sequence[str] | None = None,
+    endpoints: Sequence[str] = (STANDARD,),
     translator: AsanaTranslator | None = None,
     partitions_def: dg.DynamicPartitionsDefinition | None = None,
     op: OpOptions | None = None,
@@ -112,7 +112,14 @@ class _Plan:
 
     def build_assets(self, op: OpOptions | None) -> list[dg.AssetsDefinition]:
         return [
-            build_asset(endpoint, self.specs[endpoint.name], self.names, self.partitions_def, op)
+            build_asset(
+                endpoint,
+                self.specs[endpoint.name],
+                self.names,
+                self.partitions_def,
+                priority=step_priority(endpoint, self.endpoints),
+                op=op,
+            )
             for endpoint in self.endpoints
         ]
 
@@ -135,7 +142,9 @@ class _Plan:
             API: asana,
             LAKE: lake,
             IO_MANAGER: io_manager,
-            PREFETCHER: Prefetcher(asana=asana, lake=lake, enabled=prefetch),
+            PREFETCHER: Prefetcher(
+                asana=asana, lake=lake, endpoints=[endpoint.name for endpoint in self.endpoints], enabled=prefetch
+            ),
             PROGRESS: progress or NullProgress(),
             **({SNOWFLAKE: snowflake} if snowflake else {}),
         }
@@ -144,41 +153,24 @@ class _Plan:
 
 def _plan(
     name: str,
-    endpoints: Sequence[str] | None,
+    endpoints: Sequence[str],
     translator: AsanaTranslator | None,
     partitions_def: dg.DynamicPartitionsDefinition | None,
     condition: dg.AutomationCondition[Any] | None,
 ) -> _Plan:
     translator = translator or AsanaTranslator()
+    selected = select_endpoints(endpoints)
     specs = {
         endpoint.name: translator.get_asset_spec(
             AsanaEndpointProps(endpoint=endpoint, name=name, automation_condition=condition)
         ).merge_attributes(metadata={ENDPOINT_KEY: endpoint.name})
-        for endpoint in ENDPOINTS
+        for endpoint in {one.name: one for one in (*ENDPOINTS, *selected)}.values()
     }
     keys = {endpoint: spec.key for endpoint, spec in specs.items()}
     names = Names(name, keys, (partitions_def and partitions_def.name) or "")
     return _Plan(
         names=names,
-        endpoints=select_endpoints(endpoints),
+        endpoints=selected,
         specs=specs,
         partitions_def=partitions_def or dg.DynamicPartitionsDefinition(name=names.partitions),
     )
-
-
-def select_endpoints(selected: Sequence[str] | None) -> list[Endpoint]:
-    """Return the endpoints with these names and those that they are listed by, parents before children.
-
-    Raises:
-        ConfigurationError: There is no such endpoint.
-    """
-    if selected is None:
-        return list(ENDPOINTS)
-    known = {endpoint.name for endpoint in ENDPOINTS}
-    if unknown := sorted(set(selected) - known):
-        raise ConfigurationError(f"endpoints names {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    needed = {WORKSPACES.name, *selected}
-    for endpoint in reversed(ENDPOINTS):
-        if endpoint.name in needed:
-            needed.update(endpoint.upstream)
-    return [endpoint for endpoint in ENDPOINTS if endpoint.name in needed]

@@ -5,7 +5,7 @@ whether an interrupted sync is resumed in `sync.resume`. Here they are connected
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
@@ -16,6 +16,7 @@ from pydantic import Field, PrivateAttr
 
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import Endpoint, Listing
+from asana_assets.asana.selection import select_endpoints
 from asana_assets.defs.names import Names
 from asana_assets.defs.reading import require_synced, require_table
 from asana_assets.defs.resources import AsanaResource, LakeResource
@@ -30,37 +31,40 @@ from asana_assets.sync.resume import SYNC_TAG, decide_start
 Extract: TypeAlias = FullExtract | ChildExtract
 
 
-_OPTIONAL_UPSTREAM = frozenset(
-    endpoint.name
-    for endpoint in ENDPOINTS
-    if (listings := [one for other in ENDPOINTS for one in other.listings if one.parent is endpoint])
-    and all(listing.is_optional for listing in listings)
-)  # endpoints that all of their dependents can do without
+def optional_upstream(endpoints: Sequence[Endpoint]) -> set[str]:
+    """Return the names of the endpoints that all of their dependents among `endpoints` can do without."""
+    listings = [listing for endpoint in endpoints for listing in endpoint.listings if listing.parent]
+    required = {listing.parent.name for listing in listings if listing.parent and not listing.is_optional}
+    return {listing.parent.name for listing in listings if listing.parent} - required
 
 
-def _downstream_depth(endpoint: Endpoint) -> int:
-    return max((1 + _downstream_depth(other) for other in ENDPOINTS if endpoint.name in other.upstream), default=0)
+def _downstream_depth(name: str, endpoints: Sequence[Endpoint]) -> int:
+    dependents = (other.name for other in endpoints if name in other.upstream)
+    return max((1 + _downstream_depth(other, endpoints) for other in dependents), default=0)
 
 
-def _upstream_depth(endpoint: Endpoint) -> int:
-    return max((1 + _upstream_depth(other) for other in ENDPOINTS if other.name in endpoint.upstream), default=0)
+def _upstream_depth(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> int:
+    upstream = (other for other in endpoints if other.name in endpoint.upstream)
+    return max((1 + _upstream_depth(other, endpoints) for other in upstream), default=0)
 
 
-def step_priority(endpoint: Endpoint) -> int:
-    """Return the priority of the endpoint's step.
+def step_priority(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> int:
+    """Return the priority of the step of one of the endpoints.
 
     Steps with the longest downstream chain run first. Among leaves, the deepest run last: they take longest.
     """
-    return 10 * _downstream_depth(endpoint) - _upstream_depth(endpoint)
+    return 10 * _downstream_depth(endpoint.name, endpoints) - _upstream_depth(endpoint, endpoints)
+
+
+def step_order(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
+    """Return the endpoints in the order in which Dagster executes a run's steps."""
+    return sorted(endpoints, key=lambda endpoint: (-step_priority(endpoint, endpoints), endpoint.name))
 
 
 _DEFAULT_EXECUTOR = (
     "multi_or_in_process_executor"  # of a code location that names none; the run config says which of the two
 )
 _IN_PROCESS_EXECUTORS = {dg.in_process_executor.name, "execute_in_process_executor"}
-
-STEP_ORDER = tuple(sorted(ENDPOINTS, key=lambda endpoint: (-step_priority(endpoint), endpoint.name)))
-"""The endpoints in the order in which Dagster executes a run's steps."""
 
 
 class SyncConfig(dg.Config):
@@ -106,6 +110,7 @@ class _ExtractBuilder:
         asana: Provides the client.
         lake: Provides upstream rows, the endpoint's own rows and its sync state.
         names: The names of the integration.
+        optional: Names of the endpoints that their dependents can do without.
         workspace_gid: The run's partition; "" if it has none.
         started_at: When the sync that the run belongs to started (UTC).
         run_config: The run's config as it was submitted.
@@ -115,6 +120,7 @@ class _ExtractBuilder:
     asana: AsanaResource
     lake: LakeResource
     names: Names
+    optional: Collection[str]
     workspace_gid: str
     started_at: dt.datetime
     run_config: Mapping[str, Any]
@@ -128,7 +134,7 @@ class _ExtractBuilder:
             LakeError: The table cannot be read.
         """
         [endpoint] = [one for one in ENDPOINTS if one.name == name]
-        if name in _OPTIONAL_UPSTREAM:
+        if name in self.optional:
             batches = self.lake.stored_rows(endpoint, self.workspace_gid).batches(needed_columns(listings))
             return reduce_rows(endpoint, batches, listings)
         table = require_table(self.lake, name)
@@ -163,7 +169,7 @@ class _ExtractBuilder:
             ),
             client=self.asana.client,
             search=self.asana.search,
-            is_optional=endpoint.name in _OPTIONAL_UPSTREAM,
+            is_optional=endpoint.name in self.optional,
             accept_deletions=config.accept_row_count_drop,
         )
         if not endpoint.is_child:
@@ -183,6 +189,7 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
 
     asana: dg.ResourceDependency[AsanaResource]
     lake: dg.ResourceDependency[LakeResource]
+    endpoints: list[str] = Field(description="The endpoints of the integration.")
     enabled: bool = Field(
         default=True,
         description="Start fetching assets before their step runs, as soon as their upstream is stored. Has no effect "
@@ -207,8 +214,11 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
             if prefetches and builder.workspace_gid:  # otherwise, the process may end with this step
                 self._buffered_state.enter_context(self.lake.sync_states.buffered(builder.workspace_gid))
             self._queue = PrefetchQueue(
-                select_endpoints(
-                    names, context.run.step_keys_to_execute, [node.name for node in context.job_def.nodes]
+                endpoints_of_run(
+                    names,
+                    self._endpoints,
+                    context.run.step_keys_to_execute,
+                    [node.name for node in context.job_def.nodes],
                 ),
                 load_upstream=builder.load_upstream,
                 build=builder.build,
@@ -216,6 +226,10 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
             )
         self._builder.step_config[endpoint.name] = config
         return self._queue.start(endpoint)
+
+    @property
+    def _endpoints(self) -> tuple[Endpoint, ...]:
+        return select_endpoints(self.endpoints)
 
     def mark_stored(self, endpoint: Endpoint) -> None:
         """Record that the endpoint's rows are committed, so that its dependents may be prefetched."""
@@ -239,23 +253,27 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
             asana=self.asana,
             lake=self.lake,
             names=names,
+            optional=optional_upstream(self._endpoints),
             workspace_gid=context.partition_key if context.has_partition_key else "",
             started_at=_resolve_start(context, names),
             run_config=context.run.run_config,
         )
 
 
-def select_endpoints(names: Names, step_keys: Sequence[str] | None, ops: Sequence[str]) -> list[Endpoint]:
+def endpoints_of_run(
+    names: Names, endpoints: Sequence[Endpoint], step_keys: Sequence[str] | None, ops: Sequence[str]
+) -> list[Endpoint]:
     """Return the endpoints that a run materializes, in step order.
 
     Args:
         names: The names of the integration.
+        endpoints: Its endpoints.
         step_keys: The steps that the run is restricted to. Dagster sets none for runs of schedules, sensors and
             backfills, which execute all ops of their job.
         ops: The ops of the run's job.
     """
     steps = set(ops if step_keys is None else step_keys)
-    return [endpoint for endpoint in STEP_ORDER if names.op(endpoint.name) in steps]
+    return [endpoint for endpoint in step_order(endpoints) if names.op(endpoint.name) in steps]
 
 
 def shares_process(executor: str, run_config: Mapping[str, Any]) -> bool:

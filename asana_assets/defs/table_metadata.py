@@ -1,9 +1,9 @@
 """Dagster's standard metadata of an asset whose rows are a table, set when the definitions are built."""
 
-import inspect
 import warnings
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -55,11 +55,21 @@ def _in_case(lake: LakeResource, name: str) -> str:
 
 
 @cache
+def _definitions() -> dict[str, tuple[str, int]]:
+    """Return the file and line of each constant in the endpoint registry."""
+    return {
+        line.partition(" = ")[0]: (str(file), number)
+        for file in sorted(Path(endpoints.__path__[0]).glob("*.py"))
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if line.endswith(" = Endpoint(")
+    }
+
+
+@cache
 def _code_references(endpoint: str) -> dg.CodeReferencesMetadataValue:
     """Return where the endpoint is defined; all assets share one function."""
-    file = inspect.getfile(endpoints)
-    lines = inspect.getsource(endpoints).splitlines()
-    line = next((number for number, line in enumerate(lines, 1) if line.startswith(f"{endpoint.upper()} = ")), 1)
+    file, line = _definitions()[endpoint.upper()]
+    label = f"{endpoint} in {Path(file).name}"
     with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
-        reference = dg.LocalFileCodeReference(file_path=file, line_number=line, label=f"{endpoint} in endpoints.py")
+        reference = dg.LocalFileCodeReference(file_path=file, line_number=line, label=label)
         return dg.CodeReferencesMetadataValue(code_references=[reference])

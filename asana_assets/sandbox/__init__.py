@@ -9,7 +9,7 @@ It imports nothing from the rest of the project, and is imported only by tests a
 from asana_assets.sandbox.api.application import LogEntry
 from asana_assets.sandbox.api.fault_kinds import FaultKind, FaultOptions
 from asana_assets.sandbox.api.faults import FIRST_ATTEMPT_KINDS, Fault, FaultPlan
-from asana_assets.sandbox.api.fields import ALL_FIELDS, ENDPOINTS
+from asana_assets.sandbox.api.fields import ALL_FIELDS, ENDPOINTS, STANDARD
 from asana_assets.sandbox.api.misbehaviors import MISBEHAVIORS, Misbehavior
 from asana_assets.sandbox.api.request import ReceivedRequest
 from asana_assets.sandbox.context import TOKEN, Sandbox
@@ -23,6 +23,7 @@ __all__ = [
     "FIRST_ATTEMPT_KINDS",
     "MISBEHAVIORS",
     "SCALES",
+    "STANDARD",
     "TOKEN",
     "Fault",
     "FaultKind",

@@ -12,7 +12,7 @@ import textwrap
 import threading
 from typing import TYPE_CHECKING
 
-from asana_assets.sandbox.api.fields import ENDPOINTS
+from asana_assets.sandbox.api.fields import STANDARD
 from asana_assets.sandbox.api.misbehaviors import MISBEHAVIORS
 from asana_assets.sandbox.context import Sandbox
 from asana_assets.sandbox.data.scale import SCALES
@@ -174,7 +174,7 @@ def describe_truth(sandbox: Sandbox) -> str:
     names = [workspace.text("name") for workspace in workspaces]
     widths = [max(len(name), 8) for name in names]
     lines = [("Rows of a complete sync", names)]
-    lines += [(name, [str(len(sandbox.truth(name, one.gid))) for one in workspaces]) for name in ENDPOINTS]
+    lines += [(name, [str(len(sandbox.truth(name, one.gid))) for one in workspaces]) for name in STANDARD]
     lines.append(("minimum requests", [str(sum(requests[one.gid].values())) for one in workspaces]))
     table = [
         f"{title:24}" + "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from asana_assets.defs.resources import LakeResource
-from asana_assets.sandbox import ENDPOINTS
+from asana_assets.sandbox import STANDARD
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.row_prediction import MAX_REQUESTS
 from asana_assets.sync.sync_state import SyncState
@@ -106,7 +106,7 @@ def test_with_more_changes_than_are_fetched_the_estimate_is_a_lower_bound(make_w
 
 def metadata_locations(warehouse: Warehouse) -> dict[str, object]:
     lake = LakeResource(data_dir=str(warehouse.data_dir))
-    tables = {name: lake.table(name) for name in (*ENDPOINTS, "sync_state")}
+    tables = {name: lake.table(name) for name in (*STANDARD, "sync_state")}
     return {name: table and table.metadata_location for name, table in tables.items()}
 
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from asana_assets.cli.main import main
-from asana_assets.sandbox import ENDPOINTS, Sandbox
+from asana_assets.sandbox import STANDARD, Sandbox
 from asana_assets.settings import Settings
 
 COMMAND = [str(Path(sys.executable).with_name("asana-assets"))]
@@ -45,9 +45,7 @@ def test_sync_prints_a_summary_of_what_was_materialized(tmp_path: Path) -> None:
     with Sandbox() as asana:
         small = [asana.organization.edge_cases[name] for name in ("free_organization", "personal_workspace")]
         result = run(tmp_path, "sync", **settings(asana), ASANA_WORKSPACES=",".join(small))
-        truth = {
-            (name, gid): len(asana.truth(name, gid)) for gid in small for name in ENDPOINTS if name != "workspaces"
-        }
+        truth = {(name, gid): len(asana.truth(name, gid)) for gid in small for name in STANDARD if name != "workspaces"}
         received = len(asana.log)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
@@ -188,7 +186,7 @@ def test_every_command_and_option_has_a_help_text_that_is_a_full_sentence() -> N
 def test_help_has_examples_every_setting_and_every_asset() -> None:
     shown = CliRunner().invoke(main, ["--help"]).stdout
     settings_without_snowflake = {name.upper() for name in Settings.model_fields if not name.startswith("snowflake")}
-    for word in (*settings_without_snowflake - {"XDG_STATE_HOME"}, *ENDPOINTS, "PYICEBERG_CATALOG__ASANA__"):
+    for word in (*settings_without_snowflake - {"XDG_STATE_HOME"}, *STANDARD, "PYICEBERG_CATALOG__ASANA__"):
         assert re.search(rf"\b{word}", shown), word
     assert "  0 3 * * * cd" in shown
     assert "workspace_memberships" in CliRunner().invoke(main, ["sync", "--help"]).stdout

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from rich.console import Console, Group
 
-from asana_assets.asana.endpoints import ENDPOINTS, SECTIONS, STORIES, SUBTASKS, TASKS
+from asana_assets.asana.endpoints import SECTIONS, STANDARD_ENDPOINTS, STORIES, SUBTASKS, TASKS
 from asana_assets.asana.model import Endpoint
 from asana_assets.cli.line_log import LineLog
 from asana_assets.cli.line_progress import LineProgress
@@ -18,7 +18,7 @@ from asana_assets_tests.support.clock import Clock
 
 
 def outlook(*pending: Endpoint, never_synced: bool = True, **rows: int) -> Outlook:
-    names = [endpoint.name for endpoint in ENDPOINTS] if never_synced else []
+    names = [endpoint.name for endpoint in STANDARD_ENDPOINTS] if never_synced else []
     return Outlook({endpoint.name: endpoint for endpoint in pending}, names, rows)
 
 

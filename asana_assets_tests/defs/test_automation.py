@@ -6,7 +6,7 @@ from functools import partial
 import dagster as dg
 import pytest
 
-from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets.asana.endpoints import STANDARD_ENDPOINTS
 from asana_assets.definitions import defs
 from asana_assets.defs.automation import Automation, build_run_failure_sensor
 from asana_assets.defs.failures import NOT_STARTED_KEY, failure_causes
@@ -25,7 +25,7 @@ def requested_partitions(schedule: str, instance: dg.DagsterInstance) -> list[st
     assert len({request.run_key for request in requests}) == len(requests)
     [refresh, *syncs] = [{key.path[-1] for key in request.asset_selection or ()} for request in requests]
     assert refresh == {"workspaces"}
-    assert all(selected == {endpoint.name for endpoint in ENDPOINTS} - {"workspaces"} for selected in syncs)
+    assert all(selected == {endpoint.name for endpoint in STANDARD_ENDPOINTS} - {"workspaces"} for selected in syncs)
     return [request.partition_key for request in requests[1:]]
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from asana_assets.lake.errors import CommitUnknownError
-from asana_assets.sandbox import ENDPOINTS
+from asana_assets.sandbox import STANDARD
 from asana_assets_tests.support.mutations import mutate, mutate_hidden, paid
 from asana_assets_tests.support.sync_harness import Row, Warehouse, expected_row, failures
 
@@ -25,7 +25,7 @@ def truth(warehouse: Warehouse) -> Tables:
             str(record["gid"]): json.loads(json.dumps(expected_row(record, schema), default=_as_json))
             for record in warehouse.asana.truth(name, gid)
         }
-        for name, schema in ((name, warehouse.table(name).schema) for name in ENDPOINTS)
+        for name, schema in ((name, warehouse.table(name).schema) for name in STANDARD)
     }
 
 
@@ -36,7 +36,7 @@ def _as_json(value: Any) -> str:
 def differences(before: Tables, after: Tables) -> Entries:
     """Return the expected kind and old values of each row that differs, by table and gid."""
     found: Entries = {}
-    for name in ENDPOINTS:
+    for name in STANDARD:
         old, new = before[name], after[name]
         found |= {(name, gid): ("added", None) for gid in new.keys() - old.keys()}
         found |= {(name, gid): ("removed", old[gid]) for gid in old.keys() - new.keys()}
@@ -101,7 +101,7 @@ def test_changes_of_a_sync_whose_commits_of_them_failed_are_added_by_the_next_on
         result = warehouse.run("sync_workspace", paid(warehouse))
         assert "The outcome is unknown." in str(failures(result))
     assert warehouse.rows("changes") == []
-    names = [name for name in ENDPOINTS if name != "workspaces"]
+    names = [name for name in STANDARD if name != "workspaces"]
     for _ in range(2):
         result = warehouse.run("sync_workspace", paid(warehouse), names, full_refresh=full_refresh)
         assert result.success, failures(result)

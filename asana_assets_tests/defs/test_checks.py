@@ -9,7 +9,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from asana_assets.asana.endpoints import ENDPOINTS, PROJECTS, STORIES, TASKS, WORKSPACES
+from asana_assets.asana.endpoints import PROJECTS, STANDARD_ENDPOINTS, STORIES, TASKS, WORKSPACES
 from asana_assets.defs.check_inputs import CheckInputs
 from asana_assets.defs.checks import CHECKS, checks_of, evaluate_checks
 from asana_assets.sync.empty_column_rows import EmptyColumn
@@ -113,7 +113,7 @@ def test_after_a_full_sync_every_check_of_every_asset_passes(make_warehouse: Mak
     assert result.success
     assert failed_checks(result) == {}
     evaluated = {(check.asset_key.path[-1], check.check_name) for check in result.get_asset_check_evaluations()}
-    endpoints = [endpoint for endpoint in ENDPOINTS if endpoint is not WORKSPACES]
+    endpoints = [endpoint for endpoint in STANDARD_ENDPOINTS if endpoint is not WORKSPACES]
     assert evaluated == {(endpoint.name, check.name) for endpoint in endpoints for check in checks_of(endpoint)}
 
 

@@ -7,7 +7,7 @@ import pytest
 from pyiceberg.table import Table
 
 from asana_assets.lake.writer import PartitionWriter
-from asana_assets.sandbox import ENDPOINTS
+from asana_assets.sandbox import STANDARD
 from asana_assets_tests.support.lake_tables import replace_files
 from asana_assets_tests.support.mutations import mutate, mutate_hidden, paid
 from asana_assets_tests.support.sync_harness import Warehouse, failed_checks, failures, metadata
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 def snapshots(warehouse: Warehouse) -> dict[str, int]:
     """Return the number of snapshots of each endpoint's table."""
-    return {name: len(warehouse.iceberg_table(name).snapshots()) for name in ENDPOINTS}
+    return {name: len(warehouse.iceberg_table(name).snapshots()) for name in STANDARD}
 
 
 def fetched_at(warehouse: Warehouse, name: str) -> dict[str, object]:
@@ -35,7 +35,7 @@ def full_refresh(warehouse: Warehouse, *names: str) -> None:
 
 def test_a_renamed_task_and_a_comment_are_written_to_two_tables_and_to_no_other_row(warehouse: Warehouse) -> None:
     before = snapshots(warehouse)
-    instants = {name: fetched_at(warehouse, name) for name in ENDPOINTS}
+    instants = {name: fetched_at(warehouse, name) for name in STANDARD}
     task = next(row["gid"] for row in warehouse.rows("tasks") if row["project_gids"] and not row["num_subtasks"])
     warehouse.asana.organization.rename_task(task, "Renamed")
     warehouse.asana.organization.add_comment(task, "A comment")
@@ -82,12 +82,12 @@ def test_after_the_loss_of_a_data_file_a_sync_says_what_to_do_and_a_full_refresh
     result = warehouse.run("sync_workspace", paid(warehouse))
     assert not result.success
     assert f"Table asana.{name} has lost the data file" in str(failures(result))
-    full_refresh(warehouse, *(endpoint for endpoint in ENDPOINTS if endpoint != "workspaces"))
+    full_refresh(warehouse, *(endpoint for endpoint in STANDARD if endpoint != "workspaces"))
     warehouse.assert_matches_asana(paid(warehouse))
 
 
 def test_the_tables_of_an_earlier_release_are_taken_over(warehouse: Warehouse) -> None:
-    for name in ENDPOINTS:
+    for name in STANDARD:
         with warehouse.iceberg_table(name).update_schema() as update:
             update.delete_column("_row_hash")
     mutate(warehouse)
@@ -100,7 +100,7 @@ def test_the_tables_of_an_earlier_release_are_taken_over(warehouse: Warehouse) -
     before = snapshots(warehouse)
     warehouse.sync()
     assert {name: count for name, count in snapshots(warehouse).items() if count != before[name]} == {"workspaces": 2}
-    full_refresh(warehouse, *(endpoint for endpoint in ENDPOINTS if endpoint != "workspaces"))
-    for name in ENDPOINTS:
+    full_refresh(warehouse, *(endpoint for endpoint in STANDARD if endpoint != "workspaces"))
+    for name in STANDARD:
         assert warehouse.iceberg_table(name).scan(row_filter="_row_hash is null").count() == 0, name
     warehouse.assert_matches_asana(paid(warehouse))

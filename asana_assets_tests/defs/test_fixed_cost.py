@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
+from asana_assets.asana.endpoints import STANDARD_ENDPOINTS, WORKSPACES
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
 
 LISTED = ("projects", "tags", "users")
@@ -52,7 +52,7 @@ def test_data_versions_follow_the_content_so_that_dagster_marks_only_what_is_dow
 ) -> None:
     warehouse, gid = synced(make_warehouse, "paid_organization")
     first, again = version_tags(run(warehouse, gid)), version_tags(run(warehouse, gid))
-    assert set(first) == {endpoint.name for endpoint in ENDPOINTS if endpoint is not WORKSPACES}
+    assert set(first) == {endpoint.name for endpoint in STANDARD_ENDPOINTS if endpoint is not WORKSPACES}
     assert first == again
     task = next(row["gid"] for row in warehouse.rows("tasks", gid) if row["project_gids"])
     warehouse.asana.organization.rename_task(task, "Renamed")

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from asana_assets.asana.endpoints import ENDPOINTS
-from asana_assets.defs.prefetch import STEP_ORDER, select_endpoints
+from asana_assets.asana.endpoints import ENDPOINTS, STANDARD_ENDPOINTS
+from asana_assets.defs.prefetch import endpoints_of_run, step_order
 from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import NAMES, MakeWarehouse, Warehouse, failures
 
@@ -104,14 +104,14 @@ def test_a_long_extract_has_nearly_sent_all_requests_before_the_next_is_started(
     assert warehouse.run("refresh_workspaces").success
     assert sync(warehouse) == {}
     collections = [entry.path.rsplit("/", 1)[-1] for entry in warehouse.asana.log]
-    first, following = (endpoint.name for endpoint in STEP_ORDER[-2:])
+    first, following = (endpoint.name for endpoint in step_order(STANDARD_ENDPOINTS)[-2:])
     assert collections.count(first) > 40
     assert collections[: collections.index(following)].count(first) >= collections.count(first) - 4
     warehouse.assert_matches_asana(paid(warehouse))
 
 
 def test_steps_with_the_most_downstream_run_first_and_the_deepest_last() -> None:
-    order = [endpoint.name for endpoint in STEP_ORDER]
+    order = [endpoint.name for endpoint in step_order(ENDPOINTS)]
     assert set(order[:3]) == {"workspaces", "users", "projects"}
     assert order.index("projects") < order.index("tags") < order.index("stories")
     assert set(order[-2:]) == {"stories", "attachments"}
@@ -122,5 +122,5 @@ def test_steps_with_the_most_downstream_run_first_and_the_deepest_last() -> None
 def test_a_run_without_step_keys_materializes_all_of_its_job() -> None:
     """Dagster sets none for runs of schedules, sensors and backfills."""
     job = ["asana__tasks", "asana__projects", "asana__users", "an_op_of_the_host"]
-    assert [endpoint.name for endpoint in select_endpoints(NAMES, None, job)] == ["projects", "users", "tasks"]
-    assert [endpoint.name for endpoint in select_endpoints(NAMES, ["asana__tasks"], job)] == ["tasks"]
+    for steps, expected in ((None, ["projects", "users", "tasks"]), (["asana__tasks"], ["tasks"])):
+        assert [one.name for one in endpoints_of_run(NAMES, STANDARD_ENDPOINTS, steps, job)] == expected

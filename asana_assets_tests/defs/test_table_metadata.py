@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets.asana.endpoints import STANDARD_ENDPOINTS
 from asana_assets.asana.model import Endpoint
 from asana_assets.definitions import defs
 from asana_assets.defs.builder import build_asana_assets
@@ -29,7 +29,9 @@ def test_the_table_name_of_an_asset_is_that_of_its_materializations(
 
 def test_the_partitions_of_an_asset_are_the_values_of_a_column() -> None:
     expressions = {name: spec.metadata.get("partition_expr") for name, spec in SPECS.items()}
-    assert expressions == {endpoint.name: "workspace_gid" if endpoint.upstream else None for endpoint in ENDPOINTS}
+    assert expressions == {
+        endpoint.name: "workspace_gid" if endpoint.upstream else None for endpoint in STANDARD_ENDPOINTS
+    }
 
 
 def test_a_namespace_that_is_known_only_at_run_time_is_left_out() -> None:
@@ -50,7 +52,7 @@ def test_the_metadata_of_a_translator_comes_first() -> None:
     assert {spec.metadata["dagster/table_name"] for asset in described for spec in asset.specs} == {"prod.crm.x"}
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+@pytest.mark.parametrize("endpoint", STANDARD_ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_the_code_of_an_asset_is_the_definition_of_its_endpoint(endpoint: Endpoint) -> None:
     [reference] = SPECS[endpoint.name].metadata["dagster/code_references"].code_references
     line = Path(reference.file_path).read_text().splitlines()[reference.line_number - 1]

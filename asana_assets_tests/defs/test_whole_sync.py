@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets.asana.endpoints import STANDARD_ENDPOINTS
 from asana_assets.sandbox import FaultPlan, Sandbox
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 
@@ -20,7 +20,7 @@ def sync_paid_organization(warehouse: Warehouse) -> str:
 
 def endpoint_files(warehouse: Warehouse) -> set[Path]:
     """Return all files of the endpoints' tables, data and metadata."""
-    return {path for endpoint in ENDPOINTS for path in warehouse.data_dir.rglob(f"{endpoint.name}/**/*.*")}
+    return {path for endpoint in STANDARD_ENDPOINTS for path in warehouse.data_dir.rglob(f"{endpoint.name}/**/*.*")}
 
 
 def minimal_requests(asana: Sandbox) -> int:
@@ -44,7 +44,7 @@ def test_a_first_sync_is_complete_with_the_fewest_requests_and_a_second_one_fetc
     assert max(requests.values()) == 1
     assert len(warehouse.asana.log) == minimal_requests(warehouse.asana)
 
-    first = {endpoint.name: warehouse.iceberg_table(endpoint.name).metadata_location for endpoint in ENDPOINTS}
+    first = {endpoint.name: warehouse.iceberg_table(endpoint.name).metadata_location for endpoint in STANDARD_ENDPOINTS}
     files = endpoint_files(warehouse)
     since = len(warehouse.asana.log)
     warehouse.sync()

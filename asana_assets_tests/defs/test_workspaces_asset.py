@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from asana_assets.definitions import defs
-from asana_assets.sandbox import ENDPOINTS, Sandbox
+from asana_assets.sandbox import STANDARD, Sandbox
 from asana_assets.sandbox.data.model import JSON
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures, metadata
 
@@ -115,7 +115,7 @@ def test_a_new_workspace_that_one_response_lacks_is_synced_nevertheless(make_war
     gid = warehouse.asana.organization.edge_cases["personal_workspace"]
     warehouse.instance.add_dynamic_partitions("asana_workspaces", [gid])  # by the sensor
     warehouse.asana.add_fault("/workspaces", 200, times=1, body=EMPTY)
-    assert warehouse.run("sync_workspace", gid, ENDPOINTS).success
+    assert warehouse.run("sync_workspace", gid, STANDARD).success
     warehouse.assert_matches_asana(gid)
 
 

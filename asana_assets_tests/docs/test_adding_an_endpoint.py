@@ -5,7 +5,6 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from asana_assets.asana import endpoints
 from asana_assets.asana.model import Endpoint
 from asana_assets.definitions import defs
 from asana_assets.defs.assets import build_asset
@@ -16,7 +15,7 @@ from asana_assets_tests.support.sync_harness import NAMES
 
 
 def test_the_example_becomes_an_asset_with_opt_fields_schema_and_lineage() -> None:
-    scope: dict[str, Any] = dict(vars(endpoints))
+    scope: dict[str, Any] = {}
     exec(example(), scope)  # noqa: S102 - readers run this code, too
     endpoint = scope["CUSTOM_FIELDS"]
     assert isinstance(endpoint, Endpoint)
@@ -31,7 +30,7 @@ def test_the_example_becomes_an_asset_with_opt_fields_schema_and_lineage() -> No
 
     translated = AsanaTranslator().get_asset_spec(AsanaEndpointProps(endpoint=endpoint))
     partitions_def = dg.DynamicPartitionsDefinition(name=NAMES.partitions)
-    asset = build_asset(endpoint, translated, NAMES, partitions_def)
+    asset = build_asset(endpoint, translated, NAMES, partitions_def, priority=0)
     with_it = dg.Definitions.merge(defs, dg.Definitions(assets=[asset]))
     [spec] = [one for one in with_it.resolve_all_asset_specs() if one.key == dg.AssetKey(["asana", "custom_fields"])]
     assert [dep.asset_key for dep in spec.deps] == [dg.AssetKey(["asana", "workspaces"])]

@@ -32,6 +32,7 @@ from asana_assets.settings import Settings
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.sync_state import SyncState
 from asana_assets_tests.support.doc_pages import PAGES, ROOT, Block, blocks, prose, quoted, read, table
+from asana_assets_tests.support.doc_project import endpoint_scope
 from asana_assets_tests.support.mail_server import run_mail_server
 
 ADDING = "docs/adding-an-endpoint.md"
@@ -161,7 +162,7 @@ def python_block(page: str, text: str) -> str:
 
 
 def test_the_example_of_an_existing_endpoint_equals_it_except_for_its_notes() -> None:
-    scope: dict[str, Any] = dict(vars(endpoints))
+    scope = endpoint_scope()
     exec(python_block(ADDING, "SECTIONS = "), scope)  # noqa: S102 - readers run this code, too
     assert scope["SECTIONS"] == replace(endpoints.SECTIONS, notes="")
 
@@ -174,7 +175,7 @@ def test_the_documented_calls_build_the_documented_columns() -> None:
                 field = re.findall(r'"(\w+)"', call)[0]
                 assert columns[field].name == name
             else:
-                column = eval(call, dict(vars(endpoints)))  # noqa: S307 - readers run this code, too
+                column = eval(call, endpoint_scope())  # noqa: S307 - readers run this code, too
                 assert isinstance(column, Column)
                 assert column.name == name
                 assert column.type == columns[column.field].type

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets.asana.endpoints import STANDARD_ENDPOINTS
 from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failed_checks, failures, metadata
 
@@ -26,7 +26,7 @@ CHILD_LISTINGS = {
     "attachments": "/attachments?parent={gid}",
     "status_updates": "/status_updates?parent={gid}",
 }
-ASSETS = [endpoint.name for endpoint in ENDPOINTS if endpoint.upstream]
+ASSETS = [endpoint.name for endpoint in STANDARD_ENDPOINTS if endpoint.upstream]
 FULL = ["users", "projects", "tasks"]
 
 

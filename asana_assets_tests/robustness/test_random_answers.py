@@ -29,7 +29,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from asana_assets.asana import paging
-from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets.asana.endpoints import STANDARD_ENDPOINTS
 from asana_assets.asana.retry_policy import RetryPolicy
 from asana_assets.lake.catalog import open_catalog
 from asana_assets.sandbox import LogEntry, Sandbox, Scale, build_organization
@@ -42,7 +42,7 @@ from asana_assets_tests.support.sync_harness import Warehouse, expected_row, fai
 pytestmark = pytest.mark.slow
 
 ASSETS = ("users", "projects", "sections", "tags", "tasks", "subtasks", "stories", "attachments", "status_updates")
-UPSTREAM = {endpoint.name: [name for name in endpoint.upstream if name in ASSETS] for endpoint in ENDPOINTS}
+UPSTREAM = {endpoint.name: [name for name in endpoint.upstream if name in ASSETS] for endpoint in STANDARD_ENDPOINTS}
 SCALE = Scale(users=4, projects=3, tasks_per_project=3, stories_per_task=1, tags=3, small_workspaces=False)
 
 # Kinds after which rows differ from the truth although nothing in the responses shows it.
@@ -128,7 +128,7 @@ class Judge:
                 str(record["gid"]): expected_row(record, endpoint.schema)
                 for record in self.warehouse.asana.truth(endpoint.name, gid)
             }
-            for endpoint in ENDPOINTS
+            for endpoint in STANDARD_ENDPOINTS
             if endpoint.name in ASSETS
         }
 

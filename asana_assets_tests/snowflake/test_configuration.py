@@ -7,7 +7,7 @@ import pytest
 
 from asana_assets.asana.errors import ConfigurationError
 from asana_assets.definitions import build_definitions
-from asana_assets.sandbox import ENDPOINTS
+from asana_assets.sandbox import STANDARD
 from asana_assets_tests.support.snowflake_emulator import PASSWORD, SETTINGS
 from asana_assets_tests.support.sync_harness import settings_from
 
@@ -28,7 +28,7 @@ def test_other_routes_have_neither_check_nor_resource(route: str) -> None:
 def test_every_asset_has_a_row_count_check() -> None:
     graph = build_definitions(settings_from(SETTINGS)).resolve_asset_graph()
     checked = [key.asset_key.path[-1] for key in graph.asset_check_keys if key.name == "snowflake_row_count"]
-    assert sorted(checked) == sorted(ENDPOINTS)
+    assert sorted(checked) == sorted(STANDARD)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from snowflake.connector.errors import ProgrammingError
 
 from asana_assets.defs.snowflake import compare_row_counts
-from asana_assets.sandbox import ENDPOINTS
+from asana_assets.sandbox import STANDARD
 from asana_assets_tests.support.snowflake_emulator import (
     PASSWORD,
     SETTINGS,
@@ -55,11 +55,11 @@ def test_after_a_sync_snowflake_has_every_row_of_all_fifteen_tables(
 ) -> None:
     sync(warehouse)
     refreshed = [statement.split(".")[2] for statement in emulator.statements if statement.endswith("REFRESH")]
-    assert sorted(refreshed) == sorted(f'"{name.upper()}" REFRESH' for name in ENDPOINTS), "once each"
+    assert sorted(refreshed) == sorted(f'"{name.upper()}" REFRESH' for name in STANDARD), "once each"
     counted = [statement for statement in emulator.statements if statement.startswith("SELECT COUNT")]
-    assert len(counted) == len(ENDPOINTS), "by the checks"
+    assert len(counted) == len(STANDARD), "by the checks"
     assert emulator.no_ops == []
-    assert snowflake_row_counts(emulator, *ENDPOINTS) == iceberg_row_counts(warehouse, *ENDPOINTS)
+    assert snowflake_row_counts(emulator, *STANDARD) == iceberg_row_counts(warehouse, *STANDARD)
 
 
 @pytest.mark.slow

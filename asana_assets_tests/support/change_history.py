@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from asana_assets.sandbox import ENDPOINTS
+from asana_assets.sandbox import STANDARD
 from asana_assets_tests.support.sync_harness import Row, Warehouse
 
 _NOT_CONTENT = {"workspace_gid", "_synced_at", "_row_hash"}
@@ -21,7 +21,7 @@ def contents(warehouse: Warehouse) -> Tables:
         (row["workspace_gid"], name, row["gid"]): json.loads(
             json.dumps({column: value for column, value in row.items() if column not in _NOT_CONTENT}, default=_as_json)
         )
-        for name in ENDPOINTS
+        for name in STANDARD
         for row in warehouse.rows(name)
     }
 

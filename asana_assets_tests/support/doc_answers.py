@@ -10,9 +10,8 @@ from typing import Any, Self, TypeAlias
 import pyarrow as pa
 import pytest
 
-from asana_assets.asana.endpoints import ENDPOINTS
-from asana_assets.sandbox import ENDPOINTS as SANDBOX_ENDPOINTS
-from asana_assets.sandbox import Sandbox
+from asana_assets.asana.endpoints import STANDARD_ENDPOINTS
+from asana_assets.sandbox import STANDARD, Sandbox
 from asana_assets_tests.support.sync_harness import expected_row
 
 Record: TypeAlias = dict[str, Any]
@@ -30,7 +29,7 @@ def tables(asana: Sandbox) -> dict[str, pa.Table]:
             ],
             endpoint.schema,
         )
-        for endpoint in ENDPOINTS
+        for endpoint in STANDARD_ENDPOINTS
     }
 
 
@@ -67,9 +66,7 @@ class Workspace:
 
     @classmethod
     def load(cls, asana: Sandbox, gid: str) -> Self:
-        return cls(
-            {name: {str(record["gid"]): record for record in asana.truth(name, gid)} for name in SANDBOX_ENDPOINTS}
-        )
+        return cls({name: {str(record["gid"]): record for record in asana.truth(name, gid)} for name in STANDARD})
 
     @property
     def tasks(self) -> Iterable[Record]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from asana_assets.asana import endpoints, field_types, model, shared_columns
 from asana_assets_tests.support.doc_pages import ROOT, Block, blocks
 
 ADDING = "docs/adding-an-endpoint.md"
@@ -142,6 +143,11 @@ CUSTOM_FIELDS_RESPONSE: dict[str, Any] = {
 """Asana's response for the endpoint of the example."""
 
 
+def endpoint_scope() -> dict[str, Any]:
+    """Return the names that the modules of the endpoint registry use."""
+    return {**vars(field_types), **vars(model), **vars(shared_columns), **vars(endpoints)}
+
+
 def example() -> str:
     """Return the code of the new endpoint, which is the page's last block of Python."""
     *_, block = blocks(ADDING, "python")
@@ -150,7 +156,10 @@ def example() -> str:
 
 def add_endpoint(root: Path) -> None:
     """Add the endpoint of the example to a copy of the project, as the page describes."""
-    file = root / "asana_assets" / "asana" / "endpoints.py"
-    constants, registry = file.read_text().split("\nENDPOINTS = ")
-    opening, _, names = registry.partition("\n")
-    file.write_text(f"{constants}\n{example()}\n\nENDPOINTS = {opening}\n    CUSTOM_FIELDS,\n{names}")
+    package = root / "asana_assets" / "asana" / "endpoints"
+    (package / "custom_fields.py").write_text(example())
+    registry = package / "__init__.py"
+    text = registry.read_text().replace(
+        "\n__all__", "from asana_assets.asana.endpoints.custom_fields import CUSTOM_FIELDS\n\n__all__"
+    )
+    registry.write_text(text.replace("(*STANDARD_ENDPOINTS,", "(*STANDARD_ENDPOINTS, CUSTOM_FIELDS,"))

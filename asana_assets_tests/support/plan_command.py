@@ -7,7 +7,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from asana_assets.cli.main import main
-from asana_assets.sandbox import ENDPOINTS
+from asana_assets.sandbox import STANDARD
 from asana_assets_tests.support.sync_harness import Warehouse, failures, metadata
 
 
@@ -69,7 +69,7 @@ def plan(warehouse: Warehouse, gid: str, *arguments: str) -> Plan:
 def synced(warehouse: Warehouse, gid: str, **config: object) -> dict[str, int]:
     """Sync a workspace as the command does; return the requests that each asset took."""
     assert warehouse.run("refresh_workspaces").success
-    names = [name for name in ENDPOINTS if name != "workspaces"]
+    names = [name for name in STANDARD if name != "workspaces"]
     result = warehouse.run("sync_workspace", gid, names if config else (), **config)
     assert result.success, failures(result)
     return {name: metadata(result, name)["requests"] for name in names}

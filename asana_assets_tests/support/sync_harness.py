@@ -19,7 +19,7 @@ from asana_assets.definitions import build_asana_resource, build_definitions
 from asana_assets.defs.names import REFRESH_WORKSPACES, SYNC_WORKSPACE, Names
 from asana_assets.lake.catalog import open_catalog
 from asana_assets.lake.table import load_table, scan
-from asana_assets.sandbox import ENDPOINTS, Sandbox
+from asana_assets.sandbox import STANDARD, Sandbox
 from asana_assets.settings import Settings
 
 _ADDED_COLUMNS = {"workspace_gid", "_synced_at", "_unmapped", "_row_hash"}  # not in Asana's records
@@ -95,6 +95,7 @@ class Warehouse:
         asana_fields: Fields of the `AsanaResource` that override those built from the settings.
         prefetch: Whether assets are prefetched.
         namespace: The namespace in which tables are read.
+        endpoints: The names of the endpoints that are synced, upstream ones included.
     """
 
     asana: Sandbox
@@ -104,6 +105,7 @@ class Warehouse:
     asana_fields: dict[str, object] = field(default_factory=dict[str, object])
     prefetch: bool = True
     namespace: str = "asana"
+    endpoints: Sequence[str] = STANDARD
 
     @property
     def environment(self) -> dict[str, str]:
@@ -113,6 +115,7 @@ class Warehouse:
             "ASANA_REQUESTS_PER_SECOND": "1000",
             "ASANA_DATA_DIR": str(self.data_dir),
             "ASANA_PACER_URL": f"sqlite:///{self.data_dir}/pace.db",
+            "ASANA_ENDPOINTS": ",".join(self.endpoints),
             **self.settings,
         }
 
@@ -130,7 +133,7 @@ class Warehouse:
         Without `assets`, the whole job runs; of `sync_workspace`, all but the list of workspaces.
         """
         if job == SYNC_WORKSPACE:
-            assets = assets or [name for name in ENDPOINTS if name != "workspaces"]
+            assets = assets or [name for name in self.endpoints if name != "workspaces"]
         return self.definitions.resolve_job_def(NAMES.of(job)).execute_in_process(
             {
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -173,7 +176,7 @@ class Warehouse:
             workspace_gids: Workspaces to compare. Default: all of them, and no table may have rows of any other.
         """
         workspaces = workspace_gids or [str(record["gid"]) for record in self.asana.truth("workspaces")]
-        for name in ENDPOINTS:
+        for name in self.endpoints:
             table = self.table(name)
             for workspace_gid in workspaces:
                 records = self.asana.truth(name, workspace_gid)

@@ -179,7 +179,10 @@ _FIELDS: dict[str, tuple[str, ...]] = {
         *_under("filters", ("resource_type", "resource_subtype", "action", "fields")),
     ),
 }
-ENDPOINTS = tuple(_FIELDS)
+STANDARD = tuple(_FIELDS)
+"""The endpoints that the project syncs by default."""
+ENDPOINTS = STANDARD
+"""Every endpoint."""
 ALL_FIELDS: dict[str, str] = {endpoint: ",".join(names) for endpoint, names in _FIELDS.items()}
 """By endpoint, the `opt_fields` that request every documented field that is not deprecated, and the `resource_type` of
 every nested object."""

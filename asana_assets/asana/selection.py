@@ -1,0 +1,55 @@
+"""The choice of endpoints to sync."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from asana_assets.asana.endpoints import ENDPOINTS, STANDARD_ENDPOINTS, WORKSPACES
+from asana_assets.asana.errors import ConfigurationError
+from asana_assets.asana.model import Endpoint
+
+STANDARD = "standard"
+"""Stands for the standard endpoints."""
+ALL = "all"
+"""Stands for every endpoint."""
+
+_STANDARD_NAMES = frozenset(endpoint.name for endpoint in STANDARD_ENDPOINTS)
+
+
+def select_endpoints(selected: Iterable[str] = (STANDARD,)) -> tuple[Endpoint, ...]:
+    """Return the chosen endpoints and those that they are listed by, parents before children.
+
+    Listings by an endpoint that is not chosen are left out, so that choosing `status_updates` does not choose
+    `portfolios`. Standard endpoints are chosen with what they list, and so are those of an endpoint that no chosen one
+    lists.
+
+    Args:
+        selected: Names of endpoints, `standard` and `all`.
+
+    Raises:
+        ConfigurationError: There is no such endpoint.
+    """
+    chosen = _resolve(selected)
+    for endpoint in reversed(ENDPOINTS):
+        if endpoint.name in chosen:
+            chosen |= _required_parents(endpoint, chosen)
+    return tuple(_without_unchosen(endpoint, chosen) for endpoint in ENDPOINTS if endpoint.name in chosen)
+
+
+def _resolve(selected: Iterable[str]) -> set[str]:
+    names = set(selected)
+    groups = {STANDARD: _STANDARD_NAMES, ALL: {endpoint.name for endpoint in ENDPOINTS}}
+    chosen = {WORKSPACES.name}.union(*(groups.get(name, {name}) for name in names))
+    if unknown := sorted(chosen - groups[ALL]):
+        known = ", ".join((STANDARD, ALL, *sorted(groups[ALL])))
+        raise ConfigurationError(f"endpoints names {', '.join(unknown)}; there are {known}")
+    return chosen
+
+
+def _required_parents(endpoint: Endpoint, chosen: set[str]) -> set[str]:
+    parents = {listing.parent.name for listing in endpoint.listings if listing.parent}
+    return parents & _STANDARD_NAMES if parents & (chosen | _STANDARD_NAMES) else parents
+
+
+def _without_unchosen(endpoint: Endpoint, chosen: set[str]) -> Endpoint:
+    listings = tuple(one for one in endpoint.listings if one.parent is None or one.parent.name in chosen)
+    return endpoint if listings == endpoint.listings else replace(endpoint, listings=listings)

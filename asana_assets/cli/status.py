@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from asana_assets.cli.automation_advice import describe_automation
 from asana_assets.cli.dagster_instance import open_configured_instance
 from asana_assets.cli.errors import print_warnings, report_errors
 from asana_assets.cli.options import json_option, print_json
@@ -35,10 +36,12 @@ def status(*, as_json: bool) -> None:
         lake = build_lake_resource(settings)
         with open_configured_instance(settings) as instance:
             workspaces = list(read_status(lake, instance))
+            automation = describe_automation(instance)
     sources = _describe_sources(lake.namespace, settings.dagster_home)
     now = dt.datetime.now(dt.UTC)
     if as_json:
-        print_json({"workspaces": [_document(one, now) for one in workspaces], "sources": sources})
+        documents = [_document(one, now) for one in workspaces]
+        print_json({"workspaces": documents, "sources": sources, "automation": automation})
         return
     if not workspaces:
         click.echo(f"Nothing was synced yet: the namespace {lake.namespace} has no workspace. Run asana-assets sync.")
@@ -46,8 +49,8 @@ def status(*, as_json: bool) -> None:
     for workspace in workspaces:
         for renderable in _render(workspace, now):
             Console().print(renderable)
-    for source in sources:
-        click.echo(source)
+    for line in (*sources, automation):
+        click.echo(line)
 
 
 def _describe_sources(namespace: str, dagster_home: str | None) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from asana_assets.cli.automation_advice import describe_automation
 from asana_assets.cli.dagster_instance import open_instance
 from asana_assets.cli.errors import report_errors
 from asana_assets.cli.help_texts import asset_names
@@ -76,6 +77,7 @@ def sync(
                     progress=progress,
                 )
                 command.run(workspaces)
+                report.automation = describe_automation(instance if settings.dagster_home else None)
     except KeyboardInterrupt:  # before or after the command ran
         report.notices.append(Notice(Level.INTERRUPTED, f"The sync was stopped. {HOW_TO_RESUME}."))
     exit_code = decide_exit_code(report.notices, strict=strict)

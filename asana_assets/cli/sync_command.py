@@ -42,11 +42,13 @@ class SyncReport:
         lines: One line per materialization.
         notices: Everything that was not clean.
         names: The names of the workspaces by gid, once they are known.
+        automation: How the tables are kept up to date.
     """
 
     lines: list[SummaryLine] = field(default_factory=list[SummaryLine])
     notices: list[Notice] = field(default_factory=list[Notice])
     names: Mapping[str, str] = field(default_factory=dict[str, str])
+    automation: str = ""
 
     def add(self, run: RunReport) -> None:
         self.lines.extend(run.lines)

@@ -128,5 +128,5 @@ def test_in_a_terminal_each_finished_asset_leaves_a_line_and_the_next_step_comes
         "   1/2  users                   3 rows, 3 added, 1 request, ",
         "   2/2  tags                    1 row, 1 added, 1 request, ",
     ]
-    assert " ".join(lines[-2:]).endswith("by cron or by Dagster's schedule daily.")
+    assert " ".join(lines[-2:]).endswith("by cron, or turn on Dagster's schedule asana_daily.")
     assert max(len(line) for line in lines if "Tables:" not in line and "Next:" not in line) <= COLUMNS

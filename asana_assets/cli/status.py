@@ -49,8 +49,9 @@ def status(*, as_json: bool) -> None:
     for workspace in workspaces:
         for renderable in _render(workspace, now):
             Console().print(renderable)
-    for line in (*sources, automation):
-        click.echo(line)
+    for source in sources:
+        click.echo(source)
+    Console().print(automation, highlight=False)
 
 
 def _describe_sources(namespace: str, dagster_home: str | None) -> list[str]:

@@ -69,7 +69,7 @@ def render_summary(lines: Sequence[SummaryLine], names: Mapping[str, str]) -> It
         )
     total = _total(lines)
     saved = f" ({total.saved:,} saved)" if total.saved else ""
-    changes = "" if total.changes is None else f" ({total.changes})"
+    changes = "" if total.changes is None else f" ({total.changes})".replace("(0)", "(unchanged)")
     listed = ", workspaces included" if any(not line.workspace_gid for line in lines) else ""
     yield Text(
         f"\nTotal: {count(total.rows, 'row')}{changes}, {count(total.requests, 'request')}{saved}, "

@@ -100,7 +100,7 @@ class SyncCommand:
         gids = find_workspaces(workspaces, visible, "--workspace")
         unknown = [gid for gid in gids if gid not in known]
         if unknown:
-            message = unknown_workspaces_message(unknown, visible, "--workspace")
+            message = f"{unknown_workspaces_message(unknown, visible, '--workspace')}."
             self.report.notices.append(Notice(Level.ERROR, message))
             return
         remaining = list(dict.fromkeys(gids or known))

@@ -62,7 +62,7 @@ class WorkspaceStatus:
 
 
 def read_status(lake: LakeResource, instance: dg.DagsterInstance | None) -> Iterator[WorkspaceStatus]:
-    """Yield the status of each stored workspace.
+    """Yield the status of each stored workspace, by name.
 
     Args:
         lake: The tables and the sync state.
@@ -72,7 +72,8 @@ def read_status(lake: LakeResource, instance: dg.DagsterInstance | None) -> Iter
         LakeError: The catalog cannot be used.
     """
     endpoints = [endpoint for endpoint in ENDPOINTS if endpoint is not WORKSPACES]
-    for gid, name in stored_workspace_names(lake.stored_rows(WORKSPACES, "")).items():
+    names = stored_workspace_names(lake.stored_rows(WORKSPACES, ""))
+    for gid, name in sorted(names.items(), key=lambda item: (item[1].casefold(), item[0])):
         rows_by_asset = {endpoint.name: len(lake.stored_rows(endpoint, gid)) for endpoint in endpoints}
         failed = list(_failed_checks(instance, gid)) if instance else []
         syncs = lake.sync_states.completed_syncs(gid, [endpoint.name for endpoint in endpoints])

@@ -213,9 +213,9 @@ def _check_account(
     if not stored or stored.keys() & found or (unconfirmed and not found):
         return
     raise ConfigurationError(
-        f"the token of the integration {step.names.name!r} sees none of the workspaces in the namespace "
-        f"{step.prefetcher.lake.namespace}, {label_workspaces(stored, stored)}, but "
-        f"{label_workspaces(found, found) or 'none at all'}: give each account a namespace of its own "
+        f"the namespace {step.prefetcher.lake.namespace} has other workspaces ({label_workspaces(stored, stored)}) "
+        f"than the token of the integration {step.names.name!r} sees ({label_workspaces(found, found) or 'none'}): "
+        "give each account a namespace of its own "
         "(ICEBERG_NAMESPACE, or the namespace of the LakeResource in lake=), or materialize `workspaces` with "
         "accept_row_count_drop (asana-assets sync --accept-row-count-drop) if these replace those"
     )

@@ -46,7 +46,7 @@ def command_environment(warehouse: Warehouse) -> dict[str, str]:
 def invoke(warehouse: Warehouse, *arguments: str, **settings: str) -> Result:
     """Invoke `asana-assets` with these arguments and environment variables."""
     environment = command_environment(warehouse) | settings
-    return CliRunner().invoke(main, arguments, env=dict.fromkeys(os.environ) | environment)
+    return CliRunner().invoke(main, arguments, env=dict.fromkeys(os.environ) | environment, prog_name="asana-assets")
 
 
 def plan(warehouse: Warehouse, gid: str, *arguments: str) -> Plan:

@@ -13,13 +13,13 @@ demo: .venv/installed ## Sync an Asana sandbox into Iceberg tables under ./asana
 
 dev: export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 dev: .venv/installed ## Start the Dagster UI at http://127.0.0.1:3000, with the sandbox if no token is set
-	@mkdir -p "$$DAGSTER_HOME" && cp -n dagster.yaml "$$DAGSTER_HOME"
+	@mkdir -p "$$DAGSTER_HOME" && test -e "$$DAGSTER_HOME/dagster.yaml" || cp dagster_home/dagster.yaml "$$DAGSTER_HOME"
 	@if [ -n "$$ASANA_ACCESS_TOKEN$$ASANA_TOKEN_SECRET_ID" ] || grep -Eqs '^ASANA_(ACCESS_TOKEN|TOKEN_SECRET_ID)=.' .env; then \
-		exec $(BIN)/dagster dev; \
+		exec $(BIN)/dg dev -w workspace.yaml; \
 	else \
 		echo "No token is set (ASANA_ACCESS_TOKEN or asana-assets connect): starting with the sandbox."; \
 		export ASANA_DATA_DIR=$${ASANA_DATA_DIR:-asana_data/sandbox}; \
-		exec $(BIN)/python -m asana_assets.sandbox -- $(BIN)/dagster dev; \
+		exec $(BIN)/python -m asana_assets.sandbox -- $(BIN)/dg dev -w workspace.yaml; \
 	fi
 
 # deptry runs twice: only code outside of the package may import development dependencies (DEP004).

@@ -126,10 +126,9 @@ def _replace_variables(name: str, value: Any) -> Any:
             they are not in the message.
     """
     match value:
-        case str() if name == "access_token":
+        case str() if name in {"access_token", "hash_secret"}:
             raise ConfigurationError(
-                "access_token must not be in the file; write {env: NAME}, where NAME is the environment variable with "
-                "the token"
+                f"{name} must not be in the file; write {{env: NAME}}, where NAME is the environment variable with it"
             )
         case {"env": str(variable)} if len(value) == 1:
             if not re.fullmatch(r"[A-Za-z_]\w*", variable, re.ASCII):

@@ -70,6 +70,13 @@ def build_asana_resource(settings: Settings, **overrides: Any) -> AsanaResource:
         max_in_flight=settings.asana_max_in_flight,
         pacer_url=settings.pacer_url,
         workspaces=list(settings.asana_workspaces),
+        projects=list(settings.asana_projects),
+        teams=list(settings.asana_teams),
+        exclude_projects=list(settings.asana_exclude_projects),
+        archived_projects=settings.asana_archived_projects,
+        omit_columns=list(settings.asana_omit_columns),
+        hash_columns=list(settings.asana_hash_columns),
+        hash_secret=_env_var("ASANA_HASH_SECRET", settings.asana_hash_secret),
     )
     return AsanaResource(**fields | overrides)
 

@@ -8,7 +8,7 @@ import difflib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import dotenv
 from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationError, model_validator
@@ -33,6 +33,7 @@ _ALLOWED = {
     "asana_base_url": "an http or https URL",
     "asana_requests_per_second": "a number greater than 0",
     "asana_max_in_flight": f"an integer from 1 to {MAX_IN_FLIGHT}",
+    "asana_archived_projects": "include or exclude",
     "asana_changes": "on or off",
     "asana_changes_retention_days": "an integer from 1 to 36500",
     "iceberg_name_case": "lower or upper",
@@ -53,6 +54,7 @@ _REQUIRED_BY_ROUTE_TABLES = (
 
 _PREFIXES = ("ASANA_", "ICEBERG_", "SNOWFLAKE_")
 _MIN_SIMILARITY = 0.7  # of the names of variables without their prefix; other programs have ASANA_ variables, too
+_OF_OTHERS = {f"ASANA_{kind}_{end}" for kind in ("PROJECT", "TEAM") for end in ("ID", "GID")}  # in many scripts
 _OTHER_SPELLINGS = {"ASANA_TOKEN": "ASANA_ACCESS_TOKEN"}  # not similar enough, but likely
 
 
@@ -64,7 +66,7 @@ def find_misspelled(names: Iterable[str], known: Iterable[str]) -> Iterator[tupl
         known: The names of the variables that have an effect.
     """
     known = set(known)
-    for name in sorted(set(names) - known):
+    for name in sorted(set(names) - known - _OF_OTHERS):
         prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
         if prefix is None:
             continue
@@ -88,6 +90,9 @@ def _split_at_commas(value: object) -> object:
     return tuple(item.strip() for item in value.split(",") if item.strip())
 
 
+_Texts: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas)]
+
+
 def _describe(error: ErrorDetails) -> str:
     name = str(error["loc"][0])
     return f"{name.upper()} is {error['input']!r}, but must be {_ALLOWED[name]}"
@@ -108,6 +113,13 @@ class Settings(BaseSettings):
         asana_pacer_url: The database that paces all processes of the token; it can contain a password.
         asana_workspaces: The names or gids of the workspaces to sync, separated by commas; empty for all of them.
         asana_endpoints: The endpoints to sync, separated by commas: names, `standard` and `all`.
+        asana_projects: The gids or names of the projects to sync, separated by commas; empty for all of them.
+        asana_teams: The gids or names of teams whose projects are synced, separated by commas.
+        asana_exclude_projects: The gids or names of projects that are not synced, separated by commas.
+        asana_archived_projects: Whether archived projects are synced.
+        asana_omit_columns: Columns whose values are never requested, such as `users.email`, separated by commas.
+        asana_hash_columns: Columns of which only keyed hashes are stored, separated by commas.
+        asana_hash_secret: The secret of these hashes.
         asana_data_dir: The directory of the embedded catalog and its tables.
         asana_changes: Whether syncs add what they changed to the table `changes`.
         asana_changes_retention_days: The age in days at which rows of `changes` are removed; None to keep them.
@@ -128,8 +140,15 @@ class Settings(BaseSettings):
     asana_requests_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     asana_max_in_flight: int | None = Field(default=None, ge=1, le=MAX_IN_FLIGHT)
     asana_pacer_url: SecretStr | None = None
-    asana_workspaces: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas)] = ()
-    asana_endpoints: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas)] = (STANDARD,)
+    asana_workspaces: _Texts = ()
+    asana_endpoints: _Texts = (STANDARD,)
+    asana_projects: _Texts = ()
+    asana_teams: _Texts = ()
+    asana_exclude_projects: _Texts = ()
+    asana_archived_projects: Literal["include", "exclude"] | None = None
+    asana_omit_columns: _Texts = ()
+    asana_hash_columns: _Texts = ()
+    asana_hash_secret: SecretStr | None = None
     asana_data_dir: str | None = None
     asana_changes: bool | None = None
     asana_changes_retention_days: int | None = Field(default=None, gt=0, le=36_500)

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from asana_assets.asana.endpoints import ATTACHMENTS, ENDPOINTS, STORIES
+from asana_assets.asana.endpoints import ATTACHMENTS, ENDPOINTS, STANDARD_ENDPOINTS, STORIES
 from asana_assets.definitions import build_asana_resource, build_definitions, defs
 from asana_assets.defs.column_metadata import column_lineage
 from asana_assets.defs.prefetch import shares_process
@@ -58,7 +58,7 @@ def test_the_asset_graph_follows_asanas_hierarchy() -> None:
 def test_every_asset_but_workspaces_is_partitioned_by_workspace() -> None:
     graph = defs.resolve_asset_graph()
     partitioned = {NAMES.endpoint_of(key) for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned}
-    assert partitioned == {endpoint.name for endpoint in ENDPOINTS} - {"workspaces"}
+    assert partitioned == {endpoint.name for endpoint in STANDARD_ENDPOINTS} - {"workspaces"}
 
 
 def test_every_asset_has_a_group_a_description_for_analysts_and_a_column_schema() -> None:
@@ -151,6 +151,14 @@ def test_a_setting_that_is_unset_has_the_default_of_its_resource() -> None:
 def test_dagster_shows_the_tokens_variable_and_not_its_value() -> None:
     resource = build_asana_resource(Settings(asana_access_token=SecretStr("1/12:secret")))
     assert resource.access_token == dg.EnvVar("ASANA_ACCESS_TOKEN")
+
+
+def test_every_resource_and_job_says_what_it_is_in_plain_text() -> None:
+    repository = defs.get_repository_def()
+    described = [*repository.get_top_level_resources().items(), *((job.name, job) for job in repository.get_all_jobs())]
+    for name, definition in described:
+        if name != "__ASSET_JOB":
+            assert re.fullmatch(r"[A-Z][^`\n]+\.", definition.description or ""), (name, definition.description)
 
 
 def test_overrides_of_the_asana_resource_take_precedence_over_the_settings() -> None:

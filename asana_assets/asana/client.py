@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Generic, Self
 
@@ -21,7 +21,8 @@ from asana_assets.asana.errors import (
     TransientError,
     UnauthorizedError,
 )
-from asana_assets.asana.paging import PAGE_SIZE, ListingProgress, PageOutcome, PageSizer, page_outcome
+from asana_assets.asana.paging import ListingProgress, PageOutcome, PageSizer, page_outcome
+from asana_assets.asana.request import ApiRequest, Page
 from asana_assets.asana.request_stats import RequestStats
 from asana_assets.asana.response import (
     LIST_DECODER,
@@ -39,45 +40,6 @@ from asana_assets.asana.throttle import Throttle, WaitTooLongError
 from asana_assets.asana.transport import Transport
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiRequest:
-    """A GET request.
-
-    Attributes:
-        template: Path template below the base URL; messages show it instead of the path.
-        values: Values of the template's placeholders.
-        params: Query parameters.
-    """
-
-    template: str
-    values: Mapping[str, str] = field(default_factory=dict[str, str])
-    params: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    @property
-    def path(self) -> str:
-        """The path with its placeholders filled."""
-        return self.template.format_map(self.values)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """The records of one response.
-
-    Attributes:
-        body: JSON object with the list of records under `data`.
-        count: Number of records.
-        requested_at: When the request was sent (UTC); the records are at least as fresh.
-        limit: Maximum number of records requested; smaller than `PAGE_SIZE` if larger pages failed.
-        repairs: Number of strings whose text was repaired because it was not valid Unicode.
-    """
-
-    body: bytes
-    count: int
-    requested_at: dt.datetime
-    limit: int = PAGE_SIZE
-    repairs: int = 0
 
 
 class Client:
@@ -117,7 +79,7 @@ class Client:
     def iter_pages(
         self, request: ApiRequest, *, opt_fields: str, stats: RequestStats, stop: threading.Event
     ) -> Iterator[Page]:
-        """Yield the pages of a listing, each fetched when it is consumed.
+        """Yield the pages of a listing, each fetched when it is consumed; of a single record, a page of one.
 
         Pages that the server cannot produce are requested with a smaller `limit`, unless the request has its own.
 
@@ -130,6 +92,12 @@ class Client:
             ContractError: The listing never ends.
             CancelledError: `stop` was set.
         """
+        if request.single:
+            yield self.get_record(request, opt_fields=opt_fields, stats=stats, stop=stop)
+            return
+        if not request.paged:
+            yield self._get_unpaged(request, opt_fields=opt_fields, stats=stats, stop=stop)
+            return
         params = {"opt_fields": opt_fields, "limit": "", **request.params}
         page_size = PageSizer(request.template, fixed=request.params.get("limit"))
         progress = ListingProgress(request.template)
@@ -173,6 +141,15 @@ class Client:
             requested_at=fetched.requested_at,
             limit=1,
             repairs=record.repairs,
+        )
+
+    def _get_unpaged(self, request: ApiRequest, *, opt_fields: str, stats: RequestStats, stop: threading.Event) -> Page:
+        params = {"opt_fields": opt_fields, **request.params}
+        fetched = self._get_with_retries(request, params, LIST_DECODER, stats, stop)
+        page = fetched.parsed
+        count = len(page.envelope.data)
+        return Page(
+            body=page.body, count=count, requested_at=fetched.requested_at, limit=count + 1, repairs=page.repairs
         )
 
     def _get_with_retries(

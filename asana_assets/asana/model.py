@@ -12,6 +12,12 @@ GID = Column(name="gid", field="gid", type=TEXT, doc="Asana's identifier of the 
 RESOURCE_TYPE = Column(
     name="resource_type", field="resource_type", type=TEXT, doc="Asana's name for the object's type."
 )
+JOINED_GID = Column(
+    name="gid",
+    field="",
+    type=TEXT,
+    doc="The gid of the parent and that of the listed object, joined by a hyphen, as several parents list one object.",
+)
 WORKSPACE_GID = Column(
     name="workspace_gid", field="", type=TEXT, doc="Workspace or organization of the row; the partition column."
 )
@@ -68,8 +74,8 @@ class Listing:
         params: Query parameters, except those for paging and `opt_fields`.
         parent: Endpoint whose rows are the parents; None for the only listing without a parent.
         parent_column: Column of the parent's table that holds the gid to request; rows with null are skipped.
-        only_if: Column of the parent's table that must not be null, false or 0 for the parent to be fetched. A number
-            is also the expected number of records.
+        only_if: Column of the parent's table that must not be null, false, 0 or an empty list for the parent to be
+            fetched. A number, or the length of a list, is also the expected number of records.
         parent_ref: Column of this endpoint's table that references the parent, or a list of parents.
         is_optional: Whether the endpoint can do without the parents of this listing, should their own be refused.
         recursive: Whether fetched rows are parents themselves, to any depth, under the same `only_if`.
@@ -77,6 +83,9 @@ class Listing:
             stale if they differ from those at its last fetch, or after `Endpoint.refresh_after_days`. Lists and structs
             follow after the others. Empty: only the age counts. None: every parent is fetched by every sync.
         count_field: Path of an object, and its field, that holds the number of records of the listing.
+        single: Whether the response is one record instead of a list. If the parent's gid is that of the record itself,
+            as `parent_ref` says, it is requested only if no other listing of the endpoint contains the record.
+        paged: Whether the listing has pages; one without takes no `limit`.
     """
 
     path: str
@@ -89,6 +98,8 @@ class Listing:
     recursive: bool = False
     version_columns: tuple[str | ItemValues, ...] | None = None
     count_field: tuple[str, str] | None = None
+    single: bool = False
+    paged: bool = True
 
     @property
     def version_column_names(self) -> tuple[str, ...]:
@@ -109,11 +120,13 @@ class Endpoint:
         oauth_scope: OAuth scope that the listings require; "" if there is none, so that OAuth tokens require full
             permissions.
         listings: List requests that together find every record; a record found by several is one row.
-        columns: The endpoint's own columns, without those that every table has.
+        columns: The endpoint's own columns, without those that every table has. If one of them holds the gid of the
+            record, which several parents may list, there is a row for each, whose own gid is a `JOINED_GID`.
         record_path: Path of one record by `{gid}`, used to confirm a deletion where paging can skip a moved record.
         search: Search for the records that changed in a workspace, on plans that include it.
         refresh_after_days: Age at which a parent is stale although its version is unchanged; 0 for never.
         plan: The plan of Asana that the endpoint needs, such as Advanced; "" for any.
+        limited_to: Which of the objects Asana lists, as a noun phrase, if it does not list all that the token can read.
     """
 
     name: str
@@ -128,6 +141,7 @@ class Endpoint:
     search: Listing | None = None
     refresh_after_days: float = 0
     plan: str = ""
+    limited_to: str = ""
 
     @property
     def is_child(self) -> bool:
@@ -180,20 +194,37 @@ class Endpoint:
         return next((listing for listing in self.listings if listing.recursive), None)
 
     @property
+    def fallback_listings(self) -> tuple[Listing, ...]:
+        """Listings of single records that are requested only for the records that no other listing contains."""
+        own = tuple(listing for listing in self.listings if listing.single and listing.parent_ref == GID.name)
+        return own if len(own) < len(self.listings) else ()
+
+    @property
     def parent_columns(self) -> tuple[str, ...]:
         """Columns that reference the parents of a row."""
         return tuple(dict.fromkeys(listing.parent_ref for listing in self.listings))
 
     @property
+    def ownership_columns(self) -> tuple[str, ...]:
+        """The gid of a row and the columns that reference its parents, each once."""
+        return tuple(dict.fromkeys((GID.name, *self.parent_columns)))
+
+    @property
+    def record_gid(self) -> Column:
+        """The column that holds the gid of a record: that of the row, or one of the endpoint's own."""
+        return next((column for column in self.columns if column.field == GID.field), GID)
+
+    @property
     def api_columns(self) -> tuple[Column, ...]:
         """Columns whose values come from Asana."""
-        return (GID, *self.columns)
+        return self.columns if self.record_gid in self.columns else (GID, *self.columns)
 
     @property
     def schema(self) -> pa.Schema:
         """The table's schema, with column docs and the table's comment as metadata."""
         parent = (PARENT_GID,) if self.is_child else ()
-        columns = (GID, WORKSPACE_GID, *parent, *self.columns, SYNCED_AT, UNMAPPED, ROW_HASH)
+        gid = GID if self.record_gid is GID else JOINED_GID
+        columns = (gid, WORKSPACE_GID, *parent, *self.columns, SYNCED_AT, UNMAPPED, ROW_HASH)
         comment = " ".join((self.summary, *self.notes.split()))
         return pa.schema([column.arrow_field for column in columns], metadata={"comment": comment})
 
@@ -205,7 +236,8 @@ class Endpoint:
     @property
     def opt_fields(self) -> str:
         """Query parameter that requests exactly the endpoint's columns."""
-        return ",".join(path for column in self.columns for path in column.type.opt_fields(column.field))
+        columns = (column for column in self.columns if column is not self.record_gid)  # a gid is always included
+        return ",".join(path for column in columns for path in column.type.opt_fields(column.field))
 
     @property
     def upstream(self) -> dict[str, tuple[str, ...]]:

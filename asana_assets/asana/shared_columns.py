@@ -12,7 +12,7 @@ from asana_assets.asana.field_types import (
     structs,
     text,
 )
-from asana_assets.asana.model import GID
+from asana_assets.asana.model import GID, RESOURCE_TYPE
 
 NAME = text("name", "Name in Asana; names can change and are not unique.")
 COLOR = text("color", "Color in Asana, such as dark-blue; null or none if no color was chosen.")
@@ -23,6 +23,9 @@ HTML_NOTES = text("html_notes", "Description as HTML.")
 PERMALINK_URL = text("permalink_url", "URL of the object in Asana's web app.")
 CREATED_AT = instant("created_at", "Time of creation (UTC).")
 FOLLOWERS = references("followers", "The users who follow the object.")
+CURRENT_STATUS_UPDATE = reference("current_status_update", "The latest status update; null without any.")
+DEFAULT_ACCESS_LEVEL = text("default_access_level", "Access of new members: admin, editor, commenter or viewer.")
+MEMBER = struct("member", GID, RESOURCE_TYPE, doc="The user or the team that is a member; its type is user or team.")
 
 # --- likes and reactions
 

@@ -69,6 +69,7 @@ class Account:
 
 
 class _User(msgspec.Struct):
+    gid: str
     name: str = ""
     email: str | None = None
 
@@ -98,8 +99,10 @@ def inspect_account(asana: AsanaResource, on_workspace: Callable[[str], object] 
         AsanaError: Asana is unreachable or rejects the token.
     """
     stats, stop = RequestStats(), threading.Event()
+    columns = asana.column_choice
+    fields = ",".join(["gid", *(name for name in ("name", "email") if not columns.hides("users", name))])
     with asana.short_timeout_client() as client:
-        me = client.get_record(ApiRequest(template="/users/me"), opt_fields="name,email", stats=stats, stop=stop)
+        me = client.get_record(ApiRequest(template="/users/me"), opt_fields=fields, stats=stats, stop=stop)
         [user] = msgspec.json.decode(me.body, type=_Users).data
         pages = client.iter_pages(
             ApiRequest(template=WORKSPACES.listings[0].path), opt_fields="name,is_organization", stats=stats, stop=stop
@@ -114,7 +117,7 @@ def inspect_account(asana: AsanaResource, on_workspace: Callable[[str], object] 
             workspaces.append(
                 Workspace(gid=record.gid, name=record.name, is_organization=is_organization, refusals=refusals)
             )
-    return Account(name=user.name, email=user.email or "", workspaces=workspaces)
+    return Account(name=user.name or user.gid, email=user.email or "", workspaces=workspaces)
 
 
 def save_token(token: str, *, secret_id: str | None) -> str:

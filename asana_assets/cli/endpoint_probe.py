@@ -137,10 +137,11 @@ class EndpointProbe:
             UnauthorizedError: The token is rejected.
         """
         self._requests += 1
-        limited = replace(request, params={**request.params, "limit": _LIMIT})
+        if request.paged and not request.single:
+            request = replace(request, params={**request.params, "limit": _LIMIT})
         try:
             page = next(
-                self.client.iter_pages(limited, opt_fields=GID.name, stats=RequestStats(), stop=threading.Event())
+                self.client.iter_pages(request, opt_fields=GID.name, stats=RequestStats(), stop=threading.Event())
             )
             return [record.gid for record in msgspec.json.decode(page.body, type=_Page).data]
         except UnauthorizedError:

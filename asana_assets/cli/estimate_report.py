@@ -4,7 +4,7 @@ Words only: the figures come from `sync.estimate`. Writes no table and registers
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import TypeAlias
@@ -27,6 +27,7 @@ from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.defs.workspace_names import find_workspaces, unknown_workspaces_message, workspace_names
 from asana_assets.sync.estimate import SyncEstimate, SyncEstimator
 from asana_assets.sync.parents import listing_request
+from asana_assets.sync.row_filter import RowFilter
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 
 InterruptedSync: TypeAlias = tuple[dt.datetime, Sequence[str]]
@@ -74,34 +75,48 @@ class EstimateReport:
             raise dg.Failure(unknown_workspaces_message(unknown, names, "--workspace"))
         found: list[WorkspaceEstimate] = []
         for gid in dict.fromkeys(gids or names):
-            interrupted, estimate = self._estimate(gid, rows.filter(pc.equal(rows[GID.name], pa.scalar(gid))))
-            found.append(WorkspaceEstimate(gid=gid, name=names[gid], interrupted_sync=interrupted, estimate=estimate))
+            row = rows.filter(pc.equal(rows[GID.name], pa.scalar(gid)))
+            others = [other for other in names if other != gid]
+            found.append(self._estimate(gid, names[gid], row, others))
             on_estimate(found[-1])
         return Estimates(
             workspaces=found, listing_requests=stats.requests, requests_per_second=self.asana.requests_per_second
         )
 
-    def _estimate(self, gid: str, workspace: pa.Table) -> tuple[InterruptedSync | None, SyncEstimate]:
+    def _estimate(self, gid: str, name: str, workspace: pa.Table, others: Sequence[str]) -> "WorkspaceEstimate":
         with dagster_failures(endpoint="plan", workspace_gid=gid):
             interrupted = self.interrupted_sync(gid)
             started_at, completed = interrupted or (dt.datetime.now(dt.UTC), ())
-            estimator = SyncEstimator(
-                workspace=workspace,
-                workspace_endpoint=WORKSPACES,
-                endpoints=[endpoint for endpoint in self.endpoints if endpoint.name not in completed],
-                lake=self.lake,
-                client=self.asana.client,
-                search=self.asana.search,
-                started_at=started_at,
-                full_refresh=self.full_refresh,
-                refresh_after_days=self.refresh_after_days,
+
+            def estimate(filters: Mapping[str, RowFilter]) -> SyncEstimate:
+                return SyncEstimator(
+                    workspace=workspace,
+                    workspace_endpoint=WORKSPACES,
+                    endpoints=[endpoint for endpoint in self.endpoints if endpoint.name not in completed],
+                    lake=self.lake,
+                    client=self.asana.client,
+                    search=self.asana.search,
+                    started_at=started_at,
+                    full_refresh=self.full_refresh,
+                    refresh_after_days=self.refresh_after_days,
+                    filters=filters,
+                    other_workspaces=others,
+                ).estimate()
+
+            filters = self.asana.project_filter.by_endpoint
+            return WorkspaceEstimate(
+                gid=gid,
+                name=name,
+                interrupted_sync=interrupted,
+                estimate=estimate(filters),
+                unfiltered=estimate({}) if filters else None,
             )
-            return interrupted, estimator.estimate()
 
     def _fetch_workspaces(self, stats: RequestStats) -> pa.Table:
         request = listing_request(WORKSPACES.listings[0], "", "").api_request
-        pages = self.asana.client.iter_pages(request, opt_fields=WORKSPACES.opt_fields, stats=stats, stop=Event())
-        rows = RowBuilder(WORKSPACES).build([FetchedPage(page, "") for page in pages], None).batch
+        endpoint = self.asana.column_choice.apply(WORKSPACES)
+        pages = self.asana.client.iter_pages(request, opt_fields=endpoint.opt_fields, stats=stats, stop=Event())
+        rows = RowBuilder(endpoint).build([FetchedPage(page, "") for page in pages], None).batch
         return choose_workspaces(pa.Table.from_batches([rows]), self.asana.workspaces)
 
 
@@ -114,12 +129,14 @@ class WorkspaceEstimate:
         name: Its name.
         interrupted_sync: The sync that the next one resumes, if any.
         estimate: The figures.
+        unfiltered: Those of a sync of all projects; None if no projects are chosen.
     """
 
     gid: str
     name: str
     interrupted_sync: InterruptedSync | None
     estimate: SyncEstimate
+    unfiltered: SyncEstimate | None = None
 
     def render(self, requests_per_second: float) -> Iterator[RenderableType]:
         """Yield a table, a note on its accuracy and the sync that is resumed."""
@@ -135,6 +152,9 @@ class WorkspaceEstimate:
         table.add_row("total", "", "", f"{requests:,}", format_duration(requests / requests_per_second))
         yield table
         yield accuracy_note(self.estimate)
+        if self.unfiltered:
+            duration = format_duration(self.unfiltered.requests / requests_per_second)
+            yield f"With all projects instead of the chosen ones: {self.unfiltered.requests:,} requests, {duration}."
         if self.interrupted_sync:
             started_at, completed = self.interrupted_sync
             yield (
@@ -158,6 +178,7 @@ class WorkspaceEstimate:
             "name": self.name,
             "assets": assets,
             "requests": self.estimate.requests,
+            "requests_of_all_projects": self.unfiltered.requests if self.unfiltered else None,
             "accuracy": accuracy_note(self.estimate),
             "resumes": None if self.interrupted_sync is None else self.interrupted_sync[0].isoformat(),
         }
@@ -185,7 +206,8 @@ class Estimates:
     @property
     def sent(self) -> int:
         """The requests that the estimate took."""
-        return self.listing_requests + sum(one.estimate.request_stats.requests for one in self.workspaces)
+        estimates = [done for one in self.workspaces for done in (one.estimate, one.unfiltered) if done]
+        return self.listing_requests + sum(estimate.request_stats.requests for estimate in estimates)
 
     @property
     def allowed_rate(self) -> float | None:

@@ -26,6 +26,13 @@ ASANA_PACER_URL              the database by which processes share the rate
 ASANA_WORKSPACES             names or gids, separated by commas; or all
 ASANA_ENDPOINTS              names, standard or all, separated by commas;
                              default: standard
+ASANA_PROJECTS               gids or names of projects to sync; default: all
+ASANA_TEAMS                  gids or names of teams whose projects are synced
+ASANA_EXCLUDE_PROJECTS       gids or names of projects that are not synced
+ASANA_ARCHIVED_PROJECTS      include or exclude
+ASANA_OMIT_COLUMNS           columns that are not requested: users.email,...
+ASANA_HASH_COLUMNS           columns of which only hashes are stored
+ASANA_HASH_SECRET            the secret of these hashes
 ASANA_DATA_DIR               the directory of the tables: ./asana_data
 ASANA_CHANGES                on or off: keep the history of changes
 ASANA_CHANGES_RETENTION_DAYS how long it is kept; default: forever

@@ -27,7 +27,8 @@ def plan(
     """Estimate the cost of the next sync without running it.
 
     Prints the requests of each asset in each workspace, and how long they take at the configured rate and at the one
-    that Asana's plan allows. Sends at most 30 requests for each workspace, and stores nothing.
+    that Asana's plan allows; if projects are chosen, also the requests without that choice. Sends at most 30 requests
+    for each workspace, twice as many if projects are chosen, and stores nothing.
     """
     with report_errors():
         from asana_assets import definitions  # noqa: PLC0415 - raises if a setting is invalid

@@ -14,7 +14,7 @@ from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.cli.notices import Level, Notice
 from asana_assets.cli.summary import SummaryLine, read_changes
 from asana_assets.defs.api_announcements import ANNOUNCEMENTS_KEY
-from asana_assets.defs.failures import ENDS_RUN_KEY, NOT_STARTED_KEY, TOKEN_REJECTED, root_cause
+from asana_assets.defs.failures import ENDS_RUN_KEY, NOT_STARTED_KEY, TOKEN_REJECTED, UNKNOWN_WORKSPACE, root_cause
 from asana_assets.defs.names import Names
 from asana_assets.sync.resume import RESUME_WINDOW
 
@@ -64,7 +64,7 @@ def report_run(
     return RunReport(
         lines=list(run.summary_lines()),
         notices=[*run.failure_notices, *run.not_started(), *run.check_notices(), *run.announcements()],
-        stop_reason=run.stop_reason,
+        stop_reason="" if run.stop_reason == UNKNOWN_WORKSPACE else run.stop_reason,
     )
 
 

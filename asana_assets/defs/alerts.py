@@ -7,6 +7,7 @@ What cannot be delivered is sent again by the next tick.
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from urllib.parse import quote
 
 import dagster as dg
@@ -74,7 +75,8 @@ def build_alert_sensor(
         notify: Delivers an alert. If it raises, the tick fails, and the next one sends the alert again.
         base_url: Where the Dagster UI is, such as https://dagster.example.com, for links.
         stale_after: The age of a workspace's last successful run at which it is reported.
-        only: The jobs, schedules and sensors to report on; by default, all of the code location.
+        only: The jobs, schedules and sensors to report on; by default, all of the code location. Checks that a sensor
+            evaluates without a run are reported in any case.
         integration: The name that the definitions were built with.
     """
     names = Names(integration)
@@ -86,9 +88,11 @@ def build_alert_sensor(
         description="Reports failed runs, failed checks, failing sensors and schedules, and stale workspaces.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        repository = context.repository_def
         watch = _Watch(
             instance=context.instance,
-            names=set(only) if only is not None else _names_of(context.repository_def),
+            names=set(only) if only is not None else _names_of(repository),
+            checks=repository.asset_graph.asset_check_keys if repository else set[dg.AssetCheckKey](),
             base_url=base_url.rstrip("/"),
             workspace_names=load_workspace_names(context.instance, names),
             now=dt.datetime.now(dt.UTC),
@@ -126,6 +130,7 @@ class _Watch:
 
     instance: dg.DagsterInstance
     names: Collection[str]
+    checks: Collection[dg.AssetCheckKey]
     base_url: str
     workspace_names: Mapping[str, str]
     now: dt.datetime
@@ -135,19 +140,16 @@ class _Watch:
     ) -> tuple[dict[str, Alert], _Cursor]:
         """Return the alerts of all problems by key, and the cursor after they were delivered."""
         records = self._ended_runs(cursor)
-        found: dict[str, Alert] = {}
+        failed = [one.dagster_run for one in records if one.dagster_run.status is dg.DagsterRunStatus.FAILURE]
+        found = {f"run {run.run_id}": self._failed_run(run) for run in failed}
         checks = {key for key in cursor.open if key.startswith("check ")}
-        for record in records:
-            run = record.dagster_run
-            if run.status is dg.DagsterRunStatus.FAILURE:
-                found[f"run {run.run_id}"] = self._failed_run(run)
-            for key, alert in self._checks(run):
-                if alert:
-                    found[key] = alert
-                    checks.add(key)
-                else:
-                    found.pop(key, None)
-                    checks.discard(key)
+        for key, alert in chain(*map(self._checks_in_run, records), self._checks_without_run()):
+            if alert:
+                found[key] = alert
+                checks.add(key)
+            else:
+                found.pop(key, None)
+                checks.discard(key)
         first_seen = {gid: cursor.first_seen.get(gid, self.now) for gid in gids}
         current = {**dict(self._failing_automation()), **dict(self._stale_workspaces(first_seen, stale_after))}
         reported = {**cursor.reported_runs, **{one.dagster_run.run_id: _ended_at(one) for one in records}}
@@ -177,27 +179,36 @@ class _Watch:
         entries = self.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
         causes = failure_causes([entry.dagster_event for entry in entries if entry.dagster_event])
         return Alert(
-            subject=f"The run of {run.job_name}{self._of_workspace(run)} failed",
+            subject=f"The run of {run.job_name}{self._of_workspace(run.tags.get(PARTITION_TAG, ''))} failed",
             message=" ".join(causes) or "No step reported a reason.",
             url=self._url(f"/runs/{run.run_id}"),
         )
 
-    def _checks(self, run: dg.DagsterRun) -> Iterator[tuple[str, Alert | None]]:
+    def _checks_in_run(self, record: dg.RunRecord) -> Iterator[tuple[str, Alert | None]]:
         """Yield the key of each check that the run evaluated, with the alert if it failed."""
-        gid = run.tags.get(PARTITION_TAG, "")
+        run = record.dagster_run
         for entry in self.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
-            check = entry.dagster_event.asset_check_evaluation_data if entry.dagster_event else None
-            if check is None:
-                continue
-            asset = "/".join(check.asset_key.path)
-            key = f"check {asset} {check.check_name} {gid}"
-            level = "error" if check.severity is dg.AssetCheckSeverity.ERROR else "warning"
-            alert = Alert(
-                subject=f"The check {check.check_name} of {asset}{self._of_workspace(run)} failed ({level})",
-                message=check.description or "It gave no reason.",
-                url=self._url(f"/assets/{quote(asset)}?view=checks"),
-            )
-            yield key, None if check.passed else alert
+            yield from self._check(entry, run.tags.get(PARTITION_TAG, ""))
+
+    def _checks_without_run(self) -> Iterator[tuple[str, Alert | None]]:
+        """Yield the same for each check whose latest evaluation was reported by a sensor, not by a run."""
+        latest = self.instance.event_log_storage.get_latest_asset_check_execution_by_key(list(self.checks))
+        for record in latest.values():
+            if record.event and not record.run_id:
+                yield from self._check(record.event, record.partition or "")
+
+    def _check(self, entry: dg.EventLogEntry, gid: str) -> Iterator[tuple[str, Alert | None]]:
+        check = entry.dagster_event.asset_check_evaluation_data if entry.dagster_event else None
+        if check is None:
+            return
+        asset = "/".join(check.asset_key.path)
+        level = "error" if check.severity is dg.AssetCheckSeverity.ERROR else "warning"
+        alert = Alert(
+            subject=f"The check {check.check_name} of {asset}{self._of_workspace(gid)} failed ({level})",
+            message=check.description or "It gave no reason.",
+            url=self._url(f"/assets/{quote(asset)}?view=checks"),
+        )
+        yield f"check {asset} {check.check_name} {gid}", None if check.passed else alert
 
     def _failing_automation(self) -> Iterator[tuple[str, Alert]]:
         """Yield the sensors and schedules whose last tick failed, or could not poll Asana."""
@@ -241,8 +252,7 @@ class _Watch:
                 ),
             )
 
-    def _of_workspace(self, run: dg.DagsterRun) -> str:
-        gid = run.tags.get(PARTITION_TAG)
+    def _of_workspace(self, gid: str) -> str:
         return f" of workspace {label_workspace(gid, self.workspace_names)}" if gid else ""
 
     def _url(self, path: str) -> str:

@@ -277,7 +277,8 @@ def _materialize(
         )
         check_inputs.save_findings(prefetcher.lake, extract, inputs)
         unfetched = {*stats.skipped, *stats.truncated}
-        names = find_parent_names(prefetcher.lake, endpoint, workspace_gid, unfetched)
+        hidden = prefetcher.asana.column_choice
+        names = find_parent_names(prefetcher.lake, endpoint, workspace_gid, unfetched, hidden)
     for result in checks.evaluate_checks(endpoint, context.asset_key, workspace_gid, inputs):
         description = result.description and name_parents(result.description, names)
         if not result.passed:

@@ -58,8 +58,9 @@ def build_asana_defs(
         prefetch: Whether extracts start before their step does, if the executor runs all steps in one process.
 
     Raises:
-        ConfigurationError: The name is not valid, or there is no such endpoint.
+        ConfigurationError: The name is not valid, there is no such endpoint, or a column cannot be omitted or hashed.
     """
+    _ = asana.column_choice  # a column that cannot be hidden is an error now, not during a sync
     condition = automation.condition if automation else None
     plan = _plan(name, endpoints, translator, partitions_def, condition)
     freshness = [build_freshness_check(plan.names, plan.endpoints, automation.max_age)] if automation else []
@@ -88,8 +89,9 @@ def build_asana_assets(
     """Build only the assets, with their resources, and without automation conditions; see `build_asana_defs`.
 
     Raises:
-        ConfigurationError: The name is not valid, or there is no such endpoint.
+        ConfigurationError: The name is not valid, there is no such endpoint, or a column cannot be omitted or hashed.
     """
+    _ = asana.column_choice  # as in `build_asana_defs`
     plan = _plan(name, endpoints, translator, partitions_def, None)
     return list(dg.with_resources(with_table_metadata(plan.build_assets(op), lake), plan.build_resources(asana, lake)))
 
@@ -145,7 +147,9 @@ class _Plan:
             PREFETCHER: Prefetcher(
                 asana=asana, lake=lake, endpoints=[endpoint.name for endpoint in self.endpoints], enabled=prefetch
             ),
-            PROGRESS: progress or NullProgress(),
+            PROGRESS: dg.ResourceDefinition.hardcoded_resource(
+                progress or NullProgress(), "Internal: receives the progress of each asset. There is nothing to set up."
+            ),
             **({SNOWFLAKE: snowflake} if snowflake else {}),
         }
         return {self.names.of(key): resource for key, resource in resources.items()}

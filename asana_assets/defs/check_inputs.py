@@ -29,9 +29,11 @@ class CheckInputs:
 
     Attributes:
         workspace_gid: The workspace; "" for the list of workspaces.
+        limited_to: Which of the objects Asana lists; "" if all that the token can read.
         stats: The extract's stats.
         rows: Rows stored for the workspace after this materialization.
-        rows_before: Rows stored for the workspace when the row count last passed its check or was accepted.
+        rows_before: Rows stored for the workspace when the row count last passed its check or was accepted, without
+            those that a row filter has removed since.
         drop_accepted: Whether the run's config has `accept_row_count_drop`.
         duplicate_keys: Stored rows whose gid is null or repeats that of another row of the workspace.
         orphaned_gids: Missing parents, for assets fetched parent by parent; otherwise, rows whose parent is missing.
@@ -41,6 +43,7 @@ class CheckInputs:
     """
 
     workspace_gid: str = ""
+    limited_to: str = ""
     stats: ExtractStats
     rows: int
     rows_before: int
@@ -89,9 +92,10 @@ def collect_inputs(
     )
     return CheckInputs(
         workspace_gid=workspace_gid,
+        limited_to=endpoint.limited_to,
         stats=stats,
         rows=len(stored),
-        rows_before=len(extract.previous) if dropped_from is None else dropped_from,
+        rows_before=(len(extract.previous) if dropped_from is None else dropped_from) - extract.count_excluded(),
         drop_accepted=drop_accepted,
         duplicate_keys=duplicate_keys,
         orphaned_gids=to_gid_list(orphaned_gids),

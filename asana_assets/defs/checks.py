@@ -1,17 +1,14 @@
 """The asset checks, which say whether a materialization is complete."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
 
 from asana_assets.asana.model import Endpoint
+from asana_assets.defs import check_messages
 from asana_assets.defs.check_inputs import MIN_ROWS_FOR_DROP, CheckInputs
-from asana_assets.sync.empty_columns import WARNING_PERIOD, count_by_column
-
-_MAX_LISTED_GIDS = 20  # in a check result; the rest are counted
-_MAX_LISTED_REASONS = 3  # in a check result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +23,7 @@ class Check:
         blocking: Whether a failure keeps downstream assets from being materialized in the same run.
         is_note: Whether what `evaluate` returns is nothing to fix: the check passes with it.
         can_fail: Whether it can fail for an endpoint; it is declared only if so.
+        count: Returns by name how many things are wrong. Zeros are part of the result, so that the UI plots a line.
     """
 
     name: str
@@ -35,73 +33,7 @@ class Check:
     blocking: bool = False
     is_note: Callable[[CheckInputs], bool] = lambda _: False
     can_fail: Callable[[Endpoint], bool] = lambda _: True
-
-
-def _duplicate_keys_message(inputs: CheckInputs) -> str:
-    if not inputs.duplicate_keys:
-        return ""
-    return (
-        f"The gid is null or not unique in {inputs.duplicate_keys:,} of the workspace's {inputs.rows:,} rows. Run a "
-        "full refresh (asana-assets sync --full-refresh); if this check still fails, report a bug."
-    )
-
-
-def _orphaned_rows_message(inputs: CheckInputs) -> str:
-    if not inputs.orphaned_gids:
-        return ""
-    return (
-        f"Some rows have parents that are missing from the upstream tables (gids of these parents, or of the rows: "
-        f"{_list_gids(inputs.orphaned_gids)}). Materialize the upstream assets, then this one."
-    )
-
-
-def _unavailable_message(inputs: CheckInputs) -> str:
-    if not inputs.stats.not_on_plan:
-        return ""
-    if not inputs.rows:
-        return (
-            "This endpoint is not available on the workspace's plan (402), so the table has no rows for it. There is "
-            "nothing to do, unless you upgrade the plan."
-        )
-    return (
-        f"This endpoint is no longer available on the workspace's plan (402), so {inputs.rows:,} rows "
-        "are those of an earlier sync. Upgrade the plan, or delete them with accept_row_count_drop (asana-assets sync "
-        "--accept-row-count-drop)."
-    )
-
-
-def _unfetched_parents_message(inputs: CheckInputs) -> str:
-    stats = inputs.stats
-    sentences: list[str] = []
-    if stats.failed:
-        reasons = dict.fromkeys(stats.failed.values())
-        sentences.append(
-            f"Asana could not return what belongs to {_list_gids(list(stats.failed))} "
-            f"({'; '.join(list(reasons)[:_MAX_LISTED_REASONS])}). Their rows are those of an earlier sync; the next "
-            "sync fetches them first."
-        )
-    if stats.truncated:
-        sentences.append(
-            f"Asana ended the listing of {_list_gids(stats.truncated)} early. What it returned is stored, and nothing "
-            "of them was deleted; rows may be missing."
-        )
-    if stats.forbidden:
-        sentences.append(
-            f"The token's user has no access to {_list_gids(stats.forbidden)}, so their rows are those of an earlier "
-            "sync. Share these objects with the user to have the rows updated."
-        )
-    if stats.search_failure:
-        sentences.append(
-            f"The search for changes failed ({stats.search_failure}). What only search finds, such as changes of "
-            "subtasks, may be outdated; the next sync searches again, and everything is fetched again by age at the "
-            "latest."
-        )
-    if stats.missing_upstream:
-        sentences.append(
-            f"What is listed by {' and '.join(stats.missing_upstream)} is missing, because that table has no rows for "
-            "this workspace."
-        )
-    return " ".join(sentences)
+    count: Callable[[CheckInputs], Mapping[str, int]] = lambda _: {}
 
 
 def _unfetched_parents_severity(inputs: CheckInputs) -> dg.AssetCheckSeverity:
@@ -111,125 +43,82 @@ def _unfetched_parents_severity(inputs: CheckInputs) -> dg.AssetCheckSeverity:
     return _ERROR if stats.failed or stats.truncated or refused_as_a_whole else dg.AssetCheckSeverity.WARN
 
 
-def _skipped_records_message(inputs: CheckInputs) -> str:
-    if not inputs.stats.records_skipped:
-        return ""
-    return (
-        f"Asana returned {inputs.stats.records_skipped:,} records without a gid or that are not objects. They were "
-        "skipped; the other records of their pages are stored. If this persists, report it to Asana."
-    )
-
-
-def _unmapped_values_message(inputs: CheckInputs) -> str:
-    stats = inputs.stats
-    sentences: list[str] = []
-    if stats.unmapped:
-        sentences.append(
-            f"Values did not fit their columns in {stats.unmapped:,} of {stats.rows:,} fetched rows. They are null "
-            "there and kept as JSON in `_unmapped`; if Asana changed a type, report it."
-        )
-    if stats.texts_repaired:
-        sentences.append(
-            f"{stats.texts_repaired:,} texts were not valid Unicode; the invalid characters were replaced by U+FFFD."
-        )
-    return " ".join(sentences)
-
-
-def _row_count_drop_message(inputs: CheckInputs) -> str:
-    if not inputs.row_count_dropped:
-        return ""
-    return (
-        f"The table has {inputs.rows:,} rows, down from {inputs.rows_before:,}. Downstream assets were not "
-        "materialized. Check that the token's user has not lost access; if the drop is right, materialize again with "
-        "accept_row_count_drop (asana-assets sync --accept-row-count-drop)."
-    )
-
-
-def _empty_columns_message(inputs: CheckInputs) -> str:
-    if not inputs.reported_columns:
-        return ""
-    values = count_by_column(inputs.stats.values)
-    columns = [
-        f"{column.name} ({column.rows_emptied:,} rows had a value until {column.found_at:%Y-%m-%d}; values in the "
-        f"{inputs.stats.rows:,} rows fetched now: {values.get(column.name, 0):,})"
-        for column in inputs.reported_columns
-    ]
-    return (
-        f"Asana no longer returns values for columns that had some: {', '.join(columns)}. The stored rows follow "
-        "Asana. Check whether the token's user lost a permission, whether custom fields became private, and whether "
-        "Asana's API changed; once that is resolved, run a full refresh (asana-assets sync --full-refresh). If the "
-        "values are rightly gone, materialize again with accept_empty_columns (asana-assets sync "
-        f"--accept-empty-columns); otherwise this warning ends after {WARNING_PERIOD.days} days."
-    )
-
-
-def _new_columns_message(inputs: CheckInputs) -> str:
-    if not inputs.new_columns:
-        return ""
-    return (
-        f"The table has new columns: {', '.join(inputs.new_columns)}. They are null in rows that have not been fetched "
-        "since; run a full refresh (asana-assets sync --full-refresh) to fill them."
-    )
-
-
-def _list_gids(gids: Sequence[str]) -> str:
-    more = len(gids) - _MAX_LISTED_GIDS
-    return f"{', '.join(gids[:_MAX_LISTED_GIDS])}{f' and {more:,} more' if more > 0 else ''}"
-
-
 _ERROR = dg.AssetCheckSeverity.ERROR
 
 CHECKS = (
     Check(
         name="unique_key",
         description="No gid is null or occurs twice in a workspace.",
-        evaluate=_duplicate_keys_message,
+        evaluate=check_messages.duplicate_keys,
+        count=lambda inputs: {"duplicate_keys": inputs.duplicate_keys},
         severity=_ERROR,
         can_fail=lambda endpoint: endpoint.is_child,  # a write of all rows of a workspace leaves no key twice
     ),
     Check(
         name="no_orphaned_rows",
         description="The parent of every row is in the upstream table.",
-        evaluate=_orphaned_rows_message,
+        evaluate=check_messages.orphaned_rows,
+        count=lambda inputs: {"orphans": len(inputs.orphaned_gids)},
         can_fail=lambda endpoint: endpoint.has_parents_in_workspace,
     ),
     Check(
         name="available_on_plan",
         description="The workspace's plan includes this endpoint, or the table has no rows of a former plan.",
-        evaluate=_unavailable_message,
+        evaluate=check_messages.unavailable,
+        count=lambda inputs: {"rows_kept": inputs.rows if inputs.stats.not_on_plan else 0},
         is_note=lambda inputs: not inputs.rows,
+    ),
+    Check(
+        name="listing_limited",
+        description="Passes with a note on which objects Asana lists, as it does not list all that exist.",
+        evaluate=check_messages.limited_listing,
+        is_note=lambda _: True,
+        can_fail=lambda endpoint: bool(endpoint.limited_to),
     ),
     Check(
         name="all_parents_fetched",
         description="Every parent was fetched completely, and the search for changed ones did not fail.",
-        evaluate=_unfetched_parents_message,
+        evaluate=check_messages.unfetched_parents,
+        count=lambda inputs: {"unfetched_parents": len({*inputs.stats.skipped, *inputs.stats.truncated})},
         severity=_unfetched_parents_severity,
     ),
     Check(
         name="all_records_stored",
         description="Every record that Asana returned has a gid and is stored.",
-        evaluate=_skipped_records_message,
+        evaluate=check_messages.skipped_records,
+        count=lambda inputs: {"records_skipped": inputs.stats.records_skipped},
         severity=_ERROR,
     ),
     Check(
         name="no_unmapped_values",
         description="Every value fits its column, and every text is valid Unicode.",
-        evaluate=_unmapped_values_message,
+        evaluate=check_messages.unmapped_values,
+        count=lambda inputs: {
+            "rows_with_unmapped_values": inputs.stats.unmapped,
+            "texts_repaired": inputs.stats.texts_repaired,
+        },
     ),
     Check(
         name="row_count_not_dropped",
         description=f"A table of at least {MIN_ROWS_FOR_DROP} rows has not lost more than half of them. If it has, "
         "downstream assets are not materialized.",
-        evaluate=_row_count_drop_message,
+        evaluate=check_messages.row_count_drop,
+        count=lambda inputs: {"rows_lost": max(0, inputs.rows_before - inputs.rows)},
         severity=_ERROR,
         blocking=True,
     ),
     Check(
         name="columns_still_filled",
         description="No column that had values went empty in all or nearly all fetched rows.",
-        evaluate=_empty_columns_message,
+        evaluate=check_messages.empty_columns,
+        count=lambda inputs: {"empty_columns": len(inputs.reported_columns)},
     ),
-    Check(name="schema_unchanged", description="No columns were added.", evaluate=_new_columns_message),
+    Check(
+        name="schema_unchanged",
+        description="No columns were added.",
+        evaluate=check_messages.new_columns,
+        count=lambda inputs: {"new_columns": len(inputs.new_columns)},
+    ),
 )
 """The checks of all assets."""
 
@@ -264,11 +153,12 @@ def evaluate_checks(
     """Yield the result of every check of one materialization."""
     for check in checks_of(endpoint):
         message = check.evaluate(inputs)
+        workspace = {"workspace": workspace_gid} if workspace_gid else {}
         yield dg.AssetCheckResult(
             check_name=check.name,
             asset_key=asset_key,
             passed=not message or check.is_note(inputs),
             severity=check.severity(inputs) if callable(check.severity) else check.severity,
             description=message or None,
-            metadata={"workspace": workspace_gid} if workspace_gid else None,
+            metadata={**workspace, **check.count(inputs)},
         )

@@ -11,6 +11,7 @@ from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import Endpoint
 from asana_assets.lake.errors import CatalogUnavailableError, ConflictError, LakeError
 from asana_assets.sync.failure_policy import SystematicFailureError
+from asana_assets.sync.parents import UnknownWorkspaceError
 
 TOKEN_REJECTED = "Asana rejected the token"  # noqa: S105 - a reason, not a token
 """Why assets are not started after a 401."""
@@ -20,6 +21,9 @@ NOT_STARTED_KEY = "not_started"
 
 ENDS_RUN_KEY = "ends_run"
 """Metadata of a failure that every other asset of the run would have as well; its value is the reason."""
+
+UNKNOWN_WORKSPACE = "the workspace is not one of the token's"
+"""The reason if only runs of this workspace would have the failure."""
 
 POLL_FAILED = "Polling Asana failed."
 """How the skip reason of a sensor starts that could not poll Asana."""
@@ -34,6 +38,13 @@ _REMEDIES: tuple[tuple[type[errors.AsanaError], str], ...] = (
     (
         errors.UnauthorizedError,
         "Check the token in ASANA_ACCESS_TOKEN, or in the secret that ASANA_TOKEN_SECRET_ID names.",
+    ),
+    (
+        UnknownWorkspaceError,
+        (
+            "Stored rows are kept. To sync it, check that the token's user belongs to it and that ASANA_WORKSPACES "
+            f"does not leave it out, then materialize {WORKSPACES.name}."
+        ),
     ),
     (errors.PlanLimitError, "The workspace's plan does not include it."),
     (errors.NotFoundError, "Check ASANA_BASE_URL, and whether the token's user still belongs to the workspace."),
@@ -52,8 +63,13 @@ _REMEDIES: tuple[tuple[type[errors.AsanaError], str], ...] = (
 )
 
 
-_SETTING_AT_FAULT = (errors.ConfigurationError, errors.UnauthorizedError, CatalogUnavailableError)
-"""Errors of the installation, not of an asset: their messages do not start with the asset that met them first."""
+_NO_ASSET_AT_FAULT = (
+    errors.ConfigurationError,
+    errors.UnauthorizedError,
+    CatalogUnavailableError,
+    UnknownWorkspaceError,
+)
+"""Errors of the installation or the workspace: their messages do not start with the asset that met them first."""
 
 
 def find_remedy(error: errors.AsanaError | LakeError, endpoint: Endpoint | None) -> str:
@@ -93,10 +109,12 @@ def to_failure(
             metadata[NOT_STARTED_KEY] = dg.MetadataValue.text(TOKEN_REJECTED)
     elif isinstance(error, errors.ConfigurationError):
         metadata[ENDS_RUN_KEY] = dg.MetadataValue.text("a setting is missing or invalid")
+    elif isinstance(error, UnknownWorkspaceError):
+        metadata[ENDS_RUN_KEY] = dg.MetadataValue.text(UNKNOWN_WORKSPACE)
     subject = f"{endpoint} of workspace {workspace_name or workspace_gid}" if workspace_gid else endpoint
     return dg.Failure(
         description=explain(error)
-        if isinstance(error, _SETTING_AT_FAULT)
+        if isinstance(error, _NO_ASSET_AT_FAULT)
         else _sentences(f"{subject}: {message}", find_remedy(error, known)),
         metadata=metadata,
         allow_retries=isinstance(error, errors.TransientError | ConflictError),
@@ -145,14 +163,15 @@ def dagster_failures(*, endpoint: str, workspace_gid: str, workspace_name: str =
     """Convert an `AsanaError` or a `LakeError` raised in the block to a `Failure` that names the workspace."""
     try:
         yield
-    except (errors.AsanaError, LakeError) as error:
-        raise to_failure(error, endpoint=endpoint, workspace_gid=workspace_gid, workspace_name=workspace_name) from None
-    except dg.Failure as failure:
+    except (errors.AsanaError, LakeError, dg.Failure) as error:
+        failure = (
+            error
+            if isinstance(error, dg.Failure)
+            else to_failure(error, endpoint=endpoint, workspace_gid=workspace_gid, workspace_name=workspace_name)
+        )
         if workspace_name and failure.description:
-            failure.description = failure.description.replace(
-                f"workspace {workspace_gid}", f"workspace {workspace_name}"
-            )
-        raise
+            failure.description = failure.description.replace(f"orkspace {workspace_gid}", f"orkspace {workspace_name}")
+        raise failure from None
 
 
 def _permission_remedy(endpoint: Endpoint | None) -> str:

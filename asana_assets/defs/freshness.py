@@ -39,15 +39,16 @@ class WorkspaceAge:
     known_since: dt.datetime | None
     synced_at: Mapping[str, dt.datetime | None]
 
+    def since(self, now: dt.datetime) -> dict[str, dt.datetime]:
+        """Return when each asset was last synced; one that never was counts from when its workspace became known."""
+        return {name: at or self.known_since or now for name, at in self.synced_at.items()}
+
 
 def describe_overdue(ages: Sequence[WorkspaceAge], *, max_age: dt.timedelta, now: dt.datetime) -> str:
-    """Return which workspaces have assets that were not synced for longer than `max_age`, "" if none has.
-
-    An asset that was never synced counts from when its workspace became known.
-    """
+    """Return which workspaces have assets that were not synced for longer than `max_age`, "" if none has."""
     overdue: list[str] = []
     for workspace in ages:
-        since = {name: at or workspace.known_since or now for name, at in workspace.synced_at.items()}
+        since = workspace.since(now)
         late = sorted((at, name) for name, at in since.items() if now - at > max_age)
         if late:
             at, name = late[0]
@@ -79,8 +80,8 @@ def build_freshness_check(
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         lake = getattr(context.resources, names.of(LAKE))
-        message = _evaluate(context.instance, names, endpoints, lake, max_age)
-        return dg.AssetCheckResult(passed=not message, description=message or None)
+        message, age = _evaluate(context.instance, names, endpoints, lake, max_age)
+        return dg.AssetCheckResult(passed=not message, description=message or None, metadata=age)
 
     return check
 
@@ -100,14 +101,15 @@ def build_watch_freshness(
     )
     def watch_freshness(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         lake = getattr(context.resources, names.of(LAKE))
-        message = _evaluate(context.instance, names, endpoints, lake, max_age)
+        message, age = _evaluate(context.instance, names, endpoints, lake, max_age)
         evaluation = dg.AssetCheckEvaluation(
             asset_key=names.asset_key(WORKSPACES.name),
             check_name=WORKSPACES_SYNCED,
             passed=not message,
             description=message or None,
+            metadata=age,
         )
-        return dg.SensorResult(asset_events=[evaluation])
+        return dg.SensorResult(asset_events=[evaluation], skip_reason=message or "Every workspace was synced in time.")
 
     return watch_freshness
 
@@ -118,13 +120,19 @@ def _evaluate(
     endpoints: Sequence[Endpoint],
     lake: LakeResource,
     max_age: dt.timedelta,
-) -> str:
-    """Return what is wrong, "" if the check passes; tables that cannot be read are not known to be fresh."""
+) -> tuple[str, dict[str, float]]:
+    """Return what is wrong, "" if the check passes, and the age of the oldest sync as metadata.
+
+    Tables that cannot be read are not known to be fresh.
+    """
+    now = dt.datetime.now(dt.UTC)
     try:
         ages = _load_ages(instance, names, endpoints, lake)
     except LakeError as error:
-        return f"When the workspaces were synced is not known. {explain(error)}"
-    return describe_overdue(ages, max_age=max_age, now=dt.datetime.now(dt.UTC))
+        return f"When the workspaces were synced is not known. {explain(error)}", {}
+    oldest = min((at for one in ages for at in one.since(now).values()), default=None)
+    metadata = {"oldest_sync_age_hours": round((now - oldest) / _HOUR, 1)} if oldest else {}
+    return describe_overdue(ages, max_age=max_age, now=now), metadata
 
 
 def _load_ages(

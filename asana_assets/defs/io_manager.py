@@ -27,7 +27,7 @@ from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.extract import ExtractStats
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
-from asana_assets.sync.sync_state import with_changes_recorded_to
+from asana_assets.sync.sync_state import no_entries, with_changes_recorded_to
 from asana_assets.sync.write_totals import WriteTotals
 
 if TYPE_CHECKING:
@@ -149,6 +149,8 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             self._add_missing_changes(table, extract, extract.sync_state()),
             extract.obsolete_parents(),
         )
+        if extract.stats.excluded:  # what is stored below is only told from lost rows by this state
+            self.lake.sync_states.flush(extract.workspace_gid)
 
     def _add_missing_changes(self, table: "Table", extract: FullExtract | ChildExtract, state: pa.Table) -> pa.Table:
         """Complete `changes` after interrupted writes; return the sync state to save, which says how far it goes."""
@@ -222,6 +224,9 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         if checkpoint.completes:
             stored = self.lake.stored_rows(endpoint, workspace_gid).columns(extract.columns)
             with_rows, with_state = extract.obsolete_parents(stored)
+            if len(with_rows):  # state first: a parent that returns after a crash in between must be fetched
+                self.lake.save_state(endpoint.name, workspace_gid, no_entries(), with_state)
+                self.lake.sync_states.flush(workspace_gid)
             replace_children(with_rows, [])
             deleted_parents = pa.concat_arrays([deleted_parents, with_state])
             state_rows = self._add_missing_changes(table, extract, state_rows)

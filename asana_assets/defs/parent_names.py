@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from asana_assets.asana.column_choice import ColumnChoice
 from asana_assets.asana.model import GID, Endpoint
 from asana_assets.defs.resources import LakeResource
 
@@ -13,9 +14,11 @@ _NAME = "name"
 
 
 def find_parent_names(
-    lake: LakeResource, endpoint: Endpoint, workspace_gid: str, gids: Collection[str]
+    lake: LakeResource, endpoint: Endpoint, workspace_gid: str, gids: Collection[str], columns: ColumnChoice
 ) -> dict[str, str]:
     """Return the type and the name of those gids that a table upstream, or the endpoint's own, has, in quotes.
+
+    Names that `columns` hides are left out: what is stored of them may be older than the choice.
 
     Raises:
         LakeError: The stored tables cannot be read.
@@ -27,7 +30,7 @@ def find_parent_names(
     found: dict[str, str] = {}
     wanted = pa.array(sorted(gids), pa.string())
     for (source, column), table in sources.items():
-        if _NAME not in table.schema.names:
+        if _NAME not in table.schema.names or columns.hides(source, _NAME):
             continue
         kind = source.removesuffix("s")
         for batch in lake.stored_rows(table, workspace_gid).batches((column, _NAME)):  # not all rows at once

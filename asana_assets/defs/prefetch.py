@@ -17,6 +17,8 @@ from pydantic import Field, PrivateAttr
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import Endpoint, Listing
 from asana_assets.asana.selection import select_endpoints
+from asana_assets.defs.exclusions import load_exclusions, other_workspaces
+from asana_assets.defs.hidden_columns import hide_stored_values
 from asana_assets.defs.names import Names
 from asana_assets.defs.reading import require_synced, require_table
 from asana_assets.defs.resources import AsanaResource, LakeResource
@@ -155,12 +157,18 @@ class _ExtractBuilder:
         workspace_gid = self.workspace_gid if endpoint.upstream else ""
         if config.full_refresh:
             self.lake.drop_lost_files(endpoint, workspace_gid)
+        columns = self.asana.column_choice
+        state = self.lake.load_state(endpoint.name, workspace_gid)
+        state = hide_stored_values(self.lake, endpoint, workspace_gid, columns, state, integration=self.names.name)
+        endpoint = columns.apply(endpoint)
+        filters = self.asana.project_filter.by_endpoint
+        row_filter = filters.get(endpoint.name)
         context = ExtractContext(
             endpoint=endpoint,
             workspace_gid=workspace_gid,
             upstream=upstream,
             previous=self.lake.stored_rows(endpoint, workspace_gid),
-            state=self.lake.load_state(endpoint.name, workspace_gid),
+            state=state,
             sync=Sync(
                 id=self.started_at.isoformat(),
                 started_at=self.started_at,
@@ -171,6 +179,9 @@ class _ExtractBuilder:
             search=self.asana.search,
             is_optional=endpoint.name in self.optional,
             accept_deletions=config.accept_row_count_drop,
+            row_filter=row_filter,
+            exclusions=load_exclusions(self.lake, filters, endpoint, workspace_gid),
+            other_workspaces=other_workspaces(self.lake, workspace_gid) if row_filter else (),
         )
         if not endpoint.is_child:
             return FullExtract(context)
@@ -185,7 +196,7 @@ class _ExtractBuilder:
 
 
 class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] - the resource is its own value
-    """Provides each step with its extract; see `PrefetchQueue`."""
+    """Internal: starts what each asset fetches, ahead of its step where possible. There is nothing to set up."""
 
     asana: dg.ResourceDependency[AsanaResource]
     lake: dg.ResourceDependency[LakeResource]

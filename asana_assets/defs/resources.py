@@ -23,6 +23,7 @@ from asana_assets.asana.model import Endpoint
 from asana_assets.asana.pacer import LocalPacer
 from asana_assets.asana.throttle import Throttle
 from asana_assets.asana.transport import Transport
+from asana_assets.defs.choices import Choices
 from asana_assets.defs.secrets import read_token
 from asana_assets.defs.stored_rows import IcebergStoredRows
 from asana_assets.lake.lake import Lake
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 
-class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] - its value is itself
+class AsanaResource(Choices):
     """Access to Asana with one token."""
 
     access_token: str | None = Field(default=None, repr=False, description="A personal access token of Asana.")
@@ -149,10 +150,10 @@ class AsanaResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTy
 
 
 class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeArgument] - its value is itself
-    """The Iceberg tables and their sync state.
+    """The Iceberg tables and their sync state."""
 
-    Methods raise `LakeError` if the catalog cannot be used; those that save, also if commit conflicts persist.
-    """
+    # Methods raise `LakeError` if the catalog cannot be used; those that save, also if commit conflicts persist.
+    # That is not in the docstring, because the UI shows it as the resource's description.
 
     data_dir: str = Field(
         default="asana_data",

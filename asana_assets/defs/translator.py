@@ -51,7 +51,8 @@ class AsanaTranslator:
 
 def asset_description(endpoint: Endpoint) -> str:
     """Return what the endpoint's table holds, for analysts, as Markdown whose first line is plain text."""
-    notes = f"\n\n{endpoint.notes}" if endpoint.notes else ""
+    limit = f"Asana only lists {endpoint.limited_to}." if endpoint.limited_to else ""
+    notes = "".join(f"\n\n{part}" for part in (endpoint.notes, limit) if part)
     return (
         f"{endpoint.summary}\n\nFreshness: {endpoint.freshness}{notes}\n\n"
         f"[Asana's reference](https://developers.asana.com/reference/{endpoint.reference})"

@@ -25,7 +25,7 @@ from asana_assets.lake.row_index import INDEX_SCHEMA, KEY, RowIndex, row_numbers
 from asana_assets.lake.table import SYNCED_AT, live_files
 from asana_assets.lake.writer import ROWS_PER_FILE, RUN_BYTES, RUN_ROWS, PartitionWriter, deleted_on_error
 
-_MIN_BATCH_ROWS = 2_000
+_MIN_BATCH_ROWS = 10_000
 _NO_ROWS = INDEX_SCHEMA.empty_table()
 
 

@@ -6,6 +6,7 @@ separated by bytes that UTF-8 does not use.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import mmh3
@@ -25,7 +26,7 @@ ROW_HASH = "_row_hash"
 NOT_CONTENT = frozenset({WORKSPACE_COLUMN, SYNCED_AT, ROW_HASH})
 """The columns that are not content; the workspace is the same for all rows of a write."""
 
-_SLICE_ROWS = 5_000  # rows whose texts are in memory at once
+_SLICE_ROWS = 10_000  # rows whose texts are in memory at once
 _NONE, _VALUE, _ITEM, _ITEMS, _STRUCT, _NULL = b"", b"\xff", b"\xfe", b"\xfd", b"\xfc", b"\xfb"
 
 
@@ -58,45 +59,54 @@ def _digests(texts: "AnyArray") -> pa.Int64Array:
 
 def _join_values(values: Mapping[str, "AnyArray"], rows: int) -> "AnyArray":
     """Return one text per row of the names and values that are not null, in the order of the names."""
-    texts = [
-        _join([_scalar(name.encode()), content_texts(values[name])], _VALUE)
-        for name in sorted(values)
-        if values[name].null_count < rows
-    ]
-    return _join([pa.array([b""] * rows, pa.binary()), *texts], _VALUE, nulls="skip")
+    texts: list[Text] = [pa.array([_NONE] * rows, pa.binary())]
+    for name in sorted(values):
+        column, label = values[name], _scalar(name.encode())
+        if not column.null_count:
+            texts += [label, content_texts(column)]
+        elif column.null_count < rows:
+            texts.append(_join([label, content_texts(column)], _VALUE))
+    return _join(texts, _VALUE, nulls="skip")
 
 
 def content_texts(values: "AnyArray") -> "AnyArray":
     """Return each value as text, equal for equal values only; null as null."""
     kind = values.type
     if isinstance(kind, pa.ListType):
-        return _with_nulls(_suffixed(_join_items(values), _ITEMS), values)
+        return _with_nulls(_join_items(values), values)
     if isinstance(kind, pa.StructType):
         fields = dict(zip((field.name for field in kind), cast("pa.StructArray", values).flatten(), strict=True))
-        texts = [content_texts(fields[name]) for name in sorted(fields)]
+        first, *others = (fields[name] for name in sorted(fields))
+        texts = [content_texts(first), *map(_field_texts, others)]
         return _with_nulls(_join([*texts, _scalar(_STRUCT)], _VALUE, nulls="replace"), values)
     if pa.types.is_timestamp(kind):
         values = values.cast(pa.int64())
     elif pa.types.is_date32(kind):
         values = values.cast(pa.int32())
-    return values.cast(pa.string()).cast(pa.binary())
+    text = values if pa.types.is_string(kind) else values.cast(pa.string())
+    return text.cast(pa.binary())
+
+
+def _field_texts(values: "AnyArray") -> "Text":
+    """Return each value as text, or one null for all: most fields of a custom field value are null."""
+    return _scalar(None) if values.null_count == len(values) else content_texts(values)
 
 
 def _join_items(lists: "AnyArray") -> "AnyArray":
-    """Return the texts of each list's items as one text; a null list as an empty one."""
-    items = cast("AnyArray", pc.fill_null(content_texts(pc.list_flatten(lists)), _scalar(_NULL)))
+    """Return the texts of each list's items as one text; of a null list, that of an empty one."""
+    items = content_texts(pc.list_flatten(lists))
+    if items.null_count:
+        items = cast("AnyArray", pc.fill_null(items, _scalar(_NULL)))
     lengths = cast("AnyArray", pc.fill_null(pc.list_value_length(lists), pa.scalar(0, pa.int32())))
     starts = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths).cast(pa.int32())])
-    terminated = pa.ListArray.from_arrays(cast("pa.Int32Array", starts), _suffixed(items, _ITEM))
-    return cast("AnyArray", pc.binary_join(terminated, _scalar(_NONE)))
+    texts = pc.binary_join(pa.ListArray.from_arrays(cast("pa.Int32Array", starts), items), _scalar(_ITEM))
+    has_items = pc.greater(lengths, pa.scalar(0, pa.int32()))
+    ends = pc.if_else(has_items, _scalar(_ITEM + _ITEMS), _scalar(_ITEMS))
+    return _join([cast("AnyArray", texts), cast("AnyArray", ends)], _NONE)
 
 
 def _with_nulls(texts: "AnyArray", values: "AnyArray") -> "AnyArray":
     return cast("AnyArray", pc.if_else(values.is_valid(), texts, _scalar(None))) if values.null_count else texts
-
-
-def _suffixed(texts: "AnyArray", suffix: bytes) -> "AnyArray":
-    return _join([texts, _scalar(suffix)], _NONE)
 
 
 def _join(texts: "Sequence[Text]", separator: bytes, *, nulls: str = "emit_null") -> "AnyArray":
@@ -109,5 +119,6 @@ def _join(texts: "Sequence[Text]", separator: bytes, *, nulls: str = "emit_null"
     return cast("AnyArray", joined)
 
 
+@cache
 def _scalar(value: bytes | None) -> "pa.Scalar[Any]":
     return pa.scalar(value, pa.binary())

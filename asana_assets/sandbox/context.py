@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(message, name=error.name) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from types import TracebackType
     from typing import Self, Unpack
 
@@ -241,13 +241,19 @@ class Sandbox:
 
     # -- expectations
 
-    def truth(self, endpoint: str, workspace_gid: str = "") -> list[dict[str, JSON]]:
-        """Return the records that a complete sync contains for a workspace; `workspaces` does not require one."""
-        return expected.truth(self.organization, endpoint, workspace_gid)
+    def truth(self, endpoint: str, workspace_gid: str = "", endpoints: Collection[str] = ()) -> list[dict[str, JSON]]:
+        """Return the records that a complete sync contains for a workspace; `workspaces` does not require one.
 
-    def minimal_requests(self, workspace_gid: str) -> dict[str, int]:
+        Args:
+            endpoint: The endpoint.
+            workspace_gid: The workspace.
+            endpoints: The endpoints that are synced besides the standard ones, some of which list more records.
+        """
+        return expected.truth(self.organization, endpoint, workspace_gid, endpoints)
+
+    def minimal_requests(self, workspace_gid: str, endpoints: Collection[str] = ()) -> dict[str, int]:
         """Return, by endpoint, the minimum number of requests of a full first sync of one workspace.
 
-        The single request for `workspaces` is not included.
+        It is that of the standard endpoints and `endpoints`. The single request for `workspaces` is not included.
         """
-        return tables.minimal_requests(self.organization, workspace_gid)
+        return tables.minimal_requests(self.organization, workspace_gid, endpoints)

@@ -19,7 +19,7 @@ from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, PARENT_GID, Listing
 from asana_assets.sync.checkpoint import Checkpoint
 from asana_assets.sync.confirmation import StoredChildren, listed_gids
-from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, parents_with_rows, stale_parents
+from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, to_gid_list
 from asana_assets.sync.parent_rows import needed_columns, reduce_rows
@@ -27,11 +27,11 @@ from asana_assets.sync.parents import (
     FetchRequest,
     Parents,
     childless_gids,
-    choose_parents,
     eligible_parents,
     merge_parents,
     nested_parents,
 )
+from asana_assets.sync.row_filter import removed_since
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.search_hits import SEARCH_FIELDS, changed_hits, changed_parents, decode_hits
 from asana_assets.sync.search_records import MODIFIED_AT
@@ -41,8 +41,8 @@ from asana_assets.sync.sync_state import no_entries
 class ChildExtract:
     """The children of the stale parents of one workspace, fetched while `checkpoints` is iterated. Single use.
 
-    `stats` is updated during iteration. `data_version`, set by `start`, changes if the version of any parent changes or
-    a search finds a changed child.
+    `stats` is updated during iteration. `data_version`, set by `start`, changes if the version of any parent changes, a
+    search finds a changed child, or a listing has no versions.
     """
 
     def __init__(
@@ -66,9 +66,7 @@ class ChildExtract:
         self._checkpoint_rows = checkpoint_rows
         self._checkpoint_seconds = checkpoint_seconds
         self._builder = RowBuilder(context.endpoint)
-        [(self._listing, self._roots)] = choose_parents(
-            context.endpoint, context.workspace_gid, context.upstream, parents_with_rows(context)
-        ).groups
+        self._roots = context.choose_parents()
         self._childless = {
             gid
             for listing in context.endpoint.listings
@@ -104,25 +102,28 @@ class ChildExtract:
         self._fetcher = self._fetcher or self._start_fetcher(on_all_sent)
 
     def _start_fetcher(self, on_all_sent: Callable[[], None] = lambda: None) -> Fetcher:
-        context, roots = self._context, self._roots
-        if self.endpoint.recursive_listing:
-            needed = ((self._listing,), (GID.name, PARENT_GID.name, MODIFIED_AT))
+        context, parents = self._context, self._roots
+        if nested := self.endpoint.recursive_listing:
+            needed = ((nested,), (GID.name, PARENT_GID.name, MODIFIED_AT))
             stored = reduce_rows(self.endpoint, context.previous.batches(needed_columns(*needed)), *needed)
-            roots = merge_parents([roots, nested_parents(self._listing, roots, stored)])
+            merged = merge_parents([parents.rows, nested_parents(nested, parents.rows, stored)])
+            parents = Parents(self.workspace_gid, ((nested, merged),))
             if self.endpoint.search and not context.sync.full_refresh:
-                self._changed = self._find_changed(self.endpoint.search, stored)
-        parents = Parents(self.workspace_gid, ((self._listing, roots),))
+                self._changed = self._find_changed(nested, self.endpoint.search, stored)
+        roots = parents.rows
         stale = stale_parents(parents, context.state, context.sync, self._changed)
-        if self.endpoint.recursive_listing:
-            self._requested = set(to_gid_list(stale.gids(self._listing)))
-        fresh = pc.invert(pc.is_in(roots["gid"], value_set=stale.gids(self._listing)))
+        stale_gids = stale.rows["gid"].combine_chunks()
+        if nested:
+            self._requested = set(to_gid_list(stale_gids))
+        fresh = pc.invert(pc.is_in(roots["gid"], value_set=stale_gids))
         self._outdated = context.state.outdated(roots.filter(fresh))
         self.stats.parents, self.stats.parents_stale = len(parents), len(stale)
         # Rows that are fetched may show that a further row of a recursive listing is stale.
-        to_confirm = roots["gid"].combine_chunks() if self.endpoint.recursive_listing else stale.gids(self._listing)
+        to_confirm = roots["gid"].combine_chunks() if nested else stale_gids
         if len(stale):
-            stored_batches = context.previous.batches((GID.name, PARENT_GID.name))
-            self._stored_children = StoredChildren.select(stored_batches, to_confirm)
+            gid = self.endpoint.record_gid.name
+            stored_batches = context.previous.batches((gid, PARENT_GID.name))
+            self._stored_children = StoredChildren.select(stored_batches, to_confirm, gid)
         self.stats.resumed = context.state.count_fetched_since(context.sync.started_at)
         self.data_version = self._hash(roots)
         fetcher = context.open_fetcher(self.stats, on_all_sent)
@@ -134,7 +135,8 @@ class ChildExtract:
         digest = hashlib.sha256()
         for batch in parents.combine_chunks().to_batches():
             digest.update(batch.serialize())
-        if len(self._changed):  # versions do not show these changes
+        unversioned = any(listing.version_columns is None for listing in self.endpoint.listings)
+        if unversioned or len(self._changed):  # versions do not show these changes
             digest.update(self._context.sync.id.encode())
         return digest.hexdigest()[:16]
 
@@ -199,13 +201,22 @@ class ChildExtract:
         Args:
             stored: Every row stored by now, with the columns in `columns`.
         """
-        valid = self._roots["gid"].combine_chunks()
-        if self.endpoint.recursive_listing:
-            listing = replace(self._listing, version_columns=None)
-            valid = pa.concat_arrays([valid, *nested_parents(listing, self._roots, stored)["gid"].chunks])
+        roots = self._roots.rows
+        valid = roots["gid"].combine_chunks()
+        if nested := self.endpoint.recursive_listing:
+            listing = replace(nested, version_columns=None)
+            valid = pa.concat_arrays([valid, *nested_parents(listing, roots, stored)["gid"].chunks])
         with_rows = pc.unique(stored[PARENT_GID.name].combine_chunks())
         with_rows = with_rows.filter(pc.invert(pc.is_in(with_rows, value_set=valid)))
         return with_rows, self._context.state.untracked_by(valid)
+
+    def count_excluded(self) -> int:
+        """Return how many rows stored before lost their parent, if filters removed any above since the last sync."""
+        if not removed_since(self._context.exclusions, self.state.last_sync):
+            return 0
+        stored = self.previous.columns(self.columns)
+        parent_gids = stored[PARENT_GID.name].combine_chunks()
+        return pc.is_in(parent_gids, value_set=self.obsolete_parents(stored)[0]).true_count
 
     def orphaned_gids(self, stored: pa.Table) -> Array:
         """Return the missing parents that stored rows, given with the columns in `columns`, reference."""
@@ -214,10 +225,11 @@ class ChildExtract:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the endpoint's own rows that show which of them are parents."""
-        only_if = self.endpoint.recursive_listing and self._listing.only_if
+        nested = self.endpoint.recursive_listing
+        only_if = nested and nested.only_if
         return tuple(name for name in (GID.name, PARENT_GID.name, only_if) if name)
 
-    def _find_changed(self, search: Listing, stored: pa.Table) -> Array:
+    def _find_changed(self, nested: Listing, search: Listing, stored: pa.Table) -> Array:
         """Return the parents of the children that a search finds changed."""
         pages = self._context.search.changed_since(
             search,
@@ -229,7 +241,7 @@ class ChildExtract:
         )
         hits = decode_hits(pages or ())
         self._search_missed_changes = self._context.record_search(pages, self.stats)
-        return changed_parents(self._listing, changed_hits(hits, stored), stored)
+        return changed_parents(nested, changed_hits(hits, stored), stored)
 
     def _defer_confirmation(self, fetcher: Fetcher, event: FetchEvent, pages: list[Page]) -> bool:
         """Return whether the parent is requested again, as it is said not to exist or lacks stored children."""
@@ -279,11 +291,12 @@ class ChildExtract:
 
     def _nested_requests(self, batch: pa.RecordBatch | None) -> Iterator[FetchRequest]:
         """Yield requests for the new rows that are stale parents, without those requested before."""
-        if batch is None or not self.endpoint.recursive_listing:
+        nested = self.endpoint.recursive_listing
+        if batch is None or not nested:
             return
-        self._childless.update(to_gid_list(childless_gids(self._listing, batch)))
-        rows = eligible_parents(self._listing, batch, pa.array(self._stored_children.ranges, pa.string()))
-        parents = Parents(self.workspace_gid, ((self._listing, merge_parents([rows])),))
+        self._childless.update(to_gid_list(childless_gids(nested, batch)))
+        rows = eligible_parents(nested, batch, pa.array(self._stored_children.ranges, pa.string()))
+        parents = Parents(self.workspace_gid, ((nested, merge_parents([rows])),))
         stale = stale_parents(parents, self._context.state, self._context.sync, self._changed)
         for request in stale.requests():
             if request.parent_gid not in self._requested:

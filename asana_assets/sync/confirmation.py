@@ -43,10 +43,16 @@ class StoredChildren:
     ranges: dict[str, tuple[int, int]]
 
     @classmethod
-    def select(cls, batches: Iterable[pa.RecordBatch], parent_gids: Array) -> "StoredChildren":
-        """Select the children of `parent_gids` from stored rows, given in batches with `gid` and `parent_gid`."""
+    def select(cls, batches: Iterable[pa.RecordBatch], parent_gids: Array, gid: str = GID.name) -> "StoredChildren":
+        """Select the children of `parent_gids` from stored rows.
+
+        Args:
+            batches: The rows, with the columns `gid` and `parent_gid`.
+            parent_gids: The parents.
+            gid: The column that holds the gids of the children.
+        """
         selected = [batch.filter(pc.is_in(batch[PARENT_GID.name], value_set=parent_gids)) for batch in batches]
-        names = [GID.name, PARENT_GID.name]
+        names = [gid, PARENT_GID.name]
         schema = pa.schema([(name, pa.string()) for name in names])
         rows = pa.Table.from_batches([batch.select(names) for batch in selected], schema).sort_by(PARENT_GID.name)
         ranges: dict[str, tuple[int, int]] = {}
@@ -56,7 +62,7 @@ class StoredChildren:
         for parent, length in zip(parents, lengths, strict=True):
             ranges[str(parent)] = (start, int(length or 0))
             start += int(length or 0)
-        return cls(rows[GID.name].combine_chunks(), ranges)
+        return cls(rows[gid].combine_chunks(), ranges)
 
     def of(self, parent_gid: str) -> set[str]:
         """Return the stored children of a parent."""

@@ -12,16 +12,20 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_assets.asana.client import PAGE_SIZE, Client, RequestStats
+from asana_assets.asana.client import Client, RequestStats
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, WORKSPACE_GID, Endpoint, Listing
+from asana_assets.asana.paging import PAGE_SIZE
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.extract import stale_parents
+from asana_assets.sync.fallback import only_unlisted
 from asana_assets.sync.gids import count_references
+from asana_assets.sync.parent_rows import reported_counts
 from asana_assets.sync.parents import Parents, choose_parents, eligible_parents, mask_owned_by, merge_parents
 from asana_assets.sync.probe import Probe
-from asana_assets.sync.row_prediction import Accuracy, Lake, RowPrediction, SearchResult, reported_counts
+from asana_assets.sync.row_filter import RowFilter, mask_without_parents
+from asana_assets.sync.row_prediction import Accuracy, Lake, RowPrediction, SearchResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,8 @@ class SyncEstimator:
         started_at: The start of the sync (UTC), or of the interrupted sync that it resumes.
         full_refresh: Whether the sync fetches every parent, changed or not.
         refresh_after_days: The age at which an unchanged parent is stale; None for each endpoint's own, 0 for never.
+        filters: The row filters, by endpoint.
+        other_workspaces: Gids of the other workspaces that are synced.
     """
 
     workspace: pa.Table
@@ -79,11 +85,19 @@ class SyncEstimator:
     started_at: dt.datetime
     full_refresh: bool = False
     refresh_after_days: float | None = None
+    filters: Mapping[str, RowFilter] = field(default_factory=dict[str, RowFilter])
+    other_workspaces: Sequence[str] = ()
     _prediction: RowPrediction = field(init=False)
     _rejection_counted: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        probe = Probe(client=self.client, workspace_gid=self._gid, endpoints=self.endpoints)
+        probe = Probe(
+            client=self.client,
+            workspace_gid=self._gid,
+            endpoints=self.endpoints,
+            filters=self.filters,
+            other_workspaces=self.other_workspaces,
+        )
         self._prediction = RowPrediction(probe=probe, lake=self.lake, search=self.search)
         self._prediction.set_rows(self.workspace_endpoint, self.workspace)
 
@@ -116,6 +130,8 @@ class SyncEstimator:
             prediction.accuracy.never_synced.append(endpoint.name)
         upstream = prediction.upstream(endpoint)
         parents = choose_parents(endpoint, self._gid, upstream)
+        if endpoint.fallback_listings:
+            parents = only_unlisted(endpoint, parents, prediction.listed_gids(endpoint, state))
         found = SearchResult(rows=prediction.rows(endpoint))
         if endpoint.search:
             found = prediction.apply_search(endpoint, endpoint.search, state, found.rows)
@@ -128,13 +144,16 @@ class SyncEstimator:
             full_refresh=self.full_refresh,
         )
         stale = stale_parents(parents, state, sync, found.changed)
-        requests = float(self._count_search_requests(endpoint, parents, stale, found))
+        excluded_rows, filter_requests = prediction.probe.filter_costs.get(endpoint.name, (0, 0))
+        requests = float(self._count_search_requests(endpoint, parents, stale, found) + filter_requests)
         for listing, group in stale.groups:
             counts = pc.max_element_wise(
                 count_references(group["gid"], found.rows[listing.parent_ref]),
                 reported_counts(listing, group["gid"], upstream, found.rows),
             )
-            requests += prediction.weights.total(group["gid"], _page_counts(counts))
+            counts = pc.add(counts, pa.scalar(excluded_rows, counts.type))
+            pages = _page_counts(counts) if listing.paged else None
+            requests += prediction.weights.total(group["gid"], pages)
         if prediction.probe.has_dependents(endpoint):
             rows = found.rows.filter(mask_owned_by(endpoint, found.rows, parents))
             if endpoint.is_child:
@@ -144,7 +163,9 @@ class SyncEstimator:
             else:
                 more, further_pages = prediction.sample(endpoint, stale, state, rows)
                 requests += further_pages
-            prediction.set_rows(endpoint, pa.concat_tables([rows, more]))
+            rows = pa.concat_tables([rows, more])
+            excluded = mask_without_parents(endpoint, rows, parents, self.filters.keys())
+            prediction.set_rows(endpoint, rows.filter(pc.invert(excluded)))
         return EndpointCost(
             endpoint=endpoint,
             parents=round(sum(prediction.weights.total(group["gid"]) for _, group in parents.groups)),

@@ -23,7 +23,8 @@ from asana_assets.sync.failure_policy import (
 )
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS
-from asana_assets.sync.parents import Parents
+from asana_assets.sync.parents import Parents, choose_parents
+from asana_assets.sync.row_filter import Exclusion, RowFilter
 from asana_assets.sync.rows import BuiltRows
 from asana_assets.sync.search_bound import decide_search_from
 from asana_assets.sync.sync_state import SyncState
@@ -81,6 +82,7 @@ class ExtractStats:
         texts_repaired: Texts with characters replaced because they were not valid Unicode.
         search_failure: Why the search for changes did not find all of them; "" if it did, or the plan has no search.
         carried_over: Stored rows that a full extract kept without fetching them.
+        excluded: Stored rows that it does not keep, because a row filter excludes them.
         tallies: The outcomes by path of the listing.
         request_stats: The cost in requests.
         written: What the IO manager stored; zeros until it has.
@@ -104,6 +106,7 @@ class ExtractStats:
     texts_repaired: int = 0
     search_failure: str = ""
     carried_over: int = 0
+    excluded: int = 0
     tallies: dict[str, OutcomeTally] = field(default_factory=dict[str, OutcomeTally])
     request_stats: RequestStats = field(default_factory=RequestStats)
     written: WriteTotals = field(default_factory=WriteTotals)
@@ -194,6 +197,9 @@ class ExtractContext:
         is_optional: Whether all dependents can do without the endpoint's rows, so that a refused listing of the
             workspace keeps the stored rows and fails no asset.
         accept_deletions: Whether rows of an endpoint that is no longer on the plan are deleted.
+        row_filter: Decides which rows of the endpoint are stored; None for all.
+        exclusions: What row filters have removed, by the name of each filtered endpoint above this one.
+        other_workspaces: Gids of the other workspaces that are synced.
     """
 
     endpoint: Endpoint
@@ -206,6 +212,19 @@ class ExtractContext:
     search: ChangeSearch
     is_optional: bool = False
     accept_deletions: bool = False
+    row_filter: RowFilter | None = None
+    exclusions: Mapping[str, Exclusion] = field(default_factory=dict[str, Exclusion])
+    other_workspaces: Sequence[str] = ()
+
+    def choose_parents(self) -> Parents:
+        """Return the parents that the endpoint's listings apply to; raises as `parents.choose_parents` does."""
+        return choose_parents(self.endpoint, self.workspace_gid, self.upstream, parents_with_rows(self))
+
+    @property
+    def missing_upstream(self) -> list[str]:
+        """Optional upstream endpoints without rows."""
+        optional = [listing.parent for listing in self.endpoint.listings if listing.parent and listing.is_optional]
+        return [parent.name for parent in optional if not self.upstream[parent.name].num_rows]
 
     def open_fetcher(self, stats: ExtractStats, on_all_sent: Callable[[], None] = lambda: None) -> Fetcher:
         """Open a fetcher of the endpoint's fields that counts its requests in `stats`; it sends nothing yet."""

@@ -180,7 +180,10 @@ class Fetcher:
 
     def _fetch(self, request: FetchRequest) -> None:
         try:
-            for page in self._pages(request):
+            pages = self._client.iter_pages(
+                request.api_request, opt_fields=self._opt_fields, stats=self._stats, stop=self._stop
+            )
+            for page in pages:
                 self._stats.record_page(page.count)
                 self._put(FetchEvent(request, page=page))
             self._put(FetchEvent(request, outcome=Outcome.FETCHED))
@@ -189,16 +192,6 @@ class Fetcher:
             self._put(FetchEvent(request, outcome=outcome, error=error) if outcome else error)
         except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
             self._put(error)
-
-    def _pages(self, request: FetchRequest) -> Iterator[Page]:
-        if request.is_record:
-            yield self._client.get_record(
-                request.api_request, opt_fields=self._opt_fields, stats=self._stats, stop=self._stop
-            )
-        else:
-            yield from self._client.iter_pages(
-                request.api_request, opt_fields=self._opt_fields, stats=self._stats, stop=self._stop
-            )
 
     def _put(self, event: FetchEvent | BaseException) -> None:
         while not self._stop.is_set():

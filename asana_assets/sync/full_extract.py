@@ -2,8 +2,7 @@
 
 Stored rows are consulted where Asana's responses are inconclusive. The rows of a parent that became private are kept.
 A stored record that is no longer listed, but may have moved while its listing was fetched, is fetched by its gid before
-it is deleted. Where parents are fetched again by age alone, the rows of parents that are not stale are kept, except for
-what a search finds changed.
+it is deleted. The rows of parents that are not stale are kept, except for what a search finds changed.
 """
 
 from collections import Counter
@@ -17,17 +16,12 @@ import pyarrow.compute as pc
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, Listing
 from asana_assets.sync.confirmation import prefers_records
-from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, parents_with_rows, stale_parents
+from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
+from asana_assets.sync.extract_filter import ExtractFilter
+from asana_assets.sync.fallback import mask_unfetched, only_unlisted
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, count_references, to_gid_list
-from asana_assets.sync.parents import (
-    FetchRequest,
-    Parents,
-    choose_parents,
-    mask_owned_by,
-    mask_with_unknown_parents,
-    record_request,
-)
+from asana_assets.sync.parents import FetchRequest, Parents, mask_owned_by, mask_with_unknown_parents, record_request
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.sync_state import SyncState
 
@@ -52,22 +46,18 @@ class FullExtract:
         self.stats = ExtractStats()
         self._context = context
         self._builder = RowBuilder(context.endpoint)
-        self._parents = choose_parents(
-            context.endpoint, context.workspace_gid, context.upstream, parents_with_rows(context)
-        )
+        self._chosen = context.choose_parents()
+        self._parents = self._chosen.of(lambda listing: listing not in context.endpoint.fallback_listings)
         self._stale = stale_parents(self._parents, context.state, context.sync)
         self.stats.parents = len(self._parents)
         self.stats.parents_stale = len(self._stale)
-        self.stats.missing_upstream = [
-            listing.parent.name
-            for listing in context.endpoint.listings
-            if listing.parent and listing.is_optional and not context.upstream[listing.parent.name].num_rows
-        ]
+        self.stats.missing_upstream = context.missing_upstream
         self._pages_by_listing: Counter[tuple[str, str]] = Counter()
         self._confirmations: dict[tuple[bool, str], FetchEvent] = {}  # by whether of a record, and gid
         self._fetcher: Fetcher | None = None
         self._incomplete: set[str] = set()  # parents with a record that was skipped
         self._search_missed_changes = False
+        self._filter = ExtractFilter(context, self._parents, self.stats)
 
     @property
     def all_sent(self) -> bool:
@@ -91,18 +81,25 @@ class FullExtract:
         """Yield the rows; close the generator to stop early.
 
         Raises:
-            AsanaError: The endpoint cannot be fetched; the rows so far are incomplete.
+            AsanaError: The endpoint cannot be fetched, or a filter's settings do not fit what was; the rows so far are
+                incomplete.
         """
         has_previous = len(self._context.previous) > 0
         listed: list[Array] = [NO_GIDS]
         disowned: list[Array] = [NO_GIDS]
         fetcher = self._fetcher or self._start_fetcher(self._requests())
+        needs_listed = has_previous or bool(self.endpoint.fallback_listings)
         with closing(self._batches(fetcher)) as batches:
             for batch in batches:
-                if has_previous:
+                if needs_listed:
                     listed.append(batch[GID.name])
                 yield batch
+        if self.endpoint.fallback_listings and not self.stats.not_on_plan:
+            for batch in self._unlisted_records(pa.concat_arrays(listed)):
+                listed.append(batch[GID.name])
+                yield batch
         self.stats.raise_if_failed()
+        self._filter.verify()
         if self.endpoint.search and len(self._stale) < len(self._parents):
             for batch in self._changed_rows(self.endpoint.search):
                 is_owned = mask_owned_by(self.endpoint, batch, self._parents)
@@ -114,25 +111,30 @@ class FullExtract:
 
     def sync_state(self) -> pa.Table:
         """Return the sync state to save once the rows are stored."""
-        versioned = [self._fetched_gids(listing) for listing in self._versioned_listings]
-        gids = pa.concat_arrays([NO_GIDS, *versioned])
-        fetched = SyncState.rows(gids, pa.repeat(pa.scalar(""), len(gids)), self._context.sync.started_at)
+        versioned = self._versioned_parents.rows
+        gids, versions = versioned["gid"].combine_chunks(), versioned["version"].combine_chunks()
+        fetched = SyncState.rows(gids, versions, self._context.sync.started_at)
         failed = SyncState.failed_rows(pa.array(self.stats.failed, pa.string()))
         search_from = self._context.next_search_from(missed_changes=self._search_missed_changes)
-        return pa.concat_tables([fetched, failed, SyncState.completed_marker(self._context.sync, search_from)])
+        completed = SyncState.completed_marker(self._context.sync, search_from)
+        return pa.concat_tables([fetched, failed, self._filter.sync_state(), completed])
 
     def obsolete_parents(self) -> Array:
-        """Return the parents that have sync state and no longer exist, or no longer fail."""
-        gids = [self._parents.gids(listing) for listing, _ in self._parents.groups]
-        untracked = self._context.state.untracked_by(pa.concat_arrays([NO_GIDS, *gids]))
+        """Return the parents that have sync state and no longer exist, or no longer fail, and what is not excluded."""
+        untracked = self._context.state.untracked_by(self._parents.rows["gid"].combine_chunks())
         recovered = set(to_gid_list(self._context.state.failed)).difference(self.stats.failed, to_gid_list(untracked))
-        versioned = [to_gid_list(self._fetched_gids(listing)) for listing in self._versioned_listings]
-        return pa.concat_arrays([untracked, pa.array(recovered.difference(*versioned), pa.string())])
+        versioned = to_gid_list(self._versioned_parents.rows["gid"])
+        no_longer = pa.array(recovered.difference(versioned), pa.string())
+        return pa.concat_arrays([untracked, no_longer, self._filter.obsolete_state()])
+
+    def count_excluded(self) -> int:
+        """Return how many stored rows were removed because a filter excludes them or their parents."""
+        return self.stats.excluded
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the endpoint's own rows that `orphaned_gids` needs."""
-        return (GID.name, *self.endpoint.parent_columns)
+        return self.endpoint.ownership_columns
 
     def orphaned_gids(self, stored: pa.RecordBatch) -> Array:
         """Return the gids of stored rows that belong to none of the parents; empty if all is well."""
@@ -150,10 +152,6 @@ class FullExtract:
     def _requests(self) -> Iterator[FetchRequest]:
         for request in self._stale.prioritized_requests(self._context.state.failed):
             yield replace(request, is_optional=self._context.is_optional)
-
-    @property
-    def _versioned_listings(self) -> list[Listing]:
-        return [listing for listing, _ in self._stale.groups if listing.version_columns is not None]
 
     def _batches(self, fetcher: Fetcher) -> Generator[pa.RecordBatch]:
         pages: list[FetchedPage] = []
@@ -179,9 +177,20 @@ class FullExtract:
 
     def _build(self, pages: Sequence[FetchedPage]) -> pa.RecordBatch:
         built = self._builder.build(pages, self.workspace_gid)
+        built = replace(built, batch=self._filter.include(built.batch))
         self.stats.add_rows(built)
         self._incomplete |= built.incomplete_parents
         return built.batch
+
+    def _unlisted_records(self, listed: Array) -> Iterator[pa.RecordBatch]:
+        """Yield the single records that are stale and not in `listed`."""
+        self._parents = only_unlisted(self.endpoint, self._chosen, listed)
+        self._stale = stale_parents(self._parents, self._context.state, self._context.sync)
+        self.stats.parents, self.stats.parents_stale = len(self._parents), len(self._stale)
+        unlisted = self._stale.of(lambda listing: listing in self.endpoint.fallback_listings)
+        requests = unlisted.prioritized_requests(self._context.state.failed)
+        with closing(self._batches(self._start_fetcher(requests))) as batches:
+            yield from batches
 
     def _changed_rows(self, search: Listing) -> Iterator[pa.RecordBatch]:
         """Yield what the search finds changed since the last sync; nothing if there was none or no search."""
@@ -200,11 +209,12 @@ class FullExtract:
         """Yield the stored rows that are not in `listed` and must not be deleted, fetched again where possible.
 
         A row that only parents without a usable response would list is kept as it is, unless it is in `disowned`, as a
-        search shows it without any of its parents. Any other is confirmed to be gone: its record is fetched, or all of
-        its parents are listed once more.
+        search shows it without any of its parents. One that a filter excludes is not kept. Any other is confirmed to be
+        gone: its record is fetched, or all of its parents are listed once more.
         """
-        stored = self._context.previous.columns((GID.name, *self.endpoint.parent_columns))
+        stored = self._context.previous.columns(self.endpoint.ownership_columns)
         unlisted = stored.filter(pc.invert(pc.is_in(stored[GID.name], value_set=listed)))
+        unlisted = self._filter.keep_stored(unlisted)
         if not unlisted.num_rows:
             return
         is_missing = mask_owned_by(self.endpoint, unlisted, self._usable_parents())
@@ -213,8 +223,10 @@ class FullExtract:
         is_owned = mask_owned_by(self.endpoint, unlisted, self._without_skipped(self._parents))
         has_left = pc.or_(has_lost_parent, pc.is_in(unlisted[GID.name], value_set=disowned))
         is_missing = pc.or_(is_missing, pc.and_(has_left, is_owned))
+        unfetched = self._unfetched_parents()
+        is_missing = pc.and_(is_missing, pc.invert(mask_unfetched(self.endpoint, unlisted, unfetched)))
         missing, kept = unlisted.filter(is_missing), unlisted.filter(pc.invert(is_missing))
-        kept = kept.filter(mask_owned_by(self.endpoint, kept, self._unfetched_parents()))
+        kept = kept.filter(mask_owned_by(self.endpoint, kept, unfetched))
         requests = self._confirmation_requests(missing)
         confirmed = [NO_GIDS]
         with closing(self._batches(self._start_fetcher(iter(requests)))) as batches:
@@ -281,14 +293,20 @@ class FullExtract:
 
     def _unfetched_parents(self) -> Parents:
         """The parents without a complete listing: not stale, refused, failed, truncated or with skipped records."""
+        fetched = self._fetched_parents
         return self._parents.filter(
-            lambda listing, rows: pc.invert(pc.is_in(rows["gid"], value_set=self._fetched_gids(listing)))
+            lambda listing, rows: pc.invert(pc.is_in(rows["gid"], value_set=fetched.gids(listing)))
         )
 
     @property
     def _keeps_former_plan(self) -> bool:
         return self.stats.not_on_plan and not self._context.accept_deletions
 
-    def _fetched_gids(self, listing: Listing) -> Array:
-        """Return the parents whose listing was fetched completely."""
-        return NO_GIDS if self._keeps_former_plan else self._usable_parents().gids(listing)
+    @property
+    def _fetched_parents(self) -> Parents:
+        """The parents whose listing was fetched completely."""
+        return self._usable_parents().of(lambda _: not self._keeps_former_plan)
+
+    @property
+    def _versioned_parents(self) -> Parents:
+        return self._fetched_parents.of(lambda listing: listing.version_columns is not None)

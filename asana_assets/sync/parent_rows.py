@@ -3,13 +3,14 @@
 The columns of a version can be as large as the rest of the table, so they are read in batches and never kept.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from asana_assets.asana.field_types import Array
+from asana_assets.asana.field_types import Array, Chunked
 from asana_assets.asana.model import GID, Endpoint, Listing
+from asana_assets.sync.gids import values_by_gid
 from asana_assets.sync.versions import VERSION_PREFIX, version_name, versions
 
 
@@ -72,6 +73,21 @@ def without_versions(rows: pa.Table, gids: Array) -> pa.Table:
         if name.startswith(VERSION_PREFIX):
             rows = rows.set_column(index, name, pc.if_else(outdated, pa.scalar(None, pa.string()), rows[name]))
     return rows
+
+
+def reported_counts(listing: Listing, gids: Array | Chunked, upstream: Mapping[str, pa.Table], rows: pa.Table) -> Array:
+    """Return the number of records that each parent's own row reports; 0 if it reports none."""
+    counts: Array = pa.repeat(pa.scalar(0), len(gids))
+    if listing.only_if is None or listing.parent is None:
+        return counts
+    own = [rows] if listing.recursive else []
+    for parents in (upstream[listing.parent.name], *own):
+        column = parents[listing.only_if]
+        if pa.types.is_list(column.type):
+            column = pc.list_value_length(column)
+        if pa.types.is_integer(column.type):
+            counts = pc.max_element_wise(counts, values_by_gid(gids, parents[listing.parent_column], column))
+    return counts
 
 
 def _kept(listing: Listing) -> list[str]:

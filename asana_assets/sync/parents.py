@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.errors import AsanaError
 from asana_assets.asana.field_types import Array, Chunked
+from asana_assets.asana.listing_requests import listing_api_request
 from asana_assets.asana.model import PARENT_GID, WORKSPACE_GID, Endpoint, Listing
 from asana_assets.sync.gids import NO_GIDS, mask_references, to_gid_list, unknown_references
 from asana_assets.sync.versions import versions
@@ -49,14 +50,12 @@ class FetchRequest:
 
 def listing_request(listing: Listing, parent_gid: str, workspace_gid: str, version: str = "") -> FetchRequest:
     """Build the request for a listing of one parent at this version."""
-    values = {"parent": parent_gid, "workspace": workspace_gid}
-    params = {name: value.format_map(values) for name, value in listing.params.items()}
-    return FetchRequest(listing, parent_gid, ApiRequest(template=listing.path, values=values, params=params), version)
+    return FetchRequest(listing, parent_gid, listing_api_request(listing, parent_gid, workspace_gid), version)
 
 
 def record_request(endpoint: Endpoint, gid: str) -> FetchRequest:
     """Build the request for one record of an endpoint that has a `record_path`."""
-    request = ApiRequest(template=endpoint.record_path or "", values={"gid": gid})
+    request = ApiRequest(template=endpoint.record_path or "", values={"gid": gid}, single=True)
     return FetchRequest(endpoint.listings[0], gid, request, is_record=True)
 
 
@@ -81,6 +80,11 @@ class Parents:
         rows = next(rows for other, rows in self.groups if _path_and_query(other) == _path_and_query(listing))
         return pc.unique(rows["gid"].combine_chunks())
 
+    @property
+    def rows(self) -> pa.Table:
+        """The `gid` and `version` of the parents of all listings."""
+        return pa.concat_tables([pa.table({"gid": NO_GIDS, "version": NO_GIDS}), *(rows for _, rows in self.groups)])
+
     def without(self, parent_gids: list[str]) -> "Parents":
         """Return the parents without those of `parent_gids`."""
         excluded: Array = pa.array(parent_gids, pa.string())
@@ -96,6 +100,10 @@ class Parents:
         """Return the parents for which `mask`, called once for each group, is true."""
         groups = ((listing, rows.filter(mask(listing, rows))) for listing, rows in self.groups)
         return Parents(self.workspace_gid, tuple(groups))
+
+    def of(self, includes: Callable[[Listing], bool]) -> "Parents":
+        """Return only the parents of the listings for which `includes` is true."""
+        return self.filter(lambda listing, rows: pa.repeat(pa.scalar(includes(listing)), rows.num_rows))
 
     def requests(self) -> Iterator[FetchRequest]:
         """Yield one request per parent, in the order of the listings and then of the gids."""
@@ -128,8 +136,8 @@ def choose_parents(
             rows = upstream[listing.parent.name]
             if listing.parent_ref == WORKSPACE_GID.name and not rows.num_rows:
                 raise UnknownWorkspaceError(
-                    f"{workspace_gid} is not a workspace of this token, or was not when {listing.parent.name} was "
-                    f"last materialized; materialize {listing.parent.name} to update the list"
+                    f"workspace {workspace_gid} is not one of this token's, or was not when {listing.parent.name} was "
+                    "last materialized"
                 )
             parents = eligible_parents(listing, rows, with_rows)
         groups.setdefault(_path_and_query(listing), (listing, []))[1].append(parents)
@@ -161,7 +169,9 @@ def childless_gids(listing: Listing, rows: pa.Table | pa.RecordBatch) -> Array:
 
 
 def _applies(flag: Array | Chunked) -> Array | Chunked:
-    return flag if pa.types.is_boolean(flag.type) else pc.greater(flag, pa.scalar(0))
+    if pa.types.is_boolean(flag.type):
+        return flag
+    return pc.greater(pc.list_value_length(flag) if pa.types.is_list(flag.type) else flag, pa.scalar(0))
 
 
 def nested_parents(listing: Listing, roots: pa.Table, rows: pa.Table) -> pa.Table:

@@ -1,6 +1,6 @@
 """The requests of an estimate: as few pages as possible, with only the columns that the estimate needs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from threading import Event
@@ -8,13 +8,15 @@ from threading import Event
 import msgspec
 import pyarrow as pa
 
-from asana_assets.asana.client import PAGE_SIZE, ApiRequest, Client, Page, RequestStats
+from asana_assets.asana.client import ApiRequest, Client, Page, RequestStats
 from asana_assets.asana.errors import AsanaError, ForbiddenError, NotFoundError, PlanLimitError
 from asana_assets.asana.model import GID, Endpoint, Listing
+from asana_assets.asana.paging import PAGE_SIZE
 from asana_assets.sync.fetcher import decide_outcome
 from asana_assets.sync.gids import drop_duplicates
 from asana_assets.sync.parent_rows import listings_of_parent, needed_columns, reduce_rows
 from asana_assets.sync.parents import FetchRequest, listing_request
+from asana_assets.sync.row_filter import RowFilter
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.sampling import sampling_order
 from asana_assets.sync.search_records import MODIFIED_AT
@@ -44,7 +46,8 @@ class FirstPage:
     @property
     def further_pages(self) -> int:
         """The number of pages after the first."""
-        return max(0, ceil(self.records / PAGE_SIZE) - 1)
+        page_size = max(PAGE_SIZE, self.page.limit if self.page else 0)
+        return max(0, ceil(self.records / page_size) - 1)
 
     @property
     def records_per_row(self) -> float:
@@ -60,13 +63,19 @@ class Probe:
         client: Sends the requests.
         workspace_gid: The workspace.
         endpoints: The endpoints of the sync; what they need of each other is fetched.
+        filters: The row filters of the sync, by endpoint.
+        other_workspaces: Gids of the other workspaces that are synced.
         stats: The cost so far.
+        filter_costs: By endpoint with a row filter, how many listed rows it excludes and what requests it takes itself.
     """
 
     client: Client
     workspace_gid: str
     endpoints: Sequence[Endpoint]
+    filters: Mapping[str, RowFilter] = field(default_factory=dict[str, RowFilter])
+    other_workspaces: Sequence[str] = ()
     stats: RequestStats = field(default_factory=RequestStats)
+    filter_costs: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
     def has_dependents(self, endpoint: Endpoint) -> bool:
         """Return whether the endpoint's rows are parents in this sync."""
@@ -85,9 +94,10 @@ class Probe:
         own = [endpoint.recursive_listing] if endpoint.recursive_listing else []
         return own + [one for other in self.endpoints for one in listings_of_parent(other, endpoint.name)]
 
-    @staticmethod
-    def _kept_columns(endpoint: Endpoint) -> tuple[str, ...]:
-        return (GID.name, *endpoint.parent_columns, *((MODIFIED_AT,) if endpoint.recursive_listing else ()))
+    def _kept_columns(self, endpoint: Endpoint) -> tuple[str, ...]:
+        row_filter = self.filters.get(endpoint.name)
+        modified_at = (MODIFIED_AT,) if endpoint.recursive_listing else ()
+        return (*endpoint.ownership_columns, *modified_at, *(row_filter.columns if row_filter else ()))
 
     def opt_fields(self, endpoint: Endpoint, *more: str) -> str:
         """Return the fields to request for these columns, and `more`."""
@@ -138,6 +148,26 @@ class Probe:
         fetched = [FetchedPage(page, "") for page in pages]
         batches = [RowBuilder(endpoint).build(fetched, self.workspace_gid).batch] if fetched else []
         return drop_duplicates(self.reduce(endpoint, batches))
+
+    def included(self, endpoint: Endpoint, rows: pa.Table, *, complete: bool) -> pa.Table:
+        """Return the rows of a listing, complete or not, that the endpoint's row filter includes.
+
+        Raises:
+            ConfigurationError: The filter's settings do not fit a complete listing.
+        """
+        row_filter = self.filters.get(endpoint.name)
+        if row_filter is None:
+            return rows
+        requests_before = self.stats.requests
+        selection = row_filter.start(self.client, (self.workspace_gid, *self.other_workspaces), self.stats)
+        included = rows.filter(selection.mask(rows))
+        if complete:
+            selection.verify()
+        self.filter_costs[endpoint.name] = (
+            rows.num_rows - included.num_rows,
+            self.stats.requests - requests_before,
+        )
+        return included
 
     def _count_records(self, listing: Listing, parent_gid: str, page: Page) -> int:
         """Return the number of records of a listing, from one more request if its first page is full."""

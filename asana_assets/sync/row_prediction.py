@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from asana_assets.asana.client import Page
 from asana_assets.asana.errors import AsanaError
-from asana_assets.asana.field_types import Array, Chunked
+from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, PARENT_GID, WORKSPACE_GID, Endpoint, Listing
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.extract import StoredRows
@@ -29,7 +29,7 @@ from asana_assets.sync.gids import (
     upsert,
     values_by_gid,
 )
-from asana_assets.sync.parent_rows import without_versions
+from asana_assets.sync.parent_rows import reported_counts, without_versions
 from asana_assets.sync.parents import Parents, choose_parents
 from asana_assets.sync.probe import FirstPage, Probe
 from asana_assets.sync.sampling import Margin, Sample, Weights, margin, squared_error
@@ -161,8 +161,9 @@ class RowPrediction:
                 unfinished.append((name, listing))
         for endpoint in endpoints:
             fetched = pages[endpoint.name]
-            rows = self.probe.rows(endpoint, fetched)
-            if unfinished and fetched and fetched[-1].count == fetched[-1].limit:
+            is_truncated = bool(unfinished and fetched and fetched[-1].count == fetched[-1].limit)
+            rows = self.probe.included(endpoint, self.probe.rows(endpoint, fetched), complete=not is_truncated)
+            if is_truncated:
                 self.accuracy.truncated[endpoint.name] = rows.num_rows
                 rows = upsert(self.rows(endpoint), rows)
             self._predicted[endpoint.name] = rows
@@ -211,18 +212,25 @@ class RowPrediction:
             self._predicted[listing.parent.name] = without_versions(self._predicted[listing.parent.name], parents)
         return without_versions(rows, parents)
 
+    def listed_gids(self, endpoint: Endpoint, state: SyncState) -> Array:
+        """Return the gids of the stored rows that are not requested one by one."""
+        gids = self.rows(endpoint)[GID.name].combine_chunks()
+        return gids.filter(pc.invert(pc.is_in(gids, value_set=state.parents["parent_gid"].combine_chunks())))
+
     def placeholders(self, parents: Parents, upstream: Mapping[str, pa.Table], rows: pa.Table) -> pa.Table:
         """Return a row for each parent that reports more children than are known; it stands for the missing ones."""
-        [(listing, group)] = parents.groups
-        gids = group["gid"].combine_chunks()
-        missing = pc.subtract(
-            reported_counts(listing, gids, upstream, rows), count_references(gids, rows[listing.parent_ref])
-        )
-        weights = pc.multiply(self.weights.of(gids), missing)
-        has_missing = pc.greater(missing, pa.scalar(0))
-        names = [f"{listing.path} of {gid}" for gid in to_gid_list(gids.filter(has_missing))]
-        for name, weight in zip(names, weights.filter(has_missing).to_pylist(), strict=True):
-            self.weights.add(name, float(weight or 0))
+        names: list[str] = []
+        for listing, group in parents.groups:
+            gids = group["gid"].combine_chunks()
+            missing = pc.subtract(
+                reported_counts(listing, gids, upstream, rows), count_references(gids, rows[listing.parent_ref])
+            )
+            weights = pc.multiply(self.weights.of(gids), missing)
+            has_missing = pc.greater(missing, pa.scalar(0))
+            found = [f"{listing.path} of {gid}" for gid in to_gid_list(gids.filter(has_missing))]
+            for name, weight in zip(found, weights.filter(has_missing).to_pylist(), strict=True):
+                self.weights.add(name, float(weight or 0))
+            names += found
         gid_column = pa.array(names, pa.string())
         columns = [
             gid_column if column.name == GID.name else pa.nulls(len(names), column.type) for column in rows.schema
@@ -283,16 +291,3 @@ class RowPrediction:
         for gid, share in zip(to_gid_list(rows[GID.name]), shares, strict=True):
             self.weights.add(gid, represented * share)
         return sum(shares)
-
-
-def reported_counts(listing: Listing, gids: Array | Chunked, upstream: Mapping[str, pa.Table], rows: pa.Table) -> Array:
-    """Return the number of records that each parent's own row reports; 0 if it reports none."""
-    counts: Array = pa.repeat(pa.scalar(0), len(gids))
-    if listing.only_if is None or listing.parent is None:
-        return counts
-    own = [rows] if listing.recursive else []
-    for parents in (upstream[listing.parent.name], *own):
-        column = parents[listing.only_if]
-        if pa.types.is_integer(column.type):
-            counts = pc.max_element_wise(counts, values_by_gid(gids, parents[listing.parent_column], column))
-    return counts

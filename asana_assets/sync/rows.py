@@ -18,6 +18,7 @@ import pyarrow.json as pj
 from asana_assets.asana.client import Page
 from asana_assets.asana.field_types import Array, Struct, Unmapped
 from asana_assets.asana.model import GID, PARENT_GID, ROW_HASH, SYNCED_AT, UNMAPPED, WORKSPACE_GID, Endpoint
+from asana_assets.sync.gids import to_gid_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class RowBuilder:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._gid = endpoint.record_gid.name
         self._record = Struct(endpoint.api_columns)
         self._options = pj.ParseOptions(
             explicit_schema=pa.schema([pa.field("data", pa.list_(self._record.json_type))]),
@@ -75,15 +77,18 @@ class RowBuilder:
         counts, unmapped = [page.count for page in pages], None
         try:
             records = self.convert(pages)
-            if records[GID.name].null_count or pc.any(pc.equal(records[GID.name], pa.scalar(""))).as_py():
+            if records[self._gid].null_count or pc.any(pc.equal(records[self._gid], pa.scalar(""))).as_py():
                 raise pa.ArrowInvalid("a record has no gid")  # noqa: TRY301 - the slow path skips the record
         except pa.ArrowInvalid:
             records, unmapped, counts = self.coerce(pages)
-        gids = records[GID.name]
+        gids = records[self._gid]
         columns = dict(zip(records.schema.names, records.columns, strict=True))
         columns[WORKSPACE_GID.name] = pa.repeat(pa.scalar(workspace_gid), records.num_rows) if workspace_gid else gids
         if self._endpoint.is_child:
-            columns[PARENT_GID.name] = _per_record([item.parent_gid for item in fetched], counts, pa.string())
+            parents = _per_record([item.parent_gid for item in fetched], counts, pa.string())
+            columns[PARENT_GID.name] = parents
+            if self._gid != GID.name:
+                columns[GID.name] = _joined(parents, gids)
         columns[SYNCED_AT.name] = _per_record([page.requested_at for page in pages], counts, SYNCED_AT.type.arrow_type)
         columns[UNMAPPED.name] = pa.array(unmapped, pa.string()) if unmapped else pa.nulls(len(gids), pa.string())
         columns[ROW_HASH.name] = pa.nulls(len(gids), pa.int64())  # computed when the rows are stored
@@ -139,6 +144,12 @@ class RowBuilder:
 def raw_records(page: Page) -> list[Any]:
     """Return the records on a page as decoded JSON, whatever they are."""
     return _RECORDS_DECODER.decode(page.body).data
+
+
+def _joined(parents: Array, gids: Array) -> Array:
+    """Return values of `JOINED_GID`."""
+    pairs = zip(to_gid_list(parents), to_gid_list(gids), strict=True)
+    return pa.array([f"{parent}-{gid}" for parent, gid in pairs], pa.string())
 
 
 def _to_batch(records: Array) -> pa.RecordBatch:

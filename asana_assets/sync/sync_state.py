@@ -29,6 +29,8 @@ class RowKind(StrEnum):
         ROW_COUNT_DROP: A drop of an endpoint's row count that is not acknowledged yet.
         EMPTY_COLUMN: A column of an endpoint that went empty.
         ACCEPTED_EMPTY_COLUMN: The same, once it was accepted.
+        EXCLUDED_ROW: A row of an endpoint that was stored, and that a row filter excludes since.
+        HIDDEN_COLUMN: A column of an endpoint whose values are not stored as Asana sent them.
     """
 
     PARENT_VERSION = "parent_version"
@@ -38,6 +40,8 @@ class RowKind(StrEnum):
     ROW_COUNT_DROP = "row_count_drop"
     EMPTY_COLUMN = "empty_column"
     ACCEPTED_EMPTY_COLUMN = "accepted_empty_column"
+    EXCLUDED_ROW = "excluded_row"
+    HIDDEN_COLUMN = "hidden_column"
 
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -54,8 +58,12 @@ SYNC_STATE_SCHEMA = pa.schema(
         _column("workspace_gid", pa.string(), "The workspace or organization; the partition."),
         _column("kind", pa.string(), f"What the row records: {', '.join(RowKind)}."),
         _column("endpoint", pa.string(), "The endpoint; null for interrupted_sync, which concerns all endpoints."),
-        _column("parent_gid", pa.string(), "The parent that was fetched; only for parent_version and failed_parent."),
-        _column("version", pa.string(), "The parent's version at that fetch; only for parent_version."),
+        _column(
+            "parent_gid",
+            pa.string(),
+            "The parent that was fetched, for parent_version and failed_parent; the row, for excluded_row.",
+        ),
+        _column("version", pa.string(), "The parent's version at that fetch; for hidden_column, how it is stored."),
         _column("sync_id", pa.string(), "The sync's id; only for completed_sync and interrupted_sync."),
         _column(
             "search_from", INSTANT, "Where the next search for changes starts, by Asana's clock; for completed_sync."
@@ -72,11 +80,12 @@ SYNC_STATE_SCHEMA = pa.schema(
             "The sequence number of the table's last snapshot whose changes, and those of all before it, are in the "
             "table changes; for completed_sync.",
         ),
-        _column("column_name", pa.string(), "The column that went empty, dotted if nested."),
+        _column("column_name", pa.string(), "The column that went empty, dotted if nested, or the hidden one."),
         _column(
             "_synced_at",
             INSTANT,
-            "When the parent's children were requested, the sync started, or the drop or empty column was found (UTC).",
+            "When the parent's children were requested, the sync started (of excluded_row, the one that excluded it), "
+            "or the drop or empty column was found (UTC).",
         ),
     ],
     metadata={
@@ -110,6 +119,9 @@ class SyncState:
         last_sync: The last completed sync.
         saved_search_from: Where that sync says that the next search starts; None if an earlier release saved it.
         changes_recorded_to: The sequence number of the table's last snapshot whose changes are known to be recorded.
+        excluded: `parent_gid` and `_synced_at` of the endpoint's rows that were stored and that a row filter excludes
+            since; the instant is the start of the sync that did so first.
+        hidden: How its hidden columns are stored, by name.
     """
 
     parents: pa.Table = field(default_factory=_ENTRY_SCHEMA.empty_table)
@@ -117,6 +129,8 @@ class SyncState:
     last_sync: Sync | None = None
     saved_search_from: dt.datetime | None = None
     changes_recorded_to: int | None = None
+    excluded: pa.Table = field(default_factory=_ENTRY_SCHEMA.empty_table)
+    hidden: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @staticmethod
     def rows(parent_gids: Array, versions: Array, fetched_at: "dt.datetime | Array") -> pa.Table:
@@ -251,6 +265,8 @@ def decode_state(rows: pa.Table) -> SyncState:
         last_sync=decode_sync(rows, RowKind.COMPLETED_SYNC),
         saved_search_from=completed.get("search_from"),
         changes_recorded_to=completed.get("changes_recorded_to"),
+        excluded=of_kind(rows, RowKind.EXCLUDED_ROW).select(["parent_gid", "_synced_at"]),
+        hidden={row["column_name"]: row["version"] for row in of_kind(rows, RowKind.HIDDEN_COLUMN).to_pylist()},
     )
 
 
@@ -273,8 +289,8 @@ def decode_drops(rows: pa.Table) -> dict[str, int]:
 def row_keys(kind: Array | Chunked, endpoint: Array | Chunked, name: Array | Chunked) -> Array | Chunked:
     """Return each row's key; `name` is the gid of the parent, or the name of the column.
 
-    It is endpoint/parent, endpoint/completed_sync, row_count_drop/endpoint, empty_column/endpoint/column or
-    interrupted_sync.
+    It is endpoint/parent, endpoint/completed_sync, endpoint/excluded_row/gid, endpoint/hidden_column/column,
+    row_count_drop/endpoint, empty_column/endpoint/column or interrupted_sync.
     """
     is_completed, is_drop = (
         pc.equal(kind, pa.scalar(one.value)) for one in (RowKind.COMPLETED_SYNC, RowKind.ROW_COUNT_DROP)
@@ -283,6 +299,8 @@ def row_keys(kind: Array | Chunked, endpoint: Array | Chunked, name: Array | Chu
     keys = pc.if_else(is_completed, _join(endpoint, kind), pc.if_else(is_drop, _join(kind, endpoint), kind))
     is_column = pc.is_in(kind, value_set=pa.array([RowKind.EMPTY_COLUMN.value, RowKind.ACCEPTED_EMPTY_COLUMN.value]))
     keys = pc.if_else(is_column, _join(pa.scalar(RowKind.EMPTY_COLUMN.value), endpoint, name), keys)
+    names_row = pc.is_in(kind, value_set=pa.array([RowKind.EXCLUDED_ROW.value, RowKind.HIDDEN_COLUMN.value]))
+    keys = pc.if_else(names_row, _join(endpoint, kind, name), keys)
     return pc.if_else(is_parent, _join(endpoint, name), keys)
 
 

@@ -62,6 +62,26 @@ def test_requested_at_is_the_time_of_the_successful_attempt(sandbox: Sandbox) ->
     assert failed_at[0] < page.requested_at <= dt.datetime.now(dt.UTC)
 
 
+def test_a_listing_of_a_single_record_is_one_request_without_a_limit(
+    sandbox: Sandbox, large_project: LargeProject
+) -> None:
+    gid = large_project.task_gids[0]
+    with client_of(sandbox) as client:
+        [page] = pages(client, ApiRequest(template="/tasks/{gid}", values={"gid": gid}, single=True))
+    assert (gids(iter([page])), page.count) == ([gid], 1)
+    assert [sorted(entry.query) for entry in sandbox.log] == [["opt_fields"]]
+
+
+@pytest.mark.parametrize("count", [0, 100, 250])
+def test_a_listing_without_pages_is_one_request_without_a_limit(count: int) -> None:
+    body = json.dumps({"data": [{"gid": str(gid)} for gid in range(count)]}).encode()
+    with serve(respond_with(200, body)) as server, client_at(server.url) as client:
+        [page] = pages(client, ApiRequest(template="/teams/1/custom_field_settings", paged=False))
+    assert gids(iter([page])) == [str(gid) for gid in range(count)]
+    assert page.count == count < page.limit
+    assert ["limit" in path for path, _ in server.requests] == [False]
+
+
 def test_a_single_record_is_a_page_of_one(sandbox: Sandbox, large_project: LargeProject) -> None:
     request = ApiRequest(template="/tasks/{gid}", values={"gid": large_project.task_gids[0]})
     with client_of(sandbox) as client:

@@ -1,4 +1,4 @@
-"""A sandbox, `dagster dev` and a browser for the session, a page for each test, and screenshots on request."""
+"""A sandbox, the Dagster UI and a browser for the session, a page for each test, and screenshots on request."""
 
 import os
 import shutil

@@ -18,6 +18,7 @@ from asana_assets_tests.support.dagster_ui import (
     RUN_SECONDS,
     TakeScreenshot,
     count_drawn_plots,
+    expand_lineage,
     green_assets,
     launch_run,
     lineage_edges,
@@ -46,8 +47,8 @@ def parents_requested(asana: Sandbox, since: int) -> set[str]:
     return {path[-2] for path in paths if path[-1] == "stories"}
 
 
-def test_the_lineage_shows_15_assets_and_their_dependencies(page: Page) -> None:
-    open_lineage(page)
+def test_the_lineage_opens_as_groups_that_expand_to_15_assets_and_their_dependencies(page: Page) -> None:
+    expand_lineage(page)
     assert len(ASSETS) == 15
     wait_until_equal(
         page,
@@ -121,8 +122,12 @@ def test_every_asset_is_green_and_matches_asana(
 def test_an_asset_shows_its_description_columns_plots_and_checks(
     page: Page, dev: DagsterDev, asana: Sandbox, paid: str, take_screenshot: TakeScreenshot
 ) -> None:
-    for number in range(20):
-        asana.organization.add_task(asana.organization.edge_cases["main_project"], f"Task {number} of a new week")
+    organization = asana.organization
+    project = organization.edge_cases["main_project"]
+    added = [organization.add_task(project, f"Task {number} of a new week") for number in range(20)]
+    dev.run("asana-assets", "sync", "--workspace", paid, "--select", "tasks")
+    for gid in added[:5]:
+        organization.delete_task(gid)
     dev.run("asana-assets", "sync", "--workspace", paid, "--select", "tasks")
     tasks = warehouse(dev).table("tasks")
 
@@ -144,7 +149,19 @@ def test_an_asset_shows_its_description_columns_plots_and_checks(
     for check in checks_of(TASKS):
         expect(page.get_by_text(check.name, exact=True).first).to_be_visible()
     expect(page.get_by_text("Succeeded", exact=True)).to_have_count(len(checks_of(TASKS)))
-    take_screenshot(page, "checks", (1500, 750))
+    page.get_by_text("row_count_not_dropped", exact=True).first.click()
+    expect(page.get_by_role("row", name="rows_lost")).to_contain_text("5")
+    wait_until_equal(page, lambda: count_drawn_plots(page), 1)
+    take_screenshot(page, "checks", (1500, 1000))
+
+
+@pytest.mark.usefixtures("synced")
+def test_a_healthy_asset_has_no_warning_chip(page: Page, dev: DagsterDev) -> None:
+    page.goto("/assets/asana/tasks")
+    page.get_by_text("Compute details").click()
+    expect(page.get_by_role("link", name="asana_api")).to_be_visible()
+    limit = dev.query('{ instance { concurrencyLimit(concurrencyKey: "asana_api") { limit } } }')
+    assert limit["instance"]["concurrencyLimit"]["limit"]  # without one, the UI shows the pool in yellow
 
 
 @pytest.mark.usefixtures("registered")

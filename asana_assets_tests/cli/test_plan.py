@@ -15,7 +15,7 @@ from asana_assets.sync.row_prediction import MAX_REQUESTS
 from asana_assets.sync.sync_state import SyncState
 from asana_assets_tests.support.mutations import mutate, mutate_hidden
 from asana_assets_tests.support.plan_command import invoke, paid, plan, synced
-from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
+from asana_assets_tests.support.sync_harness import MakeWarehouse, Row, Warehouse
 
 pytestmark = pytest.mark.slow
 
@@ -226,3 +226,23 @@ def test_a_mistake_is_reported_in_one_line(
     assert (result.exit_code, result.stdout) == (1, "")
     [line] = result.stderr.splitlines()
     assert re.fullmatch(f"Error: {message}", line), line
+
+
+def test_the_plan_shows_what_a_choice_of_projects_saves(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    gid = paid(warehouse)
+    everything = plan(warehouse, gid)
+    projects: list[Row] = warehouse.asana.truth("projects", gid)
+    project = next(one for one in projects if one["team"])
+    warehouse.settings["ASANA_PROJECTS"] = str(project["name"])
+    chosen = plan(warehouse, gid)
+    assert f" With all projects instead of the chosen ones: {everything.total:,} requests, " in chosen.note
+    assert chosen.total < everything.total
+    synced(warehouse, gid)
+    again = plan(warehouse, gid)
+    assert again.requests == synced(warehouse, gid)
+    assert not [path for path in again.sent if path.startswith("/projects/")]
+    names = {one["gid"]: one["name"] for one in warehouse.asana.truth("teams", gid)}
+    warehouse.settings = {"ASANA_TEAMS": str(names[project["team"]["gid"]])}
+    synced(warehouse, gid)
+    assert plan(warehouse, gid).requests == synced(warehouse, gid)

@@ -9,7 +9,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from asana_assets.asana.endpoints import PROJECTS, STANDARD_ENDPOINTS, STORIES, TASKS, WORKSPACES
+from asana_assets.asana.endpoints import ENDPOINTS, PORTFOLIOS, PROJECTS, STANDARD_ENDPOINTS, STORIES, TASKS, WORKSPACES
 from asana_assets.defs.check_inputs import CheckInputs
 from asana_assets.defs.checks import CHECKS, checks_of, evaluate_checks
 from asana_assets.sync.empty_column_rows import EmptyColumn
@@ -32,12 +32,17 @@ PASSING = CheckInputs(
 )
 
 
-def failing(inputs: CheckInputs) -> dict[str, tuple[dg.AssetCheckSeverity, str]]:
-    return {
-        str(result.check_name): (result.severity, str(result.description))
-        for result in evaluate_checks(STORIES, NAMES.asset_key(STORIES.name), "1", inputs)
-        if not result.passed
-    }
+def evaluate(inputs: CheckInputs) -> list[dg.AssetCheckResult]:
+    return list(evaluate_checks(STORIES, NAMES.asset_key(STORIES.name), "1", inputs))
+
+
+def failing(inputs: CheckInputs) -> dict[str, str]:
+    return {str(result.check_name): str(result.description) for result in evaluate(inputs) if not result.passed}
+
+
+def numbers(result: dg.AssetCheckResult) -> dict[str, object]:
+    """Return the metadata that the UI plots."""
+    return {name: entry.value for name, entry in result.metadata.items() if isinstance(entry, dg.IntMetadataValue)}
 
 
 def test_every_check_passes_without_findings_and_for_a_drop_that_is_small_or_accepted() -> None:
@@ -50,59 +55,130 @@ def test_every_check_passes_without_findings_and_for_a_drop_that_is_small_or_acc
 
 
 @pytest.mark.parametrize(
-    ("check", "changes", "message", "severity"),
+    ("check", "changes", "message", "severity", "counts"),
     [
         (
             "unique_key",
             {"duplicate_keys": 2},
             "The gid is null or not unique in 2 of the workspace's 1,000 rows.",
             "ERROR",
+            {"duplicate_keys": 2},
         ),
-        ("no_orphaned_rows", {"orphaned_gids": ["7", "8"]}, "of the rows: 7, 8)", "WARN"),
+        ("no_orphaned_rows", {"orphaned_gids": ["7", "8"]}, "of the rows: 7, 8)", "WARN", {"orphans": 2}),
         (
             "available_on_plan",
             {"stats": ExtractStats(not_on_plan=True, carried_over=5)},
             "no longer available on the workspace's plan (402), so 1,000 rows",
             "WARN",
+            {"rows_kept": 1_000},
         ),
-        ("all_parents_fetched", {"stats": ExtractStats(forbidden=["7"])}, "has no access to 7", "WARN"),
-        ("all_parents_fetched", {"stats": ExtractStats(failed={"7": "GET /x returned 500"})}, "7 (GET /x", "ERROR"),
-        ("all_parents_fetched", {"stats": ExtractStats(truncated=["7"])}, "ended the listing of 7 early", "ERROR"),
-        ("all_parents_fetched", {"stats": ExtractStats(missing_upstream=["users"])}, "listed by users", "WARN"),
-        ("all_records_stored", {"stats": ExtractStats(records_skipped=2)}, "2 records without a gid", "ERROR"),
-        ("no_unmapped_values", {"stats": ExtractStats(texts_repaired=2)}, "2 texts were not valid Unicode", "WARN"),
-        ("no_unmapped_values", {"stats": ExtractStats(unmapped=3, rows=9)}, "in 3 of 9 fetched rows.", "WARN"),
-        ("row_count_not_dropped", {"rows": 499}, "499 rows, down from 1,000.", "ERROR"),
+        (
+            "all_parents_fetched",
+            {"stats": ExtractStats(forbidden=["7"])},
+            "has no access to 7",
+            "WARN",
+            {"unfetched_parents": 1},
+        ),
+        (
+            "all_parents_fetched",
+            {"stats": ExtractStats(failed={"7": "GET /x returned 500"})},
+            "7 (GET /x",
+            "ERROR",
+            {"unfetched_parents": 1},
+        ),
+        (
+            "all_parents_fetched",
+            {"stats": ExtractStats(truncated=["7"])},
+            "ended the listing of 7 early",
+            "ERROR",
+            {"unfetched_parents": 1},
+        ),
+        ("all_parents_fetched", {"stats": ExtractStats(missing_upstream=["users"])}, "listed by users", "WARN", {}),
+        (
+            "all_records_stored",
+            {"stats": ExtractStats(records_skipped=2)},
+            "2 records without a gid",
+            "ERROR",
+            {"records_skipped": 2},
+        ),
+        (
+            "no_unmapped_values",
+            {"stats": ExtractStats(texts_repaired=2)},
+            "2 texts were not valid Unicode",
+            "WARN",
+            {"texts_repaired": 2},
+        ),
+        (
+            "no_unmapped_values",
+            {"stats": ExtractStats(unmapped=3, rows=9)},
+            "in 3 of 9 fetched rows.",
+            "WARN",
+            {"rows_with_unmapped_values": 3},
+        ),
+        ("row_count_not_dropped", {"rows": 499}, "499 rows, down from 1,000.", "ERROR", {"rows_lost": 501}),
         (
             "all_parents_fetched",
             {"stats": ExtractStats(search_failure="GET /y returned 403")},
             "The search for changes failed (GET /y returned 403).",
             "WARN",
+            {},
         ),
         (
             "columns_still_filled",
             {"empty_columns": [EMPTY_COLUMN], "stats": ExtractStats(rows=30, values=Counter({"due_on": 1}))},
             "due_on (1,200 rows had a value until 2026-05-07; values in the 30 rows fetched now: 1)",
             "WARN",
+            {"empty_columns": 1},
         ),
-        ("schema_unchanged", {"new_columns": ["mood"]}, "new columns: mood.", "WARN"),
+        ("schema_unchanged", {"new_columns": ["mood"]}, "new columns: mood.", "WARN", {"new_columns": 1}),
     ],
 )
-def test_a_finding_fails_its_own_check_only(check: str, changes: dict[str, Any], message: str, severity: str) -> None:
-    [(failed_check, (failed_severity, description))] = failing(replace(PASSING, **changes)).items()
-    assert failed_check == check
-    assert failed_severity.name == severity
-    assert message in description
+def test_a_finding_fails_its_own_check_only_and_is_counted_there(
+    check: str, changes: dict[str, Any], message: str, severity: str, counts: dict[str, int]
+) -> None:
+    results = evaluate(replace(PASSING, **changes))
+    [failed] = [result for result in results if not result.passed]
+    assert failed.check_name == check
+    assert failed.severity.name == severity
+    assert message in str(failed.description)
+    expected = {str(one.check_name): numbers(one) for one in evaluate(PASSING)}
+    expected[check] |= counts
+    assert {str(one.check_name): numbers(one) for one in results} == expected
+
+
+def test_every_check_has_a_number_to_plot_which_is_zero_without_findings() -> None:
+    for result in evaluate(PASSING):
+        assert set(numbers(result).values()) == {0}
+
+
+def test_rows_that_were_lost_below_the_limit_are_counted_by_a_check_that_passes() -> None:
+    [result] = [one for one in evaluate(replace(PASSING, rows=900)) if one.check_name == "row_count_not_dropped"]
+    assert result.passed
+    assert numbers(result) == {"rows_lost": 100}
 
 
 def test_every_check_has_a_case_above() -> None:
-    [parametrize] = test_a_finding_fails_its_own_check_only.pytestmark  # type: ignore[attr-defined]
-    assert {case[0] for case in parametrize.args[1]} == {check.name for check in CHECKS}
+    [parametrize] = test_a_finding_fails_its_own_check_only_and_is_counted_there.pytestmark  # type: ignore[attr-defined]
+    assert {case[0] for case in parametrize.args[1]} == {check.name for check in CHECKS} - {"listing_limited"}
+
+
+def test_what_asana_does_not_list_is_said_by_a_passing_check() -> None:
+    inputs = replace(PASSING, limited_to=PORTFOLIOS.limited_to)
+    results = {
+        result.check_name: result for result in evaluate_checks(PORTFOLIOS, NAMES.asset_key("portfolios"), "1", inputs)
+    }
+    assert results["listing_limited"].passed
+    assert str(results["listing_limited"].description).startswith(
+        "Asana only lists the portfolios that the token's user owns; "
+    )
+    assert [
+        endpoint.name for endpoint in ENDPOINTS if "listing_limited" in {one.name for one in checks_of(endpoint)}
+    ] == ["portfolios"]
 
 
 def test_the_first_20_gids_are_listed_and_the_rest_counted() -> None:
     gids = [str(gid) for gid in range(1025)]
-    _, message = failing(replace(PASSING, orphaned_gids=gids))["no_orphaned_rows"]
+    message = failing(replace(PASSING, orphaned_gids=gids))["no_orphaned_rows"]
     assert "17, 18, 19 and 1,005 more)" in message
 
 
@@ -119,7 +195,7 @@ def test_after_a_full_sync_every_check_of_every_asset_passes(make_warehouse: Mak
 
 def test_a_check_that_cannot_fail_for_an_endpoint_is_not_declared() -> None:
     stories, tasks, projects = ({check.name for check in checks_of(one)} for one in (STORIES, TASKS, PROJECTS))
-    assert stories == {check.name for check in CHECKS}
+    assert stories == {check.name for check in CHECKS} - {"listing_limited"}
     assert tasks == stories - {"unique_key"}
     assert projects == tasks - {"no_orphaned_rows"}
 

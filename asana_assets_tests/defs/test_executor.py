@@ -1,10 +1,10 @@
-"""A rejected token or a missing setting ends a run with one failed step, as the Dagster UI and daemon execute runs."""
+"""What ends a run with one failed step, as the Dagster UI and daemon execute runs."""
 
 import dagster as dg
 import pytest
 
 from asana_assets.definitions import build_definitions
-from asana_assets_tests.support.mutations import paid
+from asana_assets_tests.support.mutations import name_of, paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
 
 
@@ -13,15 +13,16 @@ def build_job(_data_dir: str) -> dg.JobDefinition:
     return build_definitions().resolve_job_def("asana_sync_workspace")
 
 
-def execute(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> dg.JobExecutionResult:
+def execute(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, gid: str = "") -> dg.JobExecutionResult:
     """Execute the job with the executor of the code location, which `execute_in_process` replaces by its own."""
+    gid = gid or paid(warehouse)
     for name, value in warehouse.environment.items():
         monkeypatch.setenv(name, value)
     return dg.execute_job(
         dg.build_reconstructable_job(__name__, build_job.__name__, (str(warehouse.data_dir),)),
         warehouse.instance,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags={"dagster/partition": paid(warehouse)},
+        tags={"dagster/partition": gid},
         asset_selection=[dg.AssetKey(["asana", name]) for name in ("projects", "users", "tags", "webhooks")],
     )
 
@@ -57,6 +58,32 @@ def test_a_missing_setting_ends_the_run_with_one_failed_step(
         "projects": "There is no access token: set ASANA_ACCESS_TOKEN to a personal access token of Asana, or "
         "ASANA_TOKEN_SECRET_ID to a secret in AWS Secrets Manager that contains one."
     }
+
+
+@pytest.mark.slow
+def test_a_workspace_that_leaves_between_launch_and_run_ends_the_run_with_one_sentence_and_keeps_its_rows(
+    make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = make_warehouse()
+    warehouse.run("refresh_workspaces")
+    gid, name = paid(warehouse), name_of(warehouse)
+    assert warehouse.run("sync_workspace", gid, ["projects"]).success
+    rows = warehouse.rows("projects", gid)
+    job = warehouse.definitions.resolve_job_def("asana_sync_workspace")
+    launched = dg.DagsterRunStatus.NOT_STARTED
+    warehouse.instance.create_run_for_job(job, status=launched, tags={"dagster/partition": gid})
+    warehouse.asana.organization.remove_workspace(gid)
+    warehouse.run("refresh_workspaces")
+    sent = len(warehouse.asana.log)
+    result = execute(warehouse, monkeypatch, gid)
+    assert started_steps(result) == ["asana__projects"]
+    assert failures(result) == {
+        "projects": f"Workspace {name} is not one of this token's, or was not when workspaces was last materialized. "
+        "Stored rows are kept. To sync it, check that the token's user belongs to it and that ASANA_WORKSPACES does "
+        "not leave it out, then materialize workspaces."
+    }
+    assert len(warehouse.asana.log) == sent
+    assert warehouse.rows("projects", gid) == rows
 
 
 @pytest.mark.slow

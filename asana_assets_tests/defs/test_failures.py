@@ -196,16 +196,6 @@ def test_an_asset_whose_upstream_is_missing_names_what_to_materialize(make_wareh
     assert failures(result) == {"sections": "There is no table projects yet: materialize projects first."}
 
 
-def test_an_unknown_workspace_is_an_error_and_not_an_empty_one(make_warehouse: MakeWarehouse) -> None:
-    warehouse = make_warehouse()
-    sync(warehouse, "projects")
-    before = warehouse.rows("projects")
-    warehouse.instance.add_dynamic_partitions("asana_workspaces", ["12345"])
-    result = warehouse.run("sync_workspace", "12345", ["projects"])
-    assert "12345 is not a workspace of this token" in failures(result)["projects"]
-    assert warehouse.rows("projects") == before
-
-
 def test_only_the_workspaces_that_the_setting_names_are_synced(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)

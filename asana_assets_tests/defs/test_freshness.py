@@ -64,6 +64,8 @@ def test_a_workspace_that_is_no_longer_synced_fails_the_check(make_warehouse: Ma
     assert not stopped.passed
     assert stopped.asset_key == dg.AssetKey(["asana", "workspaces"])
     assert f"{name_of(warehouse)} (14 of 14 assets; " in str(stopped.description)
+    assert stopped.metadata.keys() == {"oldest_sync_age_hours"}
+    assert 0 <= float(str(stopped.metadata["oldest_sync_age_hours"].value)) < 1
     assert len(warehouse.asana.log) == sent
     job = warehouse.definitions.resolve_implicit_global_asset_job_def()
     assert "asana__workspaces_synced" in {node.name for node in job.nodes}

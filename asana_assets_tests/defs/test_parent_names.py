@@ -1,5 +1,6 @@
 """Parents that could not be fetched are named in check results, with their type."""
 
+from asana_assets.asana.column_choice import ColumnChoice, choose_columns
 from asana_assets.asana.endpoints import ATTACHMENTS
 from asana_assets.defs.parent_names import find_parent_names, name_parents
 from asana_assets.defs.resources import LakeResource
@@ -17,10 +18,12 @@ def test_tables_upstream_name_what_they_have(make_warehouse: MakeWarehouse) -> N
     lake = LakeResource(data_dir=str(warehouse.data_dir))
     gids = {project["gid"], project["project_brief_gid"], "5"}
     name = f'project "{project["name"]}"'
-    assert find_parent_names(lake, ATTACHMENTS, gid, gids) == {
+    assert find_parent_names(lake, ATTACHMENTS, gid, gids, ColumnChoice()) == {
         project["gid"]: name,
         project["project_brief_gid"]: name,
     }
+    hidden = choose_columns([], ["projects.name"], "the stored names are older")
+    assert find_parent_names(lake, ATTACHMENTS, gid, gids, hidden) == {}
 
 
 def test_only_whole_gids_are_named() -> None:

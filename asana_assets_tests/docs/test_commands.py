@@ -14,14 +14,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets.asana.endpoints import STANDARD_ENDPOINTS
 from asana_assets.sandbox import Sandbox, build_organization
 from asana_assets_tests.support.doc_answers import answers, assert_same
 from asana_assets_tests.support.doc_pages import GUIDE, PAGES, blocks, questions, views
 from asana_assets_tests.support.doc_project import (
     ADDING,
-    CUSTOM_FIELDS_RESPONSE,
     SERVER_COMMAND,
+    STATUSES_RESPONSE,
     Project,
     add_endpoint,
     commands,
@@ -102,7 +102,7 @@ def run_server(project: Project) -> Generator[int]:
         server = subprocess.Popen(  # noqa: S603 - our own Makefile
             SERVER_COMMAND.split(),
             cwd=project.root,
-            env={**project.environment, "DAGSTER_CLI_DEV_PORT": str(port)},
+            env={**project.environment, "DAGSTER_DG_DEV_PORT": str(port)},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -132,7 +132,7 @@ def wait_for_green(port: int, seconds: float) -> None:
         assert all(run["jobName"] == "asana_sync_workspace" and run["status"] != "FAILURE" for run in runs), runs
         if len(runs) == 3 and all(run["status"] == "SUCCESS" for run in runs):
             assert {node["assetKey"]["path"][-1] for node in graph["assetNodes"]} == {
-                endpoint.name for endpoint in ENDPOINTS
+                endpoint.name for endpoint in STANDARD_ENDPOINTS
             }
             for node in graph["assetNodes"]:
                 assert node["assetMaterializations"], node
@@ -206,13 +206,15 @@ def test_the_commands_of_the_runbook_run(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_commands_for_a_new_endpoint_run(tmp_path: Path) -> None:
     with Sandbox() as asana:
-        asana.add_fault("/workspaces/{workspace_gid}/custom_fields", 200, body=CUSTOM_FIELDS_RESPONSE)
+        main = asana.organization.edge_cases["main_project"]
+        asana.add_fault("/projects/{project_gid}/project_statuses", 200, body={"data": [], "next_page": None})
+        asana.add_fault(f"/projects/{main}/project_statuses", 200, body=STATUSES_RESPONSE)
         project = copy_project(tmp_path / "clone", installed=True, **settings(asana, "paid_organization"))
         add_endpoint(project.root)
         run_page(ADDING, project)
         paths = [entry.path for entry in asana.log]
-        assert paths[-1].endswith("/custom_fields")
-    assert (project.root / "asana_data" / "warehouse" / "asana" / "custom_fields").is_dir()
+        assert paths[-1].endswith("/project_statuses")
+    assert (project.root / "asana_data" / "warehouse" / "asana" / "project_statuses").is_dir()
 
 
 @pytest.mark.slow
@@ -238,4 +240,4 @@ def test_the_guides_queries_return_the_expected_rows_from_the_demos_tables(
         assert_same(database.execute(sql).fetchall(), rows)
     [query] = blocks("docs/concepts.md", "sql")
     tracked = {row[0] for row in database.execute(query.text).fetchall()}
-    assert tracked == {"tasks", *(endpoint.name for endpoint in ENDPOINTS if endpoint.is_child)}
+    assert tracked == {"tasks", *(endpoint.name for endpoint in STANDARD_ENDPOINTS if endpoint.is_child)}

@@ -21,7 +21,7 @@ def _gids(client: SandboxClient, endpoint: str) -> set[str]:
 
 def _all_tables(organization: Organization) -> dict[tuple[str, str], object]:
     return {
-        (endpoint, workspace.gid): truth(organization, endpoint, workspace.gid)
+        (endpoint, workspace.gid): truth(organization, endpoint, workspace.gid, ENDPOINTS)
         for workspace in organization.workspaces()
         for endpoint in ENDPOINTS
     }
@@ -104,7 +104,7 @@ def test_changes_are_reflected_in_the_truth(client: SandboxClient) -> None:
 
 
 def test_teams_of_a_personal_workspace_cost_no_request(shared_client: SandboxClient) -> None:
-    minimum = shared_client.sandbox.minimal_requests(shared_client.gid("personal_workspace"))
+    minimum = shared_client.sandbox.minimal_requests(shared_client.gid("personal_workspace"), ENDPOINTS)
     assert (minimum["teams"], minimum["team_memberships"]) == (0, 0)
     assert set(minimum) == set(ENDPOINTS) - {"workspaces"}
 

@@ -1,4 +1,4 @@
-"""`dagster dev` as a user starts it, against a sandbox, with its own `DAGSTER_HOME`; stopped with all its children."""
+"""The Dagster UI as `make dev` starts it, against a sandbox, in an instance of its own; stopped with its children."""
 
 import json
 import os
@@ -28,11 +28,18 @@ class DagsterDev:
     Attributes:
         asana: The sandbox that is synced.
         data_dir: Directory of the tables.
+        home: Directory of the Dagster instance.
         url: Address of the UI.
     """
 
     def __init__(
-        self, asana: Sandbox, directory: Path, settings: Mapping[str, str], *, stopped_sensors: Sequence[str] = ()
+        self,
+        asana: Sandbox,
+        directory: Path,
+        settings: Mapping[str, str],
+        *,
+        stopped_sensors: Sequence[str] = (),
+        target: Sequence[str] = ("-w", "workspace.yaml"),
     ) -> None:
         """Prepare the processes without starting them.
 
@@ -41,18 +48,20 @@ class DagsterDev:
             directory: Directory for everything that is written.
             settings: Environment variables besides those that point to the sandbox.
             stopped_sensors: Sensors that run by default but are to be stopped.
+            target: The options that name the code location to load.
         """
         self.asana = asana
         self.data_dir = directory / "asana_data"
         self._port = _free_port()
         self.url = f"http://127.0.0.1:{self._port}"
-        self._home = directory / "dagster_home"
+        self.home = directory / "dagster_home"
         self._log = directory / "dagster_dev.log"
         self._stopped_sensors = stopped_sensors
+        self._target = target
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(directory),
-            "DAGSTER_HOME": str(self._home),
+            "DAGSTER_HOME": str(self.home),
             "ASANA_BASE_URL": asana.url,
             "ASANA_ACCESS_TOKEN": asana.token,
             "ASANA_DATA_DIR": str(self.data_dir),
@@ -61,13 +70,13 @@ class DagsterDev:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self._home.mkdir()
-        shutil.copy(PROJECT / "dagster.yaml", self._home)
+        self.home.mkdir()
+        shutil.copy(PROJECT / "dagster_home" / "dagster.yaml", self.home)
         for name in self._stopped_sensors:
             self.run("dagster", "sensor", "stop", name)
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - Dagster's own command
-                [_command("dagster"), "dev", "--host", "127.0.0.1", "--port", str(self._port)],
+                [_command("dg"), "dev", *self._target, "--host", "127.0.0.1", "--port", str(self._port)],
                 cwd=PROJECT,
                 env=self._environment,
                 stdout=output,
@@ -145,7 +154,7 @@ class DagsterDev:
                 if self.query("{ assetNodes { id } }")["assetNodes"]:
                     return
             time.sleep(POLL_SECONDS)
-        raise RuntimeError(f"`dagster dev` did not start:\n{self._log.read_text()}")
+        raise RuntimeError(f"`dg dev` did not start:\n{self._log.read_text()}")
 
 
 def _command(name: str) -> Path:

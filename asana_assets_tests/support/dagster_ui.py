@@ -29,9 +29,8 @@ class TakeScreenshot(Protocol):
         ...
 
 
-_LINEAGE_PATH = "/asset-groups?expanded=" + ",".join(
-    f"global@global:{group}" for group in ("activity", "people", "work", "administration")
-)
+GROUPS = ("activity", "administration", "people", "work")
+_LINEAGE_PATH = "/asset-groups?expanded=" + ",".join(f"global@global:{group}" for group in GROUPS)
 DOWNSTREAM = {
     "workspaces": {
         "users", "teams", "workspace_memberships", "projects", "tags", "webhooks", "project_templates",
@@ -111,7 +110,20 @@ def count_drawn_plots(page: Page) -> int:
 
 
 def open_lineage(page: Page) -> None:
+    """Open the lineage with all groups expanded."""
     page.goto(_LINEAGE_PATH)
+    wait_until_equal(page, lambda: lineage_nodes(page).keys(), ASSETS)
+
+
+def expand_lineage(page: Page) -> None:
+    """Open the lineage as a user does, with its groups, and expand them."""
+    page.goto("/asset-groups")
+    for group in GROUPS:
+        expect(page.locator("foreignObject").get_by_text(group, exact=True)).to_be_visible()
+    box = page.locator("foreignObject").get_by_text("work", exact=True).bounding_box()
+    assert box
+    page.mouse.click(box["x"], box["y"] + 200, button="right")
+    page.get_by_role("menuitem", name="Expand all groups").click()
     wait_until_equal(page, lambda: lineage_nodes(page).keys(), ASSETS)
 
 

@@ -124,18 +124,19 @@ def _squeeze(line: str) -> str:
 
 # --- the example of a new endpoint
 
-CUSTOM_FIELDS_RESPONSE: dict[str, Any] = {
+STATUSES_RESPONSE: dict[str, Any] = {
     "data": [
         {
             "gid": "1200000000000101",
-            "resource_type": "custom_field",
-            "name": "Priority",
-            "resource_subtype": "enum",
-            "description": "How soon",
-            "precision": None,
-            "currency_code": None,
-            "enum_options": [{"gid": "1200000000000102", "name": "High", "color": "red", "enabled": True}],
+            "resource_type": "project_status",
+            "title": "Week 1",
+            "text": "All is well.",
+            "html_text": "<body>All is well.</body>",
+            "color": "green",
+            "author": {"gid": "1200000000000103"},
+            "created_at": "2024-01-02T09:00:00.000Z",
             "created_by": {"gid": "1200000000000103"},
+            "modified_at": "2024-01-02T09:00:00.000Z",
         }
     ],
     "next_page": None,
@@ -157,9 +158,11 @@ def example() -> str:
 def add_endpoint(root: Path) -> None:
     """Add the endpoint of the example to a copy of the project, as the page describes."""
     package = root / "asana_assets" / "asana" / "endpoints"
-    (package / "custom_fields.py").write_text(example())
+    (package / "project_statuses.py").write_text(example())
     registry = package / "__init__.py"
     text = registry.read_text().replace(
-        "\n__all__", "from asana_assets.asana.endpoints.custom_fields import CUSTOM_FIELDS\n\n__all__"
+        "\n__all__", "from asana_assets.asana.endpoints.project_statuses import PROJECT_STATUSES\n\n__all__"
     )
-    registry.write_text(text.replace("(*STANDARD_ENDPOINTS,", "(*STANDARD_ENDPOINTS, CUSTOM_FIELDS,"))
+    end = ')\n"""All endpoints'
+    assert text.count(end) == 1
+    registry.write_text(text.replace(end, f"    PROJECT_STATUSES,\n{end}"))

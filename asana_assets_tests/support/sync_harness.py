@@ -179,13 +179,14 @@ class Warehouse:
         for name in self.endpoints:
             table = self.table(name)
             for workspace_gid in workspaces:
-                records = self.asana.truth(name, workspace_gid)
+                records = self.asana.truth(name, workspace_gid, self.endpoints)
                 rows = [row for row in table.to_pylist() if row["workspace_gid"] == workspace_gid]
-                _assert_rows_match(name, rows, [expected_row(record, table.schema) for record in records])
+                assert_rows_match(name, rows, [expected_row(record, table.schema) for record in records])
             assert workspace_gids or set(table["workspace_gid"].to_pylist()) <= set(workspaces), name
 
 
-def _assert_rows_match(name: str, rows: list[Row], expected_rows: list[Row]) -> None:
+def assert_rows_match(name: str, rows: list[Row], expected_rows: list[Row]) -> None:
+    """Assert that the rows of a table are the expected ones, each once and equal in every field."""
     gids = [str(row["gid"]) for row in rows]
     assert sorted(gids) == sorted(str(row["gid"]) for row in expected_rows), name
     by_gid = {str(row["gid"]): row for row in rows}

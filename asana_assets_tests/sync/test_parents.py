@@ -8,8 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asana_assets.asana.endpoints import (
+    ACCESS_REQUESTS,
     ATTACHMENTS,
+    CUSTOM_FIELD_SETTINGS,
+    CUSTOM_FIELDS,
     ENDPOINTS,
+    PROJECT_BRIEFS,
     SECTIONS,
     STORIES,
     SUBTASKS,
@@ -18,6 +22,7 @@ from asana_assets.asana.endpoints import (
     WORKSPACES,
 )
 from asana_assets.asana.model import Endpoint
+from asana_assets.sync.fallback import mask_unfetched, only_unlisted
 from asana_assets.sync.parents import (
     Parents,
     UnknownWorkspaceError,
@@ -88,6 +93,40 @@ def test_a_parent_is_selected_only_if_its_count_is_positive() -> None:
     assert requested_gids(choose_parents(SUBTASKS, "7", rows)) == ["2", "4"]
 
 
+def test_a_parent_is_selected_only_if_its_list_is_not_empty() -> None:
+    lists = [[{"gid": "5"}], [], None]
+    rows = upstream(CUSTOM_FIELD_SETTINGS, teams={"gid": ["1", "2", "3"], "custom_field_settings": lists})
+    assert requested_gids(choose_parents(CUSTOM_FIELD_SETTINGS, "7", rows)) == ["1"]
+
+
+def test_a_parent_with_stored_rows_is_selected_although_its_list_is_empty() -> None:
+    rows = upstream(CUSTOM_FIELD_SETTINGS, projects={"gid": ["1", "2"], "custom_field_settings": [[], []]})
+    parents = choose_parents(CUSTOM_FIELD_SETTINGS, "7", rows, pa.array(["2"]))
+    assert requested_gids(parents) == ["2"]
+
+
+def test_requests_say_whether_the_response_is_one_record_and_whether_it_has_pages() -> None:
+    [brief] = choose_parents(
+        PROJECT_BRIEFS, "7", upstream(PROJECT_BRIEFS, projects={"project_brief_gid": ["1"]})
+    ).requests()
+    [access] = choose_parents(ACCESS_REQUESTS, "7", upstream(ACCESS_REQUESTS, projects={"gid": ["1"]})).requests()
+    [sections] = choose_parents(SECTIONS, "7", upstream(SECTIONS, projects={"gid": ["1"]})).requests()
+    kinds = [(one.api_request.single, one.api_request.paged) for one in (brief, access, sections)]
+    assert kinds == [(True, True), (False, False), (False, True)]
+
+
+def test_only_the_single_records_that_no_other_listing_contains_are_left() -> None:
+    rows = upstream(
+        CUSTOM_FIELDS, workspaces={"gid": ["7"]}, custom_field_settings={"custom_field_gid": ["1", "2", "2"]}
+    )
+    parents = choose_parents(CUSTOM_FIELDS, "7", rows)
+    assert requested_gids(parents) == ["7", "1", "2"]
+    unlisted = only_unlisted(CUSTOM_FIELDS, parents, pa.array(["1", "9"]))
+    assert requested_gids(unlisted) == ["7", "2"]
+    stored = pa.table({"gid": ["1", "2", "9"], "workspace_gid": ["7", "7", "7"]})
+    assert mask_unfetched(CUSTOM_FIELDS, stored, unlisted).to_pylist() == [False, True, False]
+
+
 def test_a_gid_from_another_column_is_requested_unless_it_is_null() -> None:
     rows = upstream(ATTACHMENTS, projects={"gid": ["1", "2"], "project_brief_gid": [None, "20"]})
     parents = choose_parents(ATTACHMENTS, "7", rows)
@@ -108,7 +147,7 @@ def test_a_gid_in_two_tables_is_two_requests_if_the_queries_differ() -> None:
 def test_a_partition_that_is_not_a_workspace_of_the_token_is_an_error_naming_it() -> None:
     for endpoint in ENDPOINTS:
         if "workspaces" in endpoint.upstream:
-            with pytest.raises(UnknownWorkspaceError, match=r"^12345 is not a workspace of this token"):
+            with pytest.raises(UnknownWorkspaceError, match=r"^workspace 12345 is not one of this token's"):
                 choose_parents(endpoint, "12345", upstream(endpoint))
 
 

@@ -12,6 +12,7 @@ import pytest
 from asana_assets.asana.endpoints import PROJECTS, SECTIONS, STATUS_UPDATES, TAGS, TASKS, USERS, WORKSPACES
 from asana_assets.asana.errors import CancelledError, TransientError
 from asana_assets.asana.model import Endpoint, Listing
+from asana_assets.asana.selection import select_endpoints
 from asana_assets.sync.parent_rows import listings_of_parent, reduced_columns
 from asana_assets.sync.prefetch_queue import PrefetchQueue
 
@@ -180,8 +181,10 @@ def test_when_disabled_each_extract_is_started_by_its_own_step(make_run: MakeRun
 
 
 def test_an_upstream_table_is_loaded_once_with_what_all_its_dependents_need(make_run: MakeRun) -> None:
-    run = make_run(SECTIONS, TASKS, STATUS_UPDATES, enabled=False)
-    for endpoint in (SECTIONS, TASKS, STATUS_UPDATES):
+    endpoints = {endpoint.name: endpoint for endpoint in select_endpoints()}
+    selected = [endpoints[name] for name in ("sections", "tasks", "status_updates")]
+    run = make_run(*selected, enabled=False)
+    for endpoint in selected:
         extract = run.queue.start(endpoint)
         assert {name: tuple(rows.column_names) for name, rows in extract.upstream.items()} == {
             name: reduced_columns(listings_of_parent(endpoint, name)) for name in endpoint.upstream

@@ -8,7 +8,28 @@ Fields and paths: https://developers.asana.com/reference/rest-api-reference
 """
 
 from asana_assets.asana.endpoints.activity import ATTACHMENTS, STATUS_UPDATES, STORIES, WEBHOOKS
+from asana_assets.asana.endpoints.customization import (
+    CUSTOM_FIELD_SETTINGS,
+    CUSTOM_FIELDS,
+    CUSTOM_TYPES,
+    TASK_TEMPLATES,
+)
+from asana_assets.asana.endpoints.organization import AGENTS, OOO_ENTRIES, ROLES, USER_TASK_LISTS
 from asana_assets.asana.endpoints.people import TEAM_MEMBERSHIPS, TEAMS, USERS, WORKSPACE_MEMBERSHIPS, WORKSPACES
+from asana_assets.asana.endpoints.project_details import (
+    ACCESS_REQUESTS,
+    PROJECT_BRIEFS,
+    PROJECT_MEMBERSHIPS,
+    PROJECT_PORTFOLIO_SETTINGS,
+)
+from asana_assets.asana.endpoints.reporting import (
+    GOAL_RELATIONSHIPS,
+    GOALS,
+    PORTFOLIO_ITEMS,
+    PORTFOLIO_MEMBERSHIPS,
+    PORTFOLIOS,
+    TIME_PERIODS,
+)
 from asana_assets.asana.endpoints.work import (
     PROJECT_TEMPLATES,
     PROJECTS,
@@ -20,10 +41,25 @@ from asana_assets.asana.endpoints.work import (
 )
 
 __all__ = [
+    "ACCESS_REQUESTS",
+    "AGENTS",
     "ATTACHMENTS",
+    "CUSTOM_FIELDS",
+    "CUSTOM_FIELD_SETTINGS",
+    "CUSTOM_TYPES",
     "ENDPOINTS",
+    "GOALS",
+    "GOAL_RELATIONSHIPS",
+    "OOO_ENTRIES",
+    "PORTFOLIOS",
+    "PORTFOLIO_ITEMS",
+    "PORTFOLIO_MEMBERSHIPS",
     "PROJECTS",
+    "PROJECT_BRIEFS",
+    "PROJECT_MEMBERSHIPS",
+    "PROJECT_PORTFOLIO_SETTINGS",
     "PROJECT_TEMPLATES",
+    "ROLES",
     "SECTIONS",
     "STANDARD_ENDPOINTS",
     "STATUS_UPDATES",
@@ -32,9 +68,12 @@ __all__ = [
     "TAGS",
     "TASKS",
     "TASK_SEARCH_PATH",
+    "TASK_TEMPLATES",
     "TEAMS",
     "TEAM_MEMBERSHIPS",
+    "TIME_PERIODS",
     "USERS",
+    "USER_TASK_LISTS",
     "WEBHOOKS",
     "WORKSPACES",
     "WORKSPACE_MEMBERSHIPS",
@@ -59,5 +98,39 @@ STANDARD_ENDPOINTS = (
 )
 """The endpoints that are synced by default."""
 
-ENDPOINTS = (*STANDARD_ENDPOINTS,)
+ENDPOINTS = (
+    WORKSPACES,
+    USERS,
+    TEAMS,
+    TEAM_MEMBERSHIPS,
+    WORKSPACE_MEMBERSHIPS,
+    PROJECTS,
+    PROJECT_TEMPLATES,
+    PORTFOLIOS,
+    PORTFOLIO_ITEMS,
+    PORTFOLIO_MEMBERSHIPS,
+    TIME_PERIODS,
+    GOALS,
+    GOAL_RELATIONSHIPS,
+    SECTIONS,
+    TAGS,
+    TASKS,
+    SUBTASKS,
+    STORIES,
+    ATTACHMENTS,
+    STATUS_UPDATES,
+    WEBHOOKS,
+    CUSTOM_FIELD_SETTINGS,
+    CUSTOM_FIELDS,
+    CUSTOM_TYPES,
+    TASK_TEMPLATES,
+    PROJECT_BRIEFS,
+    PROJECT_MEMBERSHIPS,
+    PROJECT_PORTFOLIO_SETTINGS,
+    ACCESS_REQUESTS,
+    USER_TASK_LISTS,
+    OOO_ENTRIES,
+    ROLES,
+    AGENTS,
+)
 """All endpoints, parents before children."""

@@ -1,6 +1,7 @@
 """What happens to work: stories, attachments, status updates and webhooks."""
 
 from asana_assets.asana.endpoints.people import WORKSPACES
+from asana_assets.asana.endpoints.reporting import GOALS, PORTFOLIOS
 from asana_assets.asana.endpoints.work import PROJECTS, SUBTASKS, TASK_VERSION, TASKS
 from asana_assets.asana.field_types import (
     boolean,
@@ -24,21 +25,25 @@ _DATE_RANGE = (
     instant("due_at", "Due time (UTC); null unless a time of day is set."),
 )
 _MODIFIED_AT = ("modified_at",)
+_CURRENT_STATUS_UPDATE = ("current_status_update_gid",)
 _BY_PARENT = {"parent": "{parent}"}
 
 STORIES = Endpoint(
     name="stories",
     group="activity",
-    grain="one comment on a task or subtask, or one change to it",
+    grain="one comment on a task, a subtask or a goal, or one change to it",
     notes="`resource_subtype` is what happened; `text` is in the language of the token's user. The time that tasks "
     "spend in a section or status can be derived from these rows. `created_by_gid` is null for actions of Asana "
-    "itself.\n\nKnown gap: Edited comments and likes do not modify the task, so they may be up to 30 days late.",
+    "itself.\n\nKnown gap: Edited comments and likes do not modify the task, so they may be up to 30 days late.\n\n"
+    "Stories of goals are included if `goals` is synced, too.",
     reference="stories",
     oauth_scope="stories:read",
     refresh_after_days=30,
     listings=(
         Listing(path="/tasks/{parent}/stories", parent=TASKS, parent_ref="parent_gid", version_columns=TASK_VERSION),
         Listing(path="/tasks/{parent}/stories", parent=SUBTASKS, parent_ref="parent_gid", version_columns=TASK_VERSION),
+        # Goals have no `modified_at`, and a comment changes nothing that their listing shows.
+        Listing(path="/goals/{parent}/stories", parent=GOALS, parent_ref="parent_gid"),
     ),
     columns=(
         RESOURCE_TYPE,
@@ -135,7 +140,7 @@ STORIES = Endpoint(
         reference("duplicated_from", "The task from which this one was duplicated; null for other stories."),
         reference("dependency", "The task that was added or removed as a dependency; null for other stories."),
         text("source", "Where it happened: web, email, mobile, api or unknown."),
-        reference("target", "The task to which the story belongs."),
+        reference("target", "The task or goal to which the story belongs."),
     ),
 )
 
@@ -193,8 +198,9 @@ ATTACHMENTS = Endpoint(
 STATUS_UPDATES = Endpoint(
     name="status_updates",
     group="activity",
-    grain="one status update of a project",
-    notes="Status updates of portfolios and goals are not included.",
+    grain="one status update of a project, a portfolio or a goal",
+    notes="`parent_gid` is a `gid` of `projects`, `portfolios` or `goals`. Status updates of portfolios and goals are "
+    "included if `portfolios` and `goals` are synced, too.",
     reference="status-updates",
     listings=(
         Listing(
@@ -202,17 +208,38 @@ STATUS_UPDATES = Endpoint(
             params=_BY_PARENT,
             parent=PROJECTS,
             parent_ref="parent_gid",
-            version_columns=("current_status_update_gid",),
+            version_columns=_CURRENT_STATUS_UPDATE,
+        ),
+        Listing(
+            path="/status_updates",
+            params=_BY_PARENT,
+            parent=PORTFOLIOS,
+            parent_ref="parent_gid",
+            version_columns=_CURRENT_STATUS_UPDATE,
+        ),
+        Listing(
+            path="/status_updates",
+            params=_BY_PARENT,
+            parent=GOALS,
+            parent_ref="parent_gid",
+            version_columns=_CURRENT_STATUS_UPDATE,
         ),
     ),
     refresh_after_days=30,
     columns=(
         RESOURCE_TYPE,
         text("title", "Title of the status update."),
-        text("resource_subtype", "Kind of parent: project_status_update, as only those of projects are synced."),
+        text(
+            "resource_subtype",
+            "Kind of parent: project_status_update, portfolio_status_update or goal_status_update.",
+        ),
         text("text", "Text of the status update."),
         text("html_text", "Text of the status update as HTML."),
-        text("status_type", "Reported status: on_track, at_risk, off_track, on_hold, complete or dropped."),
+        text(
+            "status_type",
+            "Reported status: on_track, at_risk, off_track, on_hold or complete, or how it ended: "
+            "achieved, partial, missed or dropped.",
+        ),
         reference("author", "Same as `created_by_gid`, under its former name."),
         CREATED_AT,
         reference("created_by", "The user who wrote the status update."),

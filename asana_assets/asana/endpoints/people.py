@@ -14,6 +14,16 @@ from asana_assets.asana.shared_columns import (
 
 _MEMBER = reference("user", "The user who is a member.")
 
+PHOTO_SIZES = (
+    text("image_21x21", "URL of the photo with 21 x 21 pixels."),
+    text("image_27x27", "URL of the photo with 27 x 27 pixels."),
+    text("image_36x36", "URL of the photo with 36 x 36 pixels."),
+    text("image_60x60", "URL of the photo with 60 x 60 pixels."),
+    text("image_128x128", "URL of the photo with 128 x 128 pixels."),
+    text("image_1024x1024", "URL of the photo with 1024 x 1024 pixels."),
+)
+"""The nested columns of a photo, by its size in pixels."""
+
 WORKSPACES = Endpoint(
     name="workspaces",
     group="administration",
@@ -45,12 +55,7 @@ USERS = Endpoint(
         text("email", "Email address; null if the token may not see it."),
         struct(
             "photo",
-            text("image_21x21", "URL of the photo with 21 x 21 pixels."),
-            text("image_27x27", "URL of the photo with 27 x 27 pixels."),
-            text("image_36x36", "URL of the photo with 36 x 36 pixels."),
-            text("image_60x60", "URL of the photo with 60 x 60 pixels."),
-            text("image_128x128", "URL of the photo with 128 x 128 pixels."),
-            text("image_1024x1024", "URL of the photo with 1024 x 1024 pixels."),
+            *PHOTO_SIZES,
             doc="URLs of the profile photo, which change even if the photo does not; null without a photo.",
         ),
         references("workspaces", "The user's workspaces to which the token's user also belongs."),

@@ -17,9 +17,11 @@ from asana_assets.asana.model import GID, RESOURCE_TYPE, Endpoint, ItemValues, L
 from asana_assets.asana.shared_columns import (
     COLOR,
     CREATED_AT,
+    CURRENT_STATUS_UPDATE,
     CUSTOM_FIELD_SETTINGS,
     CUSTOM_FIELD_VALUE,
     CUSTOM_FIELDS,
+    DEFAULT_ACCESS_LEVEL,
     DESCRIPTION,
     FOLLOWERS,
     HTML_DESCRIPTION,
@@ -73,7 +75,7 @@ PROJECTS = Endpoint(
         COLOR,
         text("icon", "Icon in Asana, such as rocket."),
         CREATED_AT,
-        reference("current_status_update", "The latest status update; null without any."),
+        CURRENT_STATUS_UPDATE,
         CUSTOM_FIELD_SETTINGS,
         text("default_view", "View in which the project opens: list, board, calendar or timeline."),
         date("due_on", "Day on which the project is due; null without a due date."),
@@ -85,7 +87,7 @@ PROJECTS = Endpoint(
             "privacy_setting", "Who may see the project: public_to_workspace, private_to_team (deprecated) or private."
         ),
         date("start_on", "Day on which work begins; null without a start date."),
-        text("default_access_level", "Access of new members: admin, editor, commenter or viewer."),
+        DEFAULT_ACCESS_LEVEL,
         text(
             "minimum_access_level_for_customization",
             "Access that members need to change workflow and appearance: admin or editor.",

@@ -23,7 +23,6 @@ NOT_AUTHORIZED = "Not Authorized"
 EXACTLY_ONE_FILTER = "Must specify exactly one of project, tag, section, user task list, or assignee + workspace"
 RATE_LIMITED = "You've made too many requests and hit a rate limit. Please retry after the given amount of time."
 SEARCH_NOT_ON_PLAN = "Search is only available to premium users."
-TEMPLATES_NOT_ON_PLAN = "Project Templates are not available for free users."
 DEFAULT_MESSAGES = {
     400: "Bad Request",
     401: NOT_AUTHORIZED,
@@ -78,6 +77,11 @@ def error_body(status: int, message: str) -> JSON:
     if status in {403, 429} or message in {OFFSET_EXPIRED, OFFSET_INVALID, EXACTLY_ONE_FILTER}:
         return {"errors": [{"message": message}]}
     return {"errors": [{"message": message, "help": _HELP}]}
+
+
+def not_on_plan(feature: str) -> str:
+    """Return the message of a 402 for a feature that the plan lacks."""
+    return f"{feature} are not available for free users."
 
 
 def not_found(label: str, gid: str) -> ApiError:

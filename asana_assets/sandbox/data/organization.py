@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from asana_assets.sandbox.data.customization_changes import CustomizationChanges
 from asana_assets.sandbox.data.people_changes import PeopleChanges
 from asana_assets.sandbox.data.project_changes import ProjectChanges
 from asana_assets.sandbox.data.relation_changes import RelationChanges
+from asana_assets.sandbox.data.reporting_changes import ReportingChanges
 
 
-class Organization(ProjectChanges, RelationChanges, PeopleChanges):
+class Organization(CustomizationChanges, ProjectChanges, RelationChanges, PeopleChanges, ReportingChanges):
     """All workspaces of one token and their contents. Thread-safe: every change holds `lock`.
 
     Attributes:

@@ -69,11 +69,13 @@ class ProjectChanges(ProjectFactory, TaskChanges):
             self._refresh_tasks(gid)
             return gid
 
-    def post_status(self, project_gid: str, title: str, status: str = "on_track") -> str:
-        """Add a status update. The project gets a new `current_status_update`, but keeps its `modified_at`."""
+    def post_status(self, gid: str, title: str, status: str = "on_track") -> str:
+        """Add a status update of a project, portfolio or goal.
+
+        Its parent gets a new `current_status_update`, but a project keeps its `modified_at`.
+        """
         with self.lock:
-            project = self.get(project_gid, "project")
-            posted = self.new_status(project, status, title, author=self.me, created_at=self.now())
+            posted = self.new_status(self.objects[gid], status, title, author=self.me, created_at=self.now())
             self.mark_changed()
             return posted.gid
 

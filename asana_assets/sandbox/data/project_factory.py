@@ -98,15 +98,15 @@ class ProjectFactory(ObjectFactory):
         project.fields["project_brief"] = brief
         return brief
 
-    def new_status(self, project: Object, status: str, title: str, *, author: Object, created_at: str) -> Object:
-        """Create a status update, which becomes the project's current one."""
+    def new_status(self, parent: Object, status: str, title: str, *, author: Object, created_at: str) -> Object:
+        """Create a status update of a project, portfolio or goal, which becomes its current one."""
         text = f"{title}: moving <on> & forward…"
         update = self._create(
             "status_update",
-            project.workspace_gid,
+            parent.workspace_gid,
             {
                 "title": title,
-                "resource_subtype": "project_status_update",
+                "resource_subtype": f"{parent.kind}_status_update",
                 "text": text,
                 "html_text": to_html(text),
                 "status_type": status,
@@ -118,11 +118,11 @@ class ProjectFactory(ObjectFactory):
                 "likes": (),
                 "num_likes": 0,
                 "reaction_summary": (),
-                "parent": project,
+                "parent": parent,
             },
         )
-        self.status_updates[project.gid].append(update)
-        project.fields["current_status_update"] = update
+        self.status_updates[parent.gid].append(update)
+        parent.fields["current_status_update"] = update
         return update
 
     def new_template(self, workspace: Object, name: str, team: Object | None, owner: Object | None) -> Object:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asana_assets.sandbox.data.builder import Builder
+from asana_assets.sandbox.data.customization_work import add_customization
 from asana_assets.sandbox.data.edge_cases import add_edge_cases
 from asana_assets.sandbox.data.ordinary_work import add_ordinary_work
 from asana_assets.sandbox.data.organization import Organization
+from asana_assets.sandbox.data.reporting_work import add_reporting
 from asana_assets.sandbox.data.scale import resolve_scale
 from asana_assets.sandbox.data.small_workspaces import add_small_workspaces
 
 if TYPE_CHECKING:
-    from asana_assets.sandbox.data.scale import Scale
+    from asana_assets.sandbox.data.reporting_work import add_reporting
+from asana_assets.sandbox.data.scale import Scale
 
 _FIXED_MEMBERS = 3  # the token's user, and two that the edge cases add
 
@@ -36,5 +39,7 @@ def build_organization(*, seed: int = 1, scale: str | Scale = "tiny", **override
     add_ordinary_work(builder, paid, scale)
     if scale.small_workspaces:
         add_small_workspaces(builder)
+    add_reporting(builder, paid)
+    add_customization(builder, paid)
     organization.mark_changed()
     return organization

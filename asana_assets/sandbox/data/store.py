@@ -46,6 +46,7 @@ class Store:
         revision: Increased by every change.
         clock_skew: Seconds that the server's clock is ahead of the real one.
         seed: Determines every gid and every random choice.
+        is_service_account: Whether the token is a service account's, which lists the portfolios of all users.
         objects: Every object except unchanged generated tasks, by gid.
         paid_workspaces: Gids of the workspaces on a paid plan.
         hidden_projects: Gids of existing projects that are not shared with the token's user.
@@ -53,6 +54,11 @@ class Store:
         task_projects: By task, the gids of all projects that contain it, hidden ones included.
         generated_tasks: By project, tasks that exist only when read; no other container holds them.
         team_memberships: By team.
+        belongings: Of a kind, by parent: task templates, memberships, portfolio settings and access requests of
+            projects, and absences of users.
+        portfolio_items: By portfolio, the projects and portfolios in it.
+        portfolio_memberships: By portfolio.
+        goal_relationships: By supported goal.
         workspace_memberships: By workspace and user, inactive ones included.
         user_task_lists: By workspace and user.
         assigned_tasks: By workspace and user, then by task.
@@ -65,6 +71,7 @@ class Store:
         self.revision = 0
         self.clock_skew: float = 0
         self.seed = seed
+        self.is_service_account = False
         self.objects: dict[str, Object] = {}
         self.paid_workspaces: set[str] = set()
         self.hidden_projects: set[str] = set()
@@ -77,6 +84,10 @@ class Store:
         self.attachments: dict[str, list[Object]] = defaultdict(list)
         self.status_updates: dict[str, list[Object]] = defaultdict(list)
         self.team_memberships: dict[str, list[Object]] = defaultdict(list)
+        self.belongings: dict[tuple[str, str], list[Object]] = defaultdict(list)
+        self.portfolio_items: dict[str, list[Object]] = defaultdict(list)
+        self.portfolio_memberships: dict[str, list[Object]] = defaultdict(list)
+        self.goal_relationships: dict[str, list[Object]] = defaultdict(list)
         self.workspace_memberships: dict[tuple[str, str], Object] = {}
         self.user_task_lists: dict[tuple[str, str], Object] = {}
         self.assigned_tasks: dict[tuple[str, str], dict[str, Object]] = defaultdict(dict)
@@ -144,6 +155,15 @@ class Store:
         """Return the projects shared with the token's user, archived ones included."""
         projects = self._workspace_objects[workspace_gid, "project"]
         return [project for gid, project in projects.items() if gid not in self.hidden_projects]
+
+    def portfolios(self, workspace_gid: str) -> list[Object]:
+        """Return the portfolios that the token's user owns, or all for a service account."""
+        portfolios = self._workspace_objects[workspace_gid, "portfolio"].values()
+        return [one for one in portfolios if self.is_service_account or one.ref("owner") is self.me]
+
+    def items_of_portfolio(self, portfolio_gid: str) -> list[Object]:
+        """Return the items of a portfolio that the token's user can see."""
+        return [one for one in self.portfolio_items[portfolio_gid] if one.gid not in self.hidden_projects]
 
     def is_visible(self, task: Object) -> bool:
         """Return whether the token's user may read a task.

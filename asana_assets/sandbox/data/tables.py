@@ -7,28 +7,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asana_assets.sandbox.data import customization_tables, reporting_tables
+from asana_assets.sandbox.data.pages import pages
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from asana_assets.sandbox.data.model import Object
     from asana_assets.sandbox.data.store import Store
 
-_PAGE_SIZE = 100
 
-
-def table_objects(store: Store, endpoint: str, workspace_gid: str) -> list[Object]:
+def table_objects(store: Store, endpoint: str, workspace_gid: str, endpoints: Collection[str] = ()) -> list[Object]:
     """Return the objects of one endpoint and workspace, without duplicates, by gid.
+
+    Args:
+        store: The organization.
+        endpoint: The endpoint.
+        workspace_gid: The workspace; "" for all workspaces of the endpoint `workspaces`.
+        endpoints: The endpoints that are synced besides the standard ones, some of which list more objects.
 
     Raises:
         KeyError: There is no such endpoint.
     """
     with store.lock:
-        objects = {item.gid: item for item in _OBJECTS[endpoint](store, workspace_gid)}
-        return [objects[gid] for gid in sorted(objects, key=int)]
+        listed_by = [find for (name, parent), find in _ADDITIONAL.items() if name == endpoint and parent in endpoints]
+        found = (item for find in (_OBJECTS[endpoint], *listed_by) for item in find(store, workspace_gid))
+        objects = {item.gid: item for item in found}
+        return [objects[gid] for gid in sorted(objects, key=lambda gid: [int(part) for part in gid.split("-")])]
 
 
-def minimal_requests(store: Store, workspace_gid: str) -> dict[str, int]:
+def minimal_requests(store: Store, workspace_gid: str, endpoints: Collection[str] = ()) -> dict[str, int]:
     """Return, by endpoint, the minimum number of requests of a full first sync of one workspace.
+
+    It is that of the standard endpoints and `endpoints`.
 
     `workspaces` is not included; it takes one request for all. Pages have 100 records, and an empty listing costs one
     request. Project briefs cost none, because the listing of projects references them.
@@ -42,27 +53,30 @@ def minimal_requests(store: Store, workspace_gid: str) -> dict[str, int]:
         briefs = [brief for project in projects if (brief := project.ref("project_brief")) is not None]
         is_organization = workspace.flag("is_organization")
         assigned = (len(store.tasks_of_assignee(workspace_gid, user.gid).objects) for user in users)
-        return {
-            "users": _pages(len(users)),
-            "teams": _pages(len(teams)) if is_organization else 0,
-            "team_memberships": sum(_pages(len(store.team_memberships[team.gid])) for team in teams),
-            "workspace_memberships": _pages(len(table_objects(store, "workspace_memberships", workspace_gid))),
-            "projects": _pages(len(projects)),
-            "project_templates": _pages(len(table_objects(store, "project_templates", workspace_gid))),
-            "sections": sum(_pages(len(store.sections[project.gid])) for project in projects),
-            "tags": _pages(len(table_objects(store, "tags", workspace_gid))),
-            "tasks": sum(_pages(len(store.tasks_of_project(project.gid).objects)) for project in projects)
-            + sum(_pages(count) for count in assigned),
-            "subtasks": sum(_pages(len(store.subtasks[task.gid])) for task in work if store.subtasks.get(task.gid)),
-            "stories": sum(_pages(len(store.stories.get(task.gid, ()))) for task in work),
-            "attachments": sum(_pages(len(store.attachments.get(one.gid, ()))) for one in (*work, *projects, *briefs)),
-            "status_updates": sum(_pages(len(store.status_updates[project.gid])) for project in projects),
-            "webhooks": _pages(len(table_objects(store, "webhooks", workspace_gid))),
+        requests = {
+            "users": pages(len(users)),
+            "teams": pages(len(teams)) if is_organization else 0,
+            "team_memberships": sum(pages(len(store.team_memberships[team.gid])) for team in teams),
+            "workspace_memberships": pages(len(table_objects(store, "workspace_memberships", workspace_gid))),
+            "projects": pages(len(projects)),
+            "project_templates": pages(len(table_objects(store, "project_templates", workspace_gid))),
+            "sections": sum(pages(len(store.sections[project.gid])) for project in projects),
+            "tags": pages(len(table_objects(store, "tags", workspace_gid))),
+            "tasks": sum(pages(len(store.tasks_of_project(project.gid).objects)) for project in projects)
+            + sum(pages(count) for count in assigned),
+            "subtasks": sum(pages(len(store.subtasks[task.gid])) for task in work if store.subtasks.get(task.gid)),
+            "stories": sum(pages(len(store.stories.get(task.gid, ()))) for task in work),
+            "attachments": sum(pages(len(store.attachments.get(one.gid, ()))) for one in (*work, *projects, *briefs)),
+            "status_updates": sum(pages(len(store.status_updates[project.gid])) for project in projects),
+            "webhooks": pages(len(table_objects(store, "webhooks", workspace_gid))),
         }
-
-
-def _pages(rows: int) -> int:
-    return max(1, -(-rows // _PAGE_SIZE))
+        for name, count in (reporting_tables.REQUESTS | customization_tables.REQUESTS).items():
+            if name in endpoints:
+                requests[name] = count(store, workspace_gid)
+        for (name, parent), count in _ADDITIONAL_REQUESTS.items():
+            if name in requests and parent in endpoints:
+                requests[name] += count(store, workspace_gid)
+        return requests
 
 
 def _tasks(store: Store, workspace_gid: str) -> Iterable[Object]:
@@ -134,6 +148,8 @@ def _status_updates(store: Store, workspace_gid: str) -> Iterable[Object]:
 
 
 _OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
+    **customization_tables.OBJECTS,
+    **reporting_tables.OBJECTS,
     "workspaces": _workspaces,
     "users": lambda store, gid: store.users(gid),
     "teams": _teams,
@@ -150,3 +166,5 @@ _OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
     "status_updates": _status_updates,
     "webhooks": lambda store, gid: store.workspace_objects(gid, "webhook").values(),
 }
+_ADDITIONAL = reporting_tables.ADDITIONAL_OBJECTS | customization_tables.ADDITIONAL_OBJECTS
+_ADDITIONAL_REQUESTS = reporting_tables.ADDITIONAL_REQUESTS | customization_tables.ADDITIONAL_REQUESTS

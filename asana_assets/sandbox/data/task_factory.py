@@ -83,7 +83,7 @@ class TaskFactory(ObjectFactory):
         /,
         **extra: Value,
     ) -> Object:
-        """Create a story of a task; `extra` holds the fields of its subtype."""
+        """Create a story of a task or goal; `extra` holds the fields of its subtype."""
         is_comment = subtype == "comment_added"
         fields: dict[str, Value] = {
             "created_at": created_at,

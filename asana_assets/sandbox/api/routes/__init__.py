@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from asana_assets.sandbox.api import errors
 from asana_assets.sandbox.api.errors import ApiError
-from asana_assets.sandbox.api.routes import people, projects, tasks
+from asana_assets.sandbox.api.routes import customization, people, projects, reporting, tasks
 
 if TYPE_CHECKING:
     from asana_assets.sandbox.api.request import Query
@@ -75,14 +75,24 @@ _ROUTES: dict[str, _Handler] = {
     "workspaces/*/tasks/search": tasks.search,
     "tasks/*/subtasks": tasks.subtasks,
     "tasks/*/stories": tasks.stories,
-    "goals/*/stories": tasks.stories_of_goal,
     "attachments": tasks.attachments,
     "stories/*": _single("story"),
+    **reporting.ROUTES,
+    **customization.ROUTES,
     **{
         f"{kind}s/*": _single(kind)
         for kind in (
             *("workspace", "team", "team_membership", "workspace_membership", "project", "project_template", "section"),
             *("tag", "task", "attachment", "status_update", "webhook", "user_task_list", "project_brief"),
+            *(
+                "custom_field",
+                "custom_type",
+                "task_template",
+                "membership",
+                "project_portfolio_setting",
+                "role",
+                "agent",
+            ),
         )
     },
 }

@@ -56,7 +56,7 @@ def templates(lookup: Lookup, _gid: str, query: Query) -> Result:
         return templates_of_team(lookup, query["team"], query)
     workspace = lookup.find_workspace(query)
     if workspace.gid not in lookup.organization.paid_workspaces:
-        raise ApiError(402, errors.TEMPLATES_NOT_ON_PLAN)
+        raise ApiError(402, errors.not_on_plan("Project Templates"))
     return lookup.workspace_listing(workspace, "project_template")
 
 
@@ -86,10 +86,10 @@ def tags_of_task(lookup: Lookup, gid: str, _query: Query) -> Result:
 
 def status_updates(lookup: Lookup, _gid: str, query: Query) -> Result:
     gid = require(query, "parent")
-    parent = lookup.organization.find(gid, "project")
-    if parent is None:
+    parent = lookup.organization.objects.get(gid)
+    if parent is None or parent.kind not in {"project", "portfolio", "goal"}:
         raise not_found("parent", gid)
-    lookup.check_access(parent, "project")
+    lookup.check_access(parent, parent.kind)
     listing = lookup.listing("status_update", ("parent", gid), lambda: lookup.organization.status_updates[gid])
     since = parse_optional_instant(query, "created_since")
     keep: Keep | None = (lambda one: one.text("created_at") >= since) if since else None

@@ -86,10 +86,6 @@ def stories(lookup: Lookup, gid: str, _query: Query) -> Result:
     return lookup.listing("story", ("task", gid), lambda: lookup.organization.stories.get(task.gid, ()))
 
 
-def stories_of_goal(_lookup: Lookup, gid: str, _query: Query) -> Result:
-    raise not_found("goal", gid)  # the sandbox has no goals
-
-
 def attachments(lookup: Lookup, _gid: str, query: Query) -> Result:
     gid = require(query, "parent")
     parent = lookup.organization.objects.get(gid)

@@ -47,19 +47,9 @@ def build_definitions(
         ConfigurationError: A setting is missing or invalid.
     """
     settings = settings or Settings()
-    lake = LakeResource(
-        **_without_none(
-            data_dir=settings.asana_data_dir,
-            namespace=settings.iceberg_namespace,
-            name_case=settings.iceberg_name_case,
-            expire_snapshots=settings.iceberg_expire_snapshots,
-            record_changes=settings.asana_changes,
-            changes_retention_days=settings.asana_changes_retention_days,
-        )
-    )
     integration = build_asana_defs(
         asana=asana or build_asana_resource(settings),
-        lake=lake,
+        lake=build_lake_resource(settings),
         endpoints=[endpoint.name for endpoint in settings.endpoints],
         automation=Automation(running=[WATCH_WORKSPACES, WATCH_FRESHNESS]),
         snowflake=build_snowflake_resource(settings),
@@ -89,6 +79,20 @@ def build_asana_resource(settings: Settings, **overrides: Any) -> AsanaResource:
         hash_secret=_env_var("ASANA_HASH_SECRET", settings.asana_hash_secret),
     )
     return AsanaResource(**fields | overrides)
+
+
+def build_lake_resource(settings: Settings) -> LakeResource:
+    """Build the resource of the tables; opens no files."""
+    return LakeResource(
+        **_without_none(
+            data_dir=settings.asana_data_dir,
+            namespace=settings.iceberg_namespace,
+            name_case=settings.iceberg_name_case,
+            expire_snapshots=settings.iceberg_expire_snapshots,
+            record_changes=settings.asana_changes,
+            changes_retention_days=settings.asana_changes_retention_days,
+        )
+    )
 
 
 def build_snowflake_resource(settings: Settings) -> SnowflakeIcebergTables | None:

@@ -2,6 +2,7 @@
 
 import sys
 from itertools import chain
+from typing import Any
 
 import click
 import dagster as dg
@@ -9,7 +10,7 @@ import dagster as dg
 from asana_assets.cli.diagnostics import Finding, diagnose
 from asana_assets.cli.errors import report_errors
 from asana_assets.cli.options import json_option, print_json
-from asana_assets.defs.names import API, LAKE, SNOWFLAKE, Names
+from asana_assets.defs.names import API, LAKE, SNOWFLAKE
 from asana_assets.settings import Settings
 
 
@@ -24,15 +25,18 @@ def doctor(*, as_json: bool) -> None:
     does not suit the plan.
     """
     with report_errors():
-        from asana_assets.definitions import build_definitions  # noqa: PLC0415 - raises if a setting is invalid
+        from asana_assets import definitions  # noqa: PLC0415 - raises if a setting is invalid
 
         settings = Settings()
         endpoints = settings.endpoints
-        resources = build_definitions(settings).resources or {}
+        snowflake = definitions.build_snowflake_resource(settings)
+        resources: dict[str, Any] = {
+            API: definitions.build_asana_resource(settings),
+            LAKE: definitions.build_lake_resource(settings),
+            **({SNOWFLAKE: snowflake} if snowflake else {}),
+        }
     findings: list[Finding] = []
-    keys = {name: Names().of(name) for name in (API, LAKE, SNOWFLAKE)}
-    required = {name: resources[key] for name, key in keys.items() if key in resources}
-    with dg.build_resources(required) as opened:
+    with dg.build_resources(resources) as opened:
         doubts = [Finding(subject="settings", ok=True, message=one, is_note=True) for one in settings.warnings()]
         for finding in chain(doubts, diagnose(opened.api, opened.lake, endpoints, getattr(opened, SNOWFLAKE, None))):
             findings.append(finding)

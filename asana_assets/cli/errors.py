@@ -7,6 +7,7 @@ import click
 import dagster as dg
 
 from asana_assets.asana.errors import AsanaError
+from asana_assets.defs.failures import explain
 from asana_assets.lake.errors import LakeError
 from asana_assets.settings import Settings
 
@@ -27,6 +28,6 @@ def report_errors() -> Generator[None]:
     try:
         yield
     except (AsanaError, LakeError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(explain(error)) from error
     except dg.Failure as failure:
         raise click.ClickException(str(failure.description)) from failure

@@ -21,11 +21,11 @@ from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.model import GID, Endpoint
 from asana_assets.cli.estimate_savings import Saving, find_savings
 from asana_assets.cli.rates import PAID_RATE, SETTING, other_rate
-from asana_assets.defs.assets import choose_workspaces, workspace_names
+from asana_assets.defs.assets import choose_workspaces
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.progress import format_duration
 from asana_assets.defs.resources import AsanaResource, LakeResource
-from asana_assets.defs.workspace_names import find_workspaces, unknown_workspaces_message
+from asana_assets.defs.workspace_names import find_workspaces, unknown_workspaces_message, workspace_names
 from asana_assets.sync.estimate import SyncEstimate, SyncEstimator
 from asana_assets.sync.parents import listing_request
 from asana_assets.sync.row_filter import RowFilter

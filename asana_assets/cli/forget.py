@@ -8,15 +8,13 @@ import dagster as dg
 
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.errors import ConfigurationError
-from asana_assets.asana.model import GID
 from asana_assets.cli.dagster_instance import open_configured_instance
 from asana_assets.cli.errors import print_warnings, report_errors
-from asana_assets.cli.sync_progress import count
-from asana_assets.defs.assets import NAME_COLUMN, workspace_names
-from asana_assets.defs.names import LAKE, Names
+from asana_assets.defs.names import Names
 from asana_assets.defs.partitions import registered_workspaces, remove_partition
+from asana_assets.defs.progress import count
 from asana_assets.defs.resources import LakeResource
-from asana_assets.defs.workspace_names import find_workspaces, load_workspace_names
+from asana_assets.defs.workspace_names import find_workspaces, load_workspace_names, stored_workspace_names
 from asana_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,11 +33,11 @@ def forget(*, wanted: str, dry_run: bool, yes: bool) -> None:
     workspace that the token can see and that ASANA_WORKSPACES does not exclude returns with the next sync.
     """
     with report_errors():
-        from asana_assets.definitions import build_definitions  # noqa: PLC0415 - raises if a setting is invalid
+        from asana_assets.definitions import build_lake_resource  # noqa: PLC0415 - raises if a setting is invalid
 
         settings = Settings()
         print_warnings(settings)
-        lake = (build_definitions(settings).resources or {})[Names().of(LAKE)]
+        lake = build_lake_resource(settings)
         with open_configured_instance(settings) as instance:
             names = _stored_names(lake, instance)
             gid = _find(wanted, names)
@@ -60,7 +58,7 @@ def forget(*, wanted: str, dry_run: bool, yes: bool) -> None:
 def _stored_names(lake: LakeResource, instance: dg.DagsterInstance | None) -> dict[str, str]:
     """Return the names by gid of all workspaces that have rows or a partition, even if Asana no longer lists them."""
     names = load_workspace_names(instance, Names()) if instance else {}
-    names |= workspace_names(lake.stored_rows(WORKSPACES, "").columns((GID.name, NAME_COLUMN)))
+    names |= stored_workspace_names(lake.stored_rows(WORKSPACES, ""))
     gids = dict.fromkeys([*names, *(registered_workspaces(instance, Names()) if instance else ())])
     for table in lake.iceberg.list_tables():
         gids |= dict.fromkeys(lake.iceberg.workspaces(table))

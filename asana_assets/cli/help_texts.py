@@ -15,7 +15,7 @@ asana-assets sync                             sync everything
 asana-assets sync --workspace "My company" --select tasks --select stories
 asana-assets status                           show how old the tables are
 asana-assets maintain                         keep the tables small and fast
-0 3 * * * cd /srv/asana && asana-assets sync --quiet   (cron: mail only if something is wrong)
+0 3 * * * cd /srv/asana && asana-assets sync -q   (cron)
 """
 
 SETTINGS: Final = """
@@ -26,7 +26,7 @@ ASANA_REQUESTS_PER_SECOND    the maximum rate: 2.4 on free plans, 24 on paid
                              ones; the default is 1.25
 ASANA_MAX_IN_FLIGHT          the maximum number of concurrent requests: 40
 ASANA_PACER_URL              the database by which processes share the rate
-ASANA_WORKSPACES             names or gids, separated by commas; default: all
+ASANA_WORKSPACES             names or gids, separated by commas; or all
 ASANA_ENDPOINTS              names, standard or all, separated by commas;
                              default: standard
 ASANA_PROJECTS               gids or names of projects to sync; default: all

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from asana_assets.asana.model import Endpoint
 from asana_assets.cli.line_log import LineLog
-from asana_assets.cli.sync_progress import SyncPosition, describe_result
-from asana_assets.defs.progress import ProgressLogger, TrackedExtract
+from asana_assets.cli.sync_progress import SyncPosition
+from asana_assets.defs.progress import ProgressLogger, TrackedExtract, describe_result, describe_start
 
 
 class LineProgress:
@@ -55,7 +55,7 @@ class LineProgress:
 
         stats.on_progress = on_progress
         if self._show_starts:
-            self._write("asset_started", extract, f"fetching {stats.parents_stale:,} of {stats.parents:,} parents")
+            self._write("asset_started", extract, describe_start(extract))
         yield
         self._current = None
         position.finish_asset(extract)
@@ -66,13 +66,14 @@ class LineProgress:
         position, stats, name = self._position, extract.stats, extract.endpoint.name
         where = f"{position.workspace}: {name} ({position.number} of {position.total})" if position.workspace else name
         self._lines.write(
-            f"{where}: {text.removeprefix(f'{name}: ')}",
+            f"{where}: {text}",
             event=event,
             workspace=position.workspace or None,
             asset=name,
             number=position.number,
             of=position.total,
-            rows=stats.rows,
+            rows=None if started_at is None else stats.written.rows,
+            rows_fetched=stats.rows,
             requests=stats.request_stats.requests,
             parents_fetched=stats.parents_fetched,
             parents_stale=stats.parents_stale,

@@ -9,8 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from asana_assets.asana.model import Endpoint
-from asana_assets.cli.sync_progress import SyncPosition, count, describe_result
-from asana_assets.defs.progress import RequestRate, TrackedExtract, format_eta
+from asana_assets.cli.sync_progress import SyncPosition
+from asana_assets.defs.progress import RequestRate, TrackedExtract, count, describe_result, format_eta
 
 _SAMPLE_SECONDS = 2.0  # over which the displayed request rate is measured
 _BAR_WIDTH = 16  # so that a line of figures fits into 80 columns

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from asana_assets.cli.errors import print_warnings, report_errors
 from asana_assets.cli.options import json_option, print_json
-from asana_assets.defs.names import LAKE, Names
 from asana_assets.lake.lake import REMOVE_OLDER_THAN
 from asana_assets.settings import Settings
 
@@ -41,11 +40,11 @@ def maintain(*, dry_run: bool, older_than_days: float, as_json: bool) -> None:
     writers left. With ICEBERG_EXPIRE_SNAPSHOTS=false, only small files are merged.
     """
     with report_errors():
-        from asana_assets.definitions import build_definitions  # noqa: PLC0415 - raises if a setting is invalid
+        from asana_assets.definitions import build_lake_resource  # noqa: PLC0415 - raises if a setting is invalid
 
         settings = Settings()
         print_warnings(settings)
-        lake = (build_definitions(settings).resources or {})[Names().of(LAKE)]
+        lake = build_lake_resource(settings)
         age = dt.timedelta(days=older_than_days)
         results = list(lake.iceberg.maintain(remove_older_than=age, dry_run=dry_run))
     for note in (note for result in results for note in result.notes):

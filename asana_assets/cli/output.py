@@ -19,10 +19,7 @@ from asana_assets.cli.sync_command import SyncReport
 from asana_assets.cli.sync_progress import QuietProgress, SyncProgress
 
 _LEVELS = {Level.ERROR: "error", Level.NOTE: "info", Level.WARNING: "warning"}  # of notices in a log; others are errors
-_NEXT = (
-    "Next: asana-assets status shows how old the tables are. To keep them up to date, run asana-assets sync every "
-    "night, by cron or by Dagster's schedule daily."
-)
+_NEXT = "Next: asana-assets status shows how old the tables are."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +84,7 @@ class SyncOutput:
         print_notices(notices)
         if report.lines and not exit_code:
             click.echo(render_location(report.lines))
-            Console().print(_NEXT, highlight=False)
+            Console().print(f"{_NEXT} {report.automation}", highlight=False)
 
     def _log_report(self, report: SyncReport, notices: Sequence[Notice], exit_code: int) -> None:
         for notice in dict.fromkeys(notices):

@@ -10,8 +10,6 @@ from asana_assets.cli.estimate_report import EstimateReport, WorkspaceEstimate
 from asana_assets.cli.help_texts import asset_names
 from asana_assets.cli.interrupted_sync import find_interrupted_sync
 from asana_assets.cli.options import json_option, print_json, selected_endpoints, selection_options
-from asana_assets.defs.names import API, LAKE, Names
-from asana_assets.defs.resources import LakeResource
 from asana_assets.settings import Settings
 
 
@@ -33,15 +31,14 @@ def plan(
     for each workspace, twice as many if projects are chosen, and stores nothing.
     """
     with report_errors():
-        from asana_assets.definitions import build_definitions  # noqa: PLC0415 - raises if a setting is invalid
+        from asana_assets import definitions  # noqa: PLC0415 - raises if a setting is invalid
 
         settings = Settings()
         print_warnings(settings)
-        resources = build_definitions(settings).resources or {}
-        lake: LakeResource = resources[Names().of(LAKE)]
+        lake = definitions.build_lake_resource(settings)
         endpoints = selected_endpoints(settings, selected)
         names = [endpoint.name for endpoint in endpoints]
-        with resources[Names().of(API)].process_config_and_initialize_cm() as asana:
+        with definitions.build_asana_resource(settings).process_config_and_initialize_cm() as asana:
             report = EstimateReport(
                 asana=asana,
                 lake=lake,

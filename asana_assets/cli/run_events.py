@@ -3,6 +3,7 @@
 Nothing is computed a second time: failures, checks and metadata are those that the Dagster UI shows.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from dagster_shared.error import SerializableErrorInfo
 from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.cli.notices import Level, Notice
 from asana_assets.cli.summary import SummaryLine, read_changes
+from asana_assets.defs.api_announcements import ANNOUNCEMENTS_KEY
 from asana_assets.defs.checks import AVAILABLE_ON_PLAN
 from asana_assets.defs.failures import ENDS_RUN_KEY, NOT_STARTED_KEY, TOKEN_REJECTED, UNKNOWN_WORKSPACE, root_cause
 from asana_assets.defs.names import Names
@@ -44,7 +46,7 @@ class RunReport:
 
 
 def report_run(
-    result: dg.ExecuteInProcessResult,
+    result: dg.JobExecutionResult,
     names: Names,
     *,
     workspace_gid: str,
@@ -84,7 +86,7 @@ class _Run:
         stop_reason: See `RunReport`.
     """
 
-    result: dg.ExecuteInProcessResult
+    result: dg.JobExecutionResult
     names: Names
     workspace_gid: str
     assets: Sequence[str]
@@ -186,8 +188,9 @@ class _Run:
                     "names it. It is not synced any more; its rows are kept."
                 )
                 yield Notice(Level.WARNING, message)
-            for notice in _texts(metadata, "deprecation_notices"):
-                yield Notice(Level.NOTE, f"Asana announced an API change: {_describe_deprecation(notice)}")
+            if ANNOUNCEMENTS_KEY in metadata:
+                announced = _plain_text(str(metadata[ANNOUNCEMENTS_KEY].value))
+                yield Notice(Level.NOTE, f"Asana announced changes of its API: {announced}.")
 
     def summary_lines(self) -> Iterator[SummaryLine]:
         """Yield one line per materialization."""
@@ -249,10 +252,7 @@ def _texts(metadata: Mapping[str, dg.MetadataValue], key: str) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else []
 
 
-def _describe_deprecation(notice: str) -> str:
-    """Return Asana's `name=…;info=…;affected=true` as a sentence, or as it is if it has another form."""
-    fields = dict(part.strip().split("=", 1) for part in notice.split(";") if "=" in part)
-    if not {"name", "info"} <= fields.keys():
-        return notice
-    affected = ", which affects these requests" if fields.get("affected") == "true" else ""
-    return f"{fields['name']}{affected}. See {fields['info']}"
+def _plain_text(markdown: str) -> str:
+    """Return a Markdown list of links as text."""
+    items = [line.removeprefix("- ") for line in markdown.splitlines()]
+    return re.sub(r"\[(.+?)\]\((.+?)\)", r"\1 (\2)", "; ".join(items))

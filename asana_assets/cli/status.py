@@ -8,11 +8,11 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from asana_assets.cli.automation_advice import describe_automation
 from asana_assets.cli.dagster_instance import open_configured_instance
 from asana_assets.cli.errors import print_warnings, report_errors
 from asana_assets.cli.options import json_option, print_json
 from asana_assets.cli.sync_status import TableStatus, WorkspaceStatus, read_status
-from asana_assets.defs.names import LAKE, Names
 from asana_assets.settings import Settings
 
 _LEVELS = {"warn": "Warning"}
@@ -29,17 +29,19 @@ def status(*, as_json: bool) -> None:
     from the Dagster instance in DAGSTER_HOME, if that is set. Exits with 0 whatever it shows.
     """
     with report_errors():
-        from asana_assets.definitions import build_definitions  # noqa: PLC0415 - raises if a setting is invalid
+        from asana_assets.definitions import build_lake_resource  # noqa: PLC0415 - raises if a setting is invalid
 
         settings = Settings()
         print_warnings(settings)
-        lake = (build_definitions(settings).resources or {})[Names().of(LAKE)]
+        lake = build_lake_resource(settings)
         with open_configured_instance(settings) as instance:
             workspaces = list(read_status(lake, settings.endpoints, instance))
+            automation = describe_automation(instance)
     sources = _describe_sources(lake.namespace, settings.dagster_home)
     now = dt.datetime.now(dt.UTC)
     if as_json:
-        print_json({"workspaces": [_document(one, now) for one in workspaces], "sources": sources})
+        documents = [_document(one, now) for one in workspaces]
+        print_json({"workspaces": documents, "sources": sources, "automation": automation})
         return
     if not workspaces:
         click.echo(f"Nothing was synced yet: the namespace {lake.namespace} has no workspace. Run asana-assets sync.")
@@ -49,6 +51,7 @@ def status(*, as_json: bool) -> None:
             Console().print(renderable)
     for source in sources:
         click.echo(source)
+    Console().print(automation, highlight=False)
 
 
 def _describe_sources(namespace: str, dagster_home: str | None) -> list[str]:

@@ -8,8 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from asana_assets.cli.sync_progress import count
-from asana_assets.defs.progress import format_duration
+from asana_assets.defs.progress import count, format_duration
 
 _CHANGES = ("rows_added", "rows_changed", "rows_removed")  # metadata of materializations that write differences
 
@@ -70,7 +69,7 @@ def render_summary(lines: Sequence[SummaryLine], names: Mapping[str, str]) -> It
         )
     total = _total(lines)
     saved = f" ({total.saved:,} saved)" if total.saved else ""
-    changes = "" if total.changes is None else f" ({total.changes})"
+    changes = "" if total.changes is None else f" ({total.changes})".replace("(0)", "(unchanged)")
     listed = ", workspaces included" if any(not line.workspace_gid for line in lines) else ""
     yield Text(
         f"\nTotal: {count(total.rows, 'row')}{changes}, {count(total.requests, 'request')}{saved}, "

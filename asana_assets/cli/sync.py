@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from asana_assets.cli.automation_advice import describe_automation
 from asana_assets.cli.dagster_instance import open_instance
 from asana_assets.cli.errors import report_errors
 from asana_assets.cli.help_texts import asset_names
@@ -54,8 +55,7 @@ def sync(
     that was not clean: errors, assets that were not started, and warnings on stderr; notes on stdout. A sync that was
     interrupted less than 12 hours ago is resumed: assets that it completed are skipped.
     """
-    logging.getLogger("pyiceberg").setLevel(logging.ERROR)  # it logs a warning for each commit that it retries
-    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # it logs a traceback if it is interrupted
+    logging.getLogger("sqlalchemy.pool").addFilter(_is_worth_reading)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Dagster does while a run executes
     output = SyncOutput(
         as_json=as_json, log_format=LogFormat(log_format) if log_format else None, quiet=quiet, verbose=verbose
@@ -78,8 +78,14 @@ def sync(
                     progress=progress,
                 )
                 command.run(workspaces)
+                report.automation = describe_automation(instance if settings.dagster_home else None)
     except KeyboardInterrupt:  # before or after the command ran
         report.notices.append(Notice(Level.INTERRUPTED, f"The sync was stopped. {HOW_TO_RESUME}."))
     exit_code = decide_exit_code(report.notices, strict=strict)
     output.write_report(report, exit_code)
     sys.exit(exit_code)
+
+
+def _is_worth_reading(record: logging.LogRecord) -> bool:
+    """Return False for what SQLAlchemy logs with a traceback if Ctrl-C interrupts the return of a connection."""
+    return not str(record.msg).startswith(("Exception during reset or similar", "Exception terminating connection"))

@@ -10,10 +10,12 @@ import dagster as dg
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.model import Endpoint
 from asana_assets.cli.interrupted_sync import find_interrupted_sync
+from asana_assets.cli.job_execution import execute_here
 from asana_assets.cli.notices import Level, Notice
 from asana_assets.cli.run_events import HOW_TO_RESUME, WAS_INTERRUPTED, RunReport, report_run
 from asana_assets.cli.summary import SummaryLine
 from asana_assets.cli.sync_progress import QuietProgress, SyncProgress
+from asana_assets.defs.jobs import PARTITION_TAG
 from asana_assets.defs.names import LAKE, REFRESH_WORKSPACES, SYNC_WORKSPACE, Names
 from asana_assets.defs.partitions import registered_workspaces
 from asana_assets.defs.resources import LakeResource
@@ -40,11 +42,13 @@ class SyncReport:
         lines: One line per materialization.
         notices: Everything that was not clean.
         names: The names of the workspaces by gid, once they are known.
+        automation: How the tables are kept up to date.
     """
 
     lines: list[SummaryLine] = field(default_factory=list[SummaryLine])
     notices: list[Notice] = field(default_factory=list[Notice])
     names: Mapping[str, str] = field(default_factory=dict[str, str])
+    automation: str = ""
 
     def add(self, run: RunReport) -> None:
         self.lines.extend(run.lines)
@@ -96,7 +100,7 @@ class SyncCommand:
         gids = find_workspaces(workspaces, visible, "--workspace")
         unknown = [gid for gid in gids if gid not in known]
         if unknown:
-            message = unknown_workspaces_message(unknown, visible, "--workspace")
+            message = f"{unknown_workspaces_message(unknown, visible, '--workspace')}."
             self.report.notices.append(Notice(Level.ERROR, message))
             return
         remaining = list(dict.fromkeys(gids or known))
@@ -113,7 +117,7 @@ class SyncCommand:
         job = self.definitions.resolve_job_def(self.integration.of(REFRESH_WORKSPACES))
         accepted = {name: value for name, value in self.config.items() if name == "accept_row_count_drop"}
         config = self._run_config([WORKSPACES.name], accepted)
-        result = job.execute_in_process(config, instance=self.instance, raise_on_error=False)
+        result = execute_here(job, config, instance=self.instance, tags={})
         self.report.add(report_run(result, self.integration, workspace_gid="", assets=[WORKSPACES.name]))
         return result.success
 
@@ -154,13 +158,12 @@ class SyncCommand:
             return RunReport()
         endpoints = [endpoint for endpoint in self.endpoints if endpoint.name in assets]
         self.progress.start_workspace(self._label(gid), endpoints, self._never_synced(gid, endpoints))
-        result = self.definitions.resolve_job_def(self.integration.of(SYNC_WORKSPACE)).execute_in_process(
+        result = execute_here(
+            self.definitions.resolve_job_def(self.integration.of(SYNC_WORKSPACE)),
             self._run_config(assets, self.config),
             instance=self.instance,
-            partition_key=gid,
-            tags={SYNC_TAG: started_at.isoformat()},
-            raise_on_error=False,
-            asset_selection=[self.integration.asset_key(name) for name in assets],
+            tags={SYNC_TAG: started_at.isoformat(), PARTITION_TAG: gid},
+            assets=[self.integration.asset_key(name) for name in assets],
         )
         self.progress.finish_workspace()
         return report_run(result, self.integration, workspace_gid=gid, assets=assets)

@@ -7,7 +7,6 @@ from typing import Protocol
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.model import Endpoint
 from asana_assets.defs.progress import NullProgress, ProgressReporter, RequestRate, TrackedExtract
-from asana_assets.sync.extract import ExtractStats
 
 
 class SyncProgress(ProgressReporter, Protocol):
@@ -113,15 +112,3 @@ class Outlook:
                 return None  # how many parents have changed is known only when the asset starts
             requests += rows[listing.parent.name]
         return requests
-
-
-def describe_result(stats: ExtractStats, seconds: float) -> str:
-    """Return the figures of a finished extract."""
-    if stats.parents and not stats.parents_stale and not stats.request_stats.requests:
-        return f"unchanged, {seconds:.1f} s"
-    return f"{count(stats.rows, 'row')} fetched, {count(stats.request_stats.requests, 'request')}, {seconds:.1f} s"
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, as in "1 row" and "1,200 rows"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import dagster as dg
 
 from asana_assets.asana.endpoints import WORKSPACES
-from asana_assets.asana.model import GID, Endpoint
-from asana_assets.defs.assets import NAME_COLUMN, workspace_names
+from asana_assets.asana.model import Endpoint
 from asana_assets.defs.jobs import PARTITION_TAG
 from asana_assets.defs.names import Names
 from asana_assets.defs.resources import LakeResource
+from asana_assets.defs.workspace_names import stored_workspace_names
 
 _MAX_RUNS = 20  # the latest of each workspace, in which the results of checks are looked up
 
@@ -65,7 +65,7 @@ class WorkspaceStatus:
 def read_status(
     lake: LakeResource, endpoints: Sequence[Endpoint], instance: dg.DagsterInstance | None
 ) -> Iterator[WorkspaceStatus]:
-    """Yield the status of each stored workspace.
+    """Yield the status of each stored workspace, by name.
 
     Args:
         lake: The tables and the sync state.
@@ -75,9 +75,9 @@ def read_status(
     Raises:
         LakeError: The catalog cannot be used.
     """
-    rows = lake.stored_rows(WORKSPACES, "").columns((GID.name, NAME_COLUMN))
     endpoints = [endpoint for endpoint in endpoints if endpoint is not WORKSPACES]
-    for gid, name in workspace_names(rows).items():
+    names = stored_workspace_names(lake.stored_rows(WORKSPACES, ""))
+    for gid, name in sorted(names.items(), key=lambda item: (item[1].casefold(), item[0])):
         rows_by_asset = {endpoint.name: len(lake.stored_rows(endpoint, gid)) for endpoint in endpoints}
         failed = list(_failed_checks(instance, gid)) if instance else []
         syncs = lake.sync_states.completed_syncs(gid, [endpoint.name for endpoint in endpoints])

@@ -3,8 +3,10 @@
 An asset's function starts the extract; its rows are fetched lazily, while the IO manager writes them.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import dagster as dg
@@ -15,26 +17,27 @@ from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.errors import AsanaError, ConfigurationError, UnauthorizedError
 from asana_assets.asana.model import GID, Endpoint
 from asana_assets.defs import check_inputs, checks, partitions
+from asana_assets.defs.api_announcements import report_announcements
 from asana_assets.defs.column_metadata import LINEAGE_KEY, column_lineage
 from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces
 from asana_assets.defs.names import API, IO_MANAGER, PREFETCHER, PROGRESS, Names
 from asana_assets.defs.parent_names import find_parent_names, name_parents
 from asana_assets.defs.prefetch import Prefetcher, SyncConfig
-from asana_assets.defs.progress import ProgressLogger, ProgressReporter
+from asana_assets.defs.progress import ProgressLogger, ProgressReporter, describe_result, describe_start
 from asana_assets.defs.workspace_names import (
     NAMES_KEY,
     find_workspaces,
     label_workspaces,
     load_workspace_names,
+    stored_workspace_names,
     unknown_workspaces_message,
+    workspace_names,
 )
 from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.choose_extract import AnyExtract
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
-
-NAME_COLUMN = "name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,14 +136,18 @@ def _materialize_workspaces(step: _Step) -> Iterator[dg.MaterializeResult[Extrac
         extract = cast("FullExtract", step.start())
         registered = partitions.registered_workspaces(context.instance, step.names)
         found, unconfirmed = _confirm_workspaces(step, extract=extract, registered=registered)
-        stored = _stored_names(extract)
+        stored = stored_workspace_names(extract.previous)
         if not step.config.accept_row_count_drop:
             _check_account(step, found=workspace_names(found), stored=stored, unconfirmed=unconfirmed)
         labels = stored | workspace_names(found)
         wanted = _wanted_gids(step.prefetcher.asana.workspaces, found, stored)
         selected = choose_workspaces(found, wanted, unconfirmed=unconfirmed)
     output = SelectedWorkspaces(extract, selected, unconfirmed)
-    yield from _materialize(step, extract, output=output, metadata={NAMES_KEY: dict(labels)})
+    metadata = {
+        NAMES_KEY: dict(labels),
+        **report_announcements(extract.stats.request_stats, context),
+    }
+    yield from _materialize(step, extract, output=output, metadata=metadata)
     kept = [gid for gid in unconfirmed if gid in registered]
     changes = partitions.sync_partitions(context.instance, step.names, [*to_gid_list(selected[GID.name]), *kept])
     if changes.added or changes.removed:
@@ -167,7 +174,7 @@ def _confirm_workspaces(step: _Step, *, extract: FullExtract, registered: Sequen
         AsanaError: The list cannot be fetched, or the token is rejected.
     """
     found = pa.Table.from_batches(extract, WORKSPACES.schema)
-    stored = _stored_names(extract)
+    stored = stored_workspace_names(extract.previous)
     known = _wanted_gids(step.prefetcher.asana.workspaces, found, stored) or [*registered, *stored]
     missing = sorted(set(known).difference(to_gid_list(found[GID.name])))
     if not missing:
@@ -207,9 +214,9 @@ def _check_account(
     if not stored or stored.keys() & found or (unconfirmed and not found):
         return
     raise ConfigurationError(
-        f"the token of the integration {step.names.name!r} sees none of the workspaces in the namespace "
-        f"{step.prefetcher.lake.namespace}, {label_workspaces(stored, stored)}, but "
-        f"{label_workspaces(found, found) or 'none at all'}: give each account a namespace of its own "
+        f"the namespace {step.prefetcher.lake.namespace} has other workspaces ({label_workspaces(stored, stored)}) "
+        f"than the token of the integration {step.names.name!r} sees ({label_workspaces(found, found) or 'none'}): "
+        "give each account a namespace of its own "
         "(ICEBERG_NAMESPACE, or the namespace of the LakeResource in lake=), or materialize `workspaces` with "
         "accept_row_count_drop (asana-assets sync --accept-row-count-drop) if these replace those"
     )
@@ -219,16 +226,6 @@ def _wanted_gids(wanted: Sequence[str], found: pa.Table, stored: Mapping[str, st
     """Return the gids of the wanted workspaces; a name that Asana did not list is looked up among the stored ones."""
     listed = find_workspaces(wanted, workspace_names(found), "ASANA_WORKSPACES")
     return find_workspaces(listed, stored, "ASANA_WORKSPACES")
-
-
-def _stored_names(extract: FullExtract) -> dict[str, str]:
-    return workspace_names(extract.previous.columns((GID.name, NAME_COLUMN)))
-
-
-def workspace_names(rows: pa.Table) -> dict[str, str]:
-    """Return the names in rows of `workspaces` by gid; "" for one without."""
-    names = rows[NAME_COLUMN].to_pylist()
-    return {gid: name or "" for gid, name in zip(to_gid_list(rows[GID.name]), names, strict=True)}
 
 
 def choose_workspaces(found: pa.Table, wanted: Sequence[str], *, unconfirmed: Sequence[str] = ()) -> pa.Table:
@@ -258,8 +255,10 @@ def _materialize(
     endpoint, workspace_gid, stats = extract.endpoint, extract.workspace_gid, extract.stats
     workspace = metadata.get("workspace_name")
     subject = f"{endpoint.name} of {workspace}" if workspace else endpoint.name
-    context.log.info("%s: fetching %d of %d parents", subject, stats.parents_stale, stats.parents)
-    log_progress = ProgressLogger(extract, context.log.info)
+    log = partial(context.log.info, "%s: %s", subject)
+    log(describe_start(extract))
+    started_at = time.monotonic()
+    log_progress = ProgressLogger(extract, log)
 
     def on_progress() -> None:
         log_progress()
@@ -269,8 +268,7 @@ def _materialize(
     with step.progress.track_extract(extract):
         data_version = dg.DataVersion(extract.data_version) if isinstance(extract, ChildExtract) else None
         yield dg.MaterializeResult(value=output, data_version=data_version, metadata=dict(metadata))
-    for notice in prefetcher.asana.new_deprecations(stats.request_stats.deprecation_notices):
-        context.log.warning("Asana announced an API change: %s", notice)
+    log(describe_result(stats, time.monotonic() - started_at))
     with dagster_failures(endpoint=endpoint.name, workspace_gid=workspace_gid, workspace_name=workspace or ""):
         inputs = check_inputs.collect_inputs(
             prefetcher.lake,

@@ -129,7 +129,12 @@ def build_schedules(
         return schedule
 
     return [
-        build(DAILY, automation.cron, "Syncs the workspace list and each workspace every night, in runs of their own."),
+        build(
+            DAILY,
+            automation.cron,
+            "Syncs the workspace list and each workspace every night, in runs of their own."
+            + ("" if DAILY in automation.running else " Off by default: turn it on to keep the tables up to date."),
+        ),
         build(
             FREQUENT,
             "*/15 * * * *",

@@ -30,6 +30,7 @@ from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
 from asana_assets.sync.sync_state import no_entries, with_changes_recorded_to
 from asana_assets.sync.window_extract import WindowExtract
+from asana_assets.sync.write_totals import WriteTotals
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -86,7 +87,12 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                 case SelectedWorkspaces():
                     removed = self._write_workspaces(table, obj, context.run_id, written)
             self.lake.expire_old_snapshots(table)
-            rows = self.lake.iceberg.count(table, workspace=workspace_gid or None)
+            extract.stats.written = totals = WriteTotals(
+                rows=self.lake.iceberg.count(table, workspace=workspace_gid or None),
+                added=sum(one.added for one in written),
+                changed=sum(one.changed for one in written),
+                removed=sum(one.removed for one in written),
+            )
             total = self.lake.iceberg.count(table)
             if not isinstance(obj, ChildExtract):
                 version = self.lake.iceberg.content_version(table, workspace=workspace_gid or None)
@@ -101,14 +107,14 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                 **{key: value for key, value in (context.definition_metadata or {}).items() if key == LINEAGE_KEY},
                 "dagster/table_name": ".".join(table.name()),
                 "dagster/uri": table.location(),
-                "rows": rows,
-                "rows_added": sum(one.added for one in written),
-                "rows_changed": sum(one.changed for one in written),
-                "rows_removed": sum(one.removed for one in written),
+                "rows": totals.rows,
+                "rows_added": totals.added,
+                "rows_changed": totals.changed,
+                "rows_removed": totals.removed,
                 **_stats_metadata(extract.stats),
                 **more_metadata,
                 **({"snapshot_id": str(snapshot.snapshot_id)} if snapshot else {}),
-                **({"dagster/partition_row_count": rows} if workspace_gid else {}),
+                **({"dagster/partition_row_count": totals.rows} if workspace_gid else {}),
                 **({"removed_workspaces": removed} if removed else {}),
             }
         )
@@ -274,7 +280,6 @@ def _stats_metadata(stats: ExtractStats) -> dict[str, Any]:
         "texts_repaired": stats.texts_repaired,
         "plan_unavailable": stats.not_on_plan,
         "missed_period": stats.missed_period and [instant.isoformat() for instant in stats.missed_period],
-        "deprecation_notices": sorted(stats.request_stats.deprecation_notices),
     }
     return {
         "requests": stats.request_stats.requests,

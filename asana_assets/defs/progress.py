@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.model import Endpoint
 from asana_assets.sync.extract import ExtractStats
 
@@ -90,7 +91,7 @@ class ProgressLogger:
 
     Attributes:
         extract: The extract.
-        log: Writes a line.
+        log: Receives the text of each line, which names neither the asset nor the workspace.
         clock: Returns seconds.
     """
 
@@ -109,11 +110,35 @@ class ProgressLogger:
             return
         self._next_line_at = self.clock() + LOG_INTERVAL_SECONDS
         self._request_rate.sample()
-        endpoint, stats = self.extract.endpoint, self.extract.stats
-        parents = " and ".join(endpoint.upstream) or "listings"
-        fetched = f"{stats.parents_fetched:,} of {stats.parents_stale:,} {parents}"
-        rate, seconds_left = self._request_rate.rate, self._request_rate.seconds_left
-        self.log(f"{endpoint.name}: {fetched}, {rate:.1f} requests/s{format_eta(seconds_left)}")
+        stats, rate, seconds_left = self.extract.stats, self._request_rate.rate, self._request_rate.seconds_left
+        fetched = f"{stats.parents_fetched:,} of {stats.parents_stale:,} {_parents(self.extract.endpoint)}"
+        self.log(f"{fetched}, {rate:.1f} requests/s{format_eta(seconds_left)}")
+
+
+def describe_start(extract: TrackedExtract) -> str:
+    """Return what an extract fetches."""
+    stats = extract.stats
+    if set(extract.endpoint.upstream) <= {WORKSPACES.name}:
+        return "fetching all rows"
+    return f"fetching {stats.parents_stale:,} of {stats.parents:,} {_parents(extract.endpoint)}"
+
+
+def describe_result(stats: ExtractStats, seconds: float) -> str:
+    """Return the figures of an extract that was stored, as in "108 rows, 3 changed, 21 requests, 0.9 s"."""
+    written = stats.written
+    changes = {"added": written.added, "changed": written.changed, "removed": written.removed}
+    described = [f"{number:,} {change}" for change, number in changes.items() if number] or ["unchanged"]
+    requests = count(stats.request_stats.requests, "request")
+    return ", ".join([count(written.rows, "row"), *described, requests, format_duration(seconds)])
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, as in "1 row" and "1,200 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _parents(endpoint: Endpoint) -> str:
+    return " and ".join(endpoint.upstream) or "listings"
 
 
 def format_eta(seconds: float | None) -> str:

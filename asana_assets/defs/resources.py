@@ -71,7 +71,6 @@ class AsanaResource(Choices):
 
     _client: Client | None = PrivateAttr(default=None)
     _search: ChangeSearch | None = PrivateAttr(default=None)
-    _reported_deprecations: set[str] = PrivateAttr(default_factory=set[str])
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     @contextmanager
@@ -106,12 +105,6 @@ class AsanaResource(Choices):
         with self._lock:
             self._search = self._search or ChangeSearch(client)
             return self._search
-
-    def new_deprecations(self, notices: set[str]) -> list[str]:
-        """Return those of Asana's deprecation notices that this method has not returned before."""
-        new = sorted(notices - self._reported_deprecations)
-        self._reported_deprecations.update(new)
-        return new
 
     def short_timeout_client(self) -> Client:
         """Open a client that gives up within seconds, for callers such as sensors; the caller closes it.

@@ -3,13 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
+import pyarrow as pa
 
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.errors import ConfigurationError
+from asana_assets.asana.model import GID
 from asana_assets.defs.names import Names
+from asana_assets.sync.extract import StoredRows
+from asana_assets.sync.gids import to_gid_list
 
 NAMES_KEY = "workspace_names"
 """Metadata of the materializations of `workspaces`: the name of each workspace by its gid."""
+
+_NAME_COLUMN = "name"
 
 
 def load_workspace_names(instance: dg.DagsterInstance, names: Names) -> dict[str, str]:
@@ -19,6 +25,17 @@ def load_workspace_names(instance: dg.DagsterInstance, names: Names) -> dict[str
     value = materialization and materialization.metadata.get(NAMES_KEY)
     found = value.value if value else None
     return {str(gid): str(name) for gid, name in found.items()} if isinstance(found, Mapping) else {}
+
+
+def workspace_names(rows: pa.Table) -> dict[str, str]:
+    """Return the names in rows of `workspaces` by gid; "" for one without."""
+    names = rows[_NAME_COLUMN].to_pylist()
+    return {gid: name or "" for gid, name in zip(to_gid_list(rows[GID.name]), names, strict=True)}
+
+
+def stored_workspace_names(stored: StoredRows) -> dict[str, str]:
+    """Return the names in the stored rows of `workspaces` by gid; "" for one without."""
+    return workspace_names(stored.columns((GID.name, _NAME_COLUMN)))
 
 
 def label_workspace(gid: str, names: Mapping[str, str]) -> str:

@@ -11,9 +11,10 @@ import msgspec
 from asana_assets.asana.client import ApiRequest, RequestStats
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.errors import AsanaError
+from asana_assets.defs.automation_state import running_automation
 from asana_assets.defs.failures import POLL_FAILED, explain
 from asana_assets.defs.jobs import workspaces_with_active_syncs
-from asana_assets.defs.names import API, REFRESH_WORKSPACES, SYNC_WORKSPACE, WATCH_WORKSPACES, Names
+from asana_assets.defs.names import API, DAILY, REFRESH_WORKSPACES, SYNC_WORKSPACE, WATCH_WORKSPACES, Names
 from asana_assets.defs.partitions import decide_partitions, registered_workspaces
 from asana_assets.defs.resources import AsanaResource
 from asana_assets.defs.run_requests import RequestDecision, RequestState, decide_requests, load_attempt, load_attempts
@@ -98,6 +99,11 @@ def request_first_syncs(
                 for gid, attempt in first_syncs.failed.items()
             ),
             *(attempt.describe_failure(f"run of {name}") for name, attempt in refresh.failed.items()),
+            *(
+                [f"No schedule is on: turn on {names.of(DAILY)} to sync every night."]
+                if running_automation(context.instance, names) == []
+                else []
+            ),
         ]
     )
     if not first_syncs.requests and not refresh.requests and not new:

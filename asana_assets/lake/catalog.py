@@ -4,6 +4,7 @@ PyIceberg's own configuration (`PYICEBERG_CATALOG__ASANA__*`, `.pyiceberg.yaml`)
 is the embedded one: SQLite and local files in one directory. Tables and rows are the subject of `table`.
 """
 
+import logging
 import tempfile
 import time
 from collections.abc import Mapping
@@ -51,6 +52,7 @@ def open_catalog(
     Raises:
         CatalogUnavailableError: The catalog cannot be opened; the message names the setting to check.
     """
+    logging.getLogger("pyiceberg.table").addFilter(_is_worth_reading)
     configured = {**_configuration(name), **(properties or {})}
     if not configured and name != CATALOG_NAME:
         raise CatalogUnavailableError(
@@ -59,6 +61,11 @@ def open_catalog(
     catalog = _open_configured(name, configured) if configured else _open_embedded(data_dir)
     catalog.properties[_NAME_CASE] = name_case
     return catalog
+
+
+def _is_worth_reading(record: logging.LogRecord) -> bool:
+    """Return False for PyIceberg's warning that it retries a commit; `ConflictError` is what retries do not solve."""
+    return not str(record.msg).startswith("Commit failed due to a concurrent update, retrying")
 
 
 def apply_name_case(catalog: Catalog, name: str) -> str:

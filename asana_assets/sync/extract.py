@@ -31,6 +31,7 @@ from asana_assets.sync.rows import BuiltRows
 from asana_assets.sync.search_bound import decide_search_from
 from asana_assets.sync.sync_state import SyncState
 from asana_assets.sync.values import count_values
+from asana_assets.sync.write_totals import WriteTotals
 
 BATCH_ROWS = 2_000
 """Rows to build at once; Arrow's JSON reader takes three times as long when given single pages."""
@@ -89,6 +90,7 @@ class ExtractStats:
         missed_period: The period whose records Asana deleted before they were fetched; None without any.
         tallies: The outcomes by path of the listing.
         request_stats: The cost in requests.
+        written: What the IO manager stored; zeros until it has.
         on_progress: Called after each update, by the thread that consumes the extract.
     """
 
@@ -115,6 +117,7 @@ class ExtractStats:
     missed_period: tuple[dt.datetime, dt.datetime] | None = None
     tallies: dict[str, OutcomeTally] = field(default_factory=dict[str, OutcomeTally])
     request_stats: RequestStats = field(default_factory=RequestStats)
+    written: WriteTotals = field(default_factory=WriteTotals)
     on_progress: Callable[[], None] = lambda: None
 
     def add_rows(self, built: BuiltRows) -> None:

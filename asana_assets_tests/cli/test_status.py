@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asana_assets.cli.status import format_age
-from asana_assets_tests.support.plan_command import invoke
+from asana_assets_tests.support.plan_command import dagster_home, invoke
 from asana_assets_tests.support.sync_harness import MakeWarehouse
 
 NAME = "Cat lovers"
@@ -38,9 +38,7 @@ def test_status_shows_rows_last_syncs_and_open_warnings_without_a_request(
     make_warehouse: MakeWarehouse, tmp_path: Path
 ) -> None:
     warehouse = make_warehouse()
-    home = tmp_path / "dagster"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    home = dagster_home(tmp_path)
     gid = warehouse.asana.organization.edge_cases["free_organization"]
     tag = str(warehouse.asana.truth("tags", gid)[0]["gid"])
     warehouse.asana.organization.get(tag, "tag").fields["created_at"] = "soon"

@@ -27,9 +27,9 @@ def without_time(line: str) -> str:
 def test_without_a_terminal_each_finished_asset_is_one_line(make_warehouse: MakeWarehouse) -> None:
     lines = [without_time(line) for line in sync(make_warehouse()).stdout.splitlines()]
     assert lines[:3] == [
-        "workspaces: 3 rows fetched, 1 request, ",
-        f"{NAME}: users (1 of 2): 3 rows fetched, 1 request, ",
-        f"{NAME}: tags (2 of 2): 1 row fetched, 1 request, ",
+        "workspaces: 3 rows, 3 added, 1 request, ",
+        f"{NAME}: users (1 of 2): 3 rows, 3 added, 1 request, ",
+        f"{NAME}: tags (2 of 2): 1 row, 1 added, 1 request, ",
     ]
 
 
@@ -44,7 +44,7 @@ def test_quiet_prints_only_what_was_not_clean(make_warehouse: MakeWarehouse) -> 
 
 def test_verbose_also_prints_when_an_asset_starts(make_warehouse: MakeWarehouse) -> None:
     result = sync(make_warehouse(), "--verbose")
-    assert f"{NAME}: tags (2 of 2): fetching 1 of 1 parents" in result.stdout
+    assert f"{NAME}: tags (2 of 2): fetching all rows" in result.stdout
 
 
 def test_as_a_json_log_each_line_is_an_object(make_warehouse: MakeWarehouse) -> None:
@@ -71,7 +71,7 @@ def test_with_json_stdout_is_one_document_and_progress_goes_to_stderr(make_wareh
     assert {asset["asset"]: asset["rows"] for asset in document["workspaces"][1]["assets"]} == {"users": 3, "tags": 1}
     assert (document["exit_code"], document["totals"]["requests"]) == (0, 3)
     assert {notice["level"] for notice in document["notices"]} == {"Note"}
-    assert f"{NAME}: users (1 of 2): 3 rows fetched" in result.stderr
+    assert f"{NAME}: users (1 of 2): 3 rows, 3 added" in result.stderr
 
 
 def summary(*lines: SummaryLine, names: dict[str, str]) -> list[str]:
@@ -125,8 +125,8 @@ def test_in_a_terminal_each_finished_asset_leaves_a_line_and_the_next_step_comes
     assert status == 0
     position = lines.index(NAME)
     assert [without_time(line) for line in lines[position + 1 : position + 3]] == [
-        "   1/2  users                   3 rows fetched, 1 request, ",
-        "   2/2  tags                    1 row fetched, 1 request, ",
+        "   1/2  users                   3 rows, 3 added, 1 request, ",
+        "   2/2  tags                    1 row, 1 added, 1 request, ",
     ]
-    assert " ".join(lines[-2:]).endswith("by cron or by Dagster's schedule daily.")
+    assert " ".join(lines[-2:]).endswith("by cron, or turn on Dagster's schedule asana_daily.")
     assert max(len(line) for line in lines if "Tables:" not in line and "Next:" not in line) <= COLUMNS

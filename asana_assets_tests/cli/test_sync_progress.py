@@ -12,7 +12,7 @@ from asana_assets.asana.model import Endpoint
 from asana_assets.cli.line_log import LineLog
 from asana_assets.cli.line_progress import LineProgress
 from asana_assets.cli.live_progress import LiveProgress
-from asana_assets.cli.sync_progress import Outlook, describe_result
+from asana_assets.cli.sync_progress import Outlook
 from asana_assets.sync.extract import ExtractStats
 from asana_assets_tests.support.clock import Clock
 
@@ -41,13 +41,6 @@ def test_what_only_requests_can_show_is_unknown(unknown: Outlook) -> None:
 
 def test_a_listing_that_every_sync_fetches_is_known_later_too() -> None:
     assert outlook(SECTIONS, never_synced=False, projects=7).requests() == 7
-
-
-def test_an_unchanged_asset_is_not_called_empty() -> None:
-    assert describe_result(ExtractStats(parents=7), 0.12) == "unchanged, 0.1 s"
-    assert describe_result(ExtractStats(parents=7, parents_stale=1, rows=1), 0.12) == (
-        "1 row fetched, 0 requests, 0.1 s"
-    )
 
 
 @dataclass
@@ -79,7 +72,7 @@ def test_as_lines_an_asset_is_one_line_and_at_most_one_per_minute_in_between(
     assert [line[20:] for line in capsys.readouterr().out.splitlines()] == [
         "Cats: stories (1 of 2): 60 of 600 tasks and subtasks, 1.0 requests/s, 9 min left",
         "Cats: stories (1 of 2): 120 of 600 tasks and subtasks, 1.0 requests/s, 8 min left",
-        "Cats: stories (1 of 2): 300 rows fetched, 150 requests, 150.0 s",
+        "Cats: stories (1 of 2): 0 rows, unchanged, 150 requests, 2 min",
     ]
 
 
@@ -93,7 +86,7 @@ def test_an_asset_whose_context_is_never_closed_is_not_completed(capsys: pytest.
     lines = capsys.readouterr().out.splitlines()
     assert [line[20:] for line in lines] == [
         "Cats: tasks (1 of 2): not completed",
-        "Cats: stories (2 of 2): 0 rows fetched, 0 requests, 0.0 s",
+        "Cats: stories (2 of 2): 0 rows, unchanged, 0 requests, 0.0 s",
     ]
 
 

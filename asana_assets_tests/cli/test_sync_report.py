@@ -1,12 +1,14 @@
 """What `asana-assets sync` says about everything that was not clean, and its exit code; over real HTTP."""
 
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from click.testing import Result
 
 from asana_assets_tests.support.mutations import name_of
-from asana_assets_tests.support.plan_command import command_environment, invoke, paid
+from asana_assets_tests.support.plan_command import command_environment, dagster_home, invoke, paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse
 from asana_assets_tests.support.terminal import COLUMNS, run_in_terminal
 
@@ -17,10 +19,12 @@ NO_PERMISSION = (
 )
 
 
-def sync(warehouse: Warehouse, *assets: str, workspace: str = "", options: tuple[str, ...] = ()) -> Result:
+def sync(
+    warehouse: Warehouse, *assets: str, workspace: str = "", options: tuple[str, ...] = (), **settings: str
+) -> Result:
     """Sync these assets of one workspace, by default the paid organization."""
     selection = [argument for name in assets for argument in ("--select", name)]
-    return invoke(warehouse, "sync", "--workspace", workspace or paid(warehouse), *selection, *options)
+    return invoke(warehouse, "sync", "--workspace", workspace or paid(warehouse), *selection, *options, **settings)
 
 
 def notes(result: Result) -> list[str]:
@@ -88,7 +92,7 @@ def test_nothing_that_was_not_clean_is_silent(
     result = sync(warehouse, *assets)
     lines = [line for line in (result.stderr + result.stdout).splitlines() if line.split(":")[0] in LEVELS]
     workspace = f" of workspace {name_of(warehouse)}"
-    of_workspace = [line.replace(workspace, "") for line in lines if "API change" not in line]
+    of_workspace = [line.replace(workspace, "") for line in lines if "its API" not in line]
     assert [line for line in of_workspace if line.startswith(report)], lines
     assert result.exit_code == report.startswith("Error")
 
@@ -98,8 +102,7 @@ def test_a_plan_limit_is_a_note_even_if_strict(make_warehouse: MakeWarehouse) ->
     free = warehouse.asana.organization.edge_cases["free_organization"]
     result = sync(warehouse, "project_templates", workspace=free, options=("--strict",))
     assert (result.exit_code, result.stderr) == (0, "")
-    limits = [note for note in notes(result) if "API change" not in note]
-    [limit] = limits
+    [limit] = [note for note in notes(result) if "its API" not in note]
     assert limit == (
         f"Note: The plan of workspace {name_of(warehouse, free)} does not include project_templates (402), so there "
         "are no rows of it. There is nothing to do, unless you upgrade the plan."
@@ -111,21 +114,21 @@ def test_all_limits_of_the_plan_are_one_note(make_warehouse: MakeWarehouse) -> N
     faults = [warehouse.asana.add_fault(path, 402) for path in ("/tags", "/webhooks")]
     result = sync(warehouse, "tags", "users", "webhooks")
     assert (result.exit_code, result.stderr) == (0, "")
-    limits = [note for note in notes(result) if "API change" not in note]
     assert all(fault.hits == 1 for fault in faults)
-    [limit] = limits
+    [limit] = [note for note in notes(result) if "its API" not in note]
     assert limit.startswith(f"Note: The plan of workspace {name_of(warehouse)} does not include tags, webhooks (402)")
 
 
-def test_each_announced_api_change_is_a_note_once_for_all_workspaces(make_warehouse: MakeWarehouse) -> None:
-    result = invoke(make_warehouse(), "sync", "--select", "tags", "--select", "webhooks", "--strict")
-    assert result.exit_code == 0
-    changes = notes(result)
-    assert len(changes) == len(set(changes)) > 1
+@pytest.mark.slow
+def test_announced_api_changes_are_one_note_a_day(make_warehouse: MakeWarehouse, tmp_path: Path) -> None:
+    warehouse, home = make_warehouse(), str(dagster_home(tmp_path))
+    first, again = (sync(warehouse, "tags", options=("--strict",), DAGSTER_HOME=home) for _ in range(2))
+    assert (first.exit_code, notes(again)) == (0, [])
+    [note] = notes(first)
+    assert note.startswith("Note: Asana announced changes of its API: cross_workspace_deprecation (https://forum.")
     assert (
-        "Note: Asana announced an API change: new_goal_memberships, which affects these requests. See "
-        "https://forum.asana.com/t/378601"
-    ) in changes
+        "; new_goal_memberships (https://forum.asana.com/t/378601), which affects the requests of this integration; "
+    ) in note
 
 
 def test_a_failed_asset_is_an_error_and_its_downstream_assets_were_not_started(make_warehouse: MakeWarehouse) -> None:
@@ -211,6 +214,26 @@ def test_after_a_401_one_error_names_the_request_and_the_rest_was_not_started(
     assert not_started[-1] == f"Not started: workspaces {', '.join(names[1:])}, because Asana rejected the token."
     assert len(not_started) == 2
     assert not_started[0].endswith(f"tags of workspace {names[0]}, because Asana rejected the token.")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rejected", ["/users", "/projects/{gid}/sections"])
+def test_after_a_401_the_dagster_instance_shows_one_failed_step(
+    make_warehouse: MakeWarehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rejected: str
+) -> None:
+    """Dagster's own in-process execution would fail one step after the other."""
+    warehouse = make_warehouse()
+    warehouse.asana.add_fault(rejected, 401)
+    home = dagster_home(tmp_path)
+    assert sync(warehouse, "users", "projects", "sections", "tags", "webhooks", DAGSTER_HOME=str(home)).exit_code == 1
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    with dg.DagsterInstance.get() as instance:
+        run_ids = [run.run_id for run in instance.get_runs()]
+        failures = [log for one in run_ids for log in instance.all_logs(one, of_type=dg.DagsterEventType.STEP_FAILURE)]
+    [failure] = [log.get_dagster_event().step_failure_data.user_failure_data for log in failures]
+    assert failure
+    assert failure.description
+    assert failure.description.startswith("Asana rejected the token (GET /")
 
 
 @pytest.mark.slow

@@ -220,14 +220,6 @@ def test_a_removed_workspace_loses_its_row_and_its_partition(make_warehouse: Mak
     assert gone not in warehouse.instance.get_dynamic_partitions("asana_workspaces")
 
 
-def test_each_deprecation_notice_is_in_the_metadata_once(make_warehouse: MakeWarehouse) -> None:
-    warehouse = make_warehouse()
-    changes = metadata(warehouse.run("refresh_workspaces"), "workspaces")["deprecation_notices"]
-    assert isinstance(changes, list)
-    assert len(changes) == len(set(changes)) > 1
-    assert all(change.startswith("name=") for change in changes)
-
-
 def test_an_extract_that_fails_halfway_leaves_no_fetching_threads(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse(latency=0.02)
     sync(warehouse, "projects", "users", "tasks")

@@ -6,8 +6,9 @@ import pytest
 
 from asana_assets.asana.endpoints import STORIES
 from asana_assets.asana.model import Endpoint
-from asana_assets.defs.progress import ProgressLogger, RequestRate, format_eta
+from asana_assets.defs.progress import ProgressLogger, RequestRate, describe_result, format_eta
 from asana_assets.sync.extract import ExtractStats
+from asana_assets.sync.write_totals import WriteTotals
 from asana_assets_tests.support.clock import Clock
 
 
@@ -35,9 +36,9 @@ def test_a_line_per_minute_reports_progress_rate_and_remaining_time() -> None:
     assert lines == []
     extract.fetch(150)
     assert lines == [
-        "stories: 1,500 of 80,000 tasks and subtasks, 25.0 requests/s, 52 min left",
-        "stories: 3,000 of 80,000 tasks and subtasks, 25.0 requests/s, 51 min left",
-        "stories: 4,500 of 80,000 tasks and subtasks, 25.0 requests/s, 50 min left",
+        "1,500 of 80,000 tasks and subtasks, 25.0 requests/s, 52 min left",
+        "3,000 of 80,000 tasks and subtasks, 25.0 requests/s, 51 min left",
+        "4,500 of 80,000 tasks and subtasks, 25.0 requests/s, 50 min left",
     ]
 
 
@@ -72,3 +73,15 @@ def test_parents_with_several_pages_prolong_the_remaining_time() -> None:
 )
 def test_the_remaining_time_has_a_suitable_unit(seconds: float | None, formatted: str) -> None:
     assert format_eta(seconds) == formatted
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (WriteTotals(rows=108, changed=3), "108 rows, 3 changed, 0 requests, 0.9 s"),
+        (WriteTotals(rows=1, added=1, removed=1_234), "1 row, 1 added, 1,234 removed, 0 requests, 0.9 s"),
+        (WriteTotals(), "0 rows, unchanged, 0 requests, 0.9 s"),
+    ],
+)
+def test_a_finished_asset_is_described_by_what_was_stored_of_it(written: WriteTotals, text: str) -> None:
+    assert describe_result(ExtractStats(written=written), 0.9) == text

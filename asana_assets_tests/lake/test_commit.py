@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -102,7 +103,7 @@ def test_the_number_of_manifests_stays_small_over_many_commits(catalog: Catalog)
 
 
 def test_a_concurrent_commit_to_another_workspace_costs_only_a_retry(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     table, other = tasks(catalog), tasks(catalog)
     replace(table, "w", [row(1)])
@@ -111,6 +112,9 @@ def test_a_concurrent_commit_to_another_workspace_costs_only_a_retry(
     assert len(sent) == len(["ours, rejected", "theirs", "ours, rejected", "theirs", "ours"])
     assert (gids(table, "v"), gids(table, "w")) == (["9"], ["2"])
     assert len(table.snapshots()) == 4
+    assert caplog.messages == []  # of PyIceberg, which warns of each retry
+    logging.getLogger("pyiceberg.table").warning("Something else")
+    assert caplog.messages == ["Something else"]
 
 
 @pytest.mark.parametrize(("before", "theirs"), [([], [row(8), row(9)]), ([row(1)], []), ([row(1)], [row(8), row(9)])])

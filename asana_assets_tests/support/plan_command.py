@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from click.testing import CliRunner, Result
 
@@ -45,7 +46,7 @@ def command_environment(warehouse: Warehouse) -> dict[str, str]:
 def invoke(warehouse: Warehouse, *arguments: str, **settings: str) -> Result:
     """Invoke `asana-assets` with these arguments and environment variables."""
     environment = command_environment(warehouse) | settings
-    return CliRunner().invoke(main, arguments, env=dict.fromkeys(os.environ) | environment)
+    return CliRunner().invoke(main, arguments, env=dict.fromkeys(os.environ) | environment, prog_name="asana-assets")
 
 
 def plan(warehouse: Warehouse, gid: str, *arguments: str) -> Plan:
@@ -77,3 +78,11 @@ def synced(warehouse: Warehouse, gid: str, **config: object) -> dict[str, int]:
 def paid(warehouse: Warehouse) -> str:
     """Return the gid of the organization with a paid plan."""
     return warehouse.asana.organization.edge_cases["paid_organization"]
+
+
+def dagster_home(directory: Path) -> Path:
+    """Create a directory for a Dagster instance, which does not report statistics, and return it."""
+    home = directory / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    return home

@@ -50,7 +50,7 @@ def build_definitions(
     integration = build_asana_defs(
         asana=asana or build_asana_resource(settings),
         lake=build_lake_resource(settings),
-        endpoints=settings.asana_endpoints,
+        endpoints=[endpoint.name for endpoint in settings.endpoints],
         automation=Automation(running=[WATCH_WORKSPACES, WATCH_FRESHNESS]),
         snowflake=build_snowflake_resource(settings),
         progress=progress,

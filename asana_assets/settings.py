@@ -15,7 +15,8 @@ from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from asana_assets.asana.errors import ConfigurationError
-from asana_assets.asana.selection import STANDARD
+from asana_assets.asana.model import Endpoint
+from asana_assets.asana.selection import STANDARD, select_endpoints
 from asana_assets.asana.transport import MAX_IN_FLIGHT
 from asana_assets.extras import missing_extra
 from asana_assets.snowflake.sql import Route
@@ -215,6 +216,15 @@ class Settings(BaseSettings):
                 "Unset one of them."
             )
         return found
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The chosen endpoints, parents before children.
+
+        Raises:
+            ConfigurationError: There is no endpoint of a given name.
+        """
+        return select_endpoints(self.asana_endpoints, setting="ASANA_ENDPOINTS")
 
     @property
     def pacer_url(self) -> str:

@@ -79,7 +79,7 @@ def test_every_asset_has_a_group_a_description_for_analysts_and_a_column_schema(
 
 def test_the_code_version_changes_with_the_columns() -> None:
     fewer = replace(STORIES, columns=STORIES.columns[1:])
-    assert len({code_version(endpoint) for endpoint in (*ENDPOINTS, fewer)}) == len(ENDPOINTS) + 1
+    assert code_version(fewer) not in {code_version(endpoint) for endpoint in ENDPOINTS}
     assert code_version(replace(STORIES)) == code_version(STORIES)
 
 

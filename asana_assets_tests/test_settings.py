@@ -70,6 +70,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         ("ASANA_MAX_IN_FLIGHT", "many", "an integer from 1 to 50"),
         ("ASANA_MAX_IN_FLIGHT", "0", "an integer from 1 to 50"),
         ("ASANA_MAX_IN_FLIGHT", "51", "an integer from 1 to 50"),
+        ("ASANA_ARCHIVED_PROJECTS", "no", "include or exclude"),
         ("ASANA_CHANGES", "some", "on or off"),
         ("ASANA_CHANGES_RETENTION_DAYS", "0", "an integer from 1 to 36500"),
         ("ICEBERG_NAME_CASE", "title", "lower or upper"),
@@ -161,6 +162,9 @@ MISSPELLED = {
     "ASANA_REQUEST_PER_SECOND": "ASANA_REQUESTS_PER_SECOND",
     "ASANA_WORKSPACE": "ASANA_WORKSPACES",
     "ASANA_TOKEN": "ASANA_ACCESS_TOKEN",
+    "ASANA_PROJECT": "ASANA_PROJECTS",
+    "ASANA_EXCLUDED_PROJECTS": "ASANA_EXCLUDE_PROJECTS",
+    "ASANA_OMIT_COLUMN": "ASANA_OMIT_COLUMNS",
     "ICEBERG_NAME_SPACE": "ICEBERG_NAMESPACE",
     "SNOWFLAKE_ROUTES": "SNOWFLAKE_ROUTE",
 }

@@ -100,7 +100,7 @@ class Client:
             return
         params = {"opt_fields": opt_fields, "limit": "", **request.params}
         page_size = PageSizer(request.template, fixed=request.params.get("limit"))
-        progress = ListingProgress(request.template)
+        progress = ListingProgress(request.template, ends_empty=request.ends_empty)
         while True:
             try:
                 fetched = self._get_with_retries(request, params, LIST_DECODER, stats, stop, page_size=page_size)

@@ -215,6 +215,8 @@ def _find(setting: str, name: str, known: Mapping[str, Endpoint]) -> tuple[Endpo
 def _needed_columns(endpoint: Endpoint, endpoints: Iterable[Endpoint]) -> set[str]:
     """Return the columns of an endpoint by which syncs identify rows, find parents and detect changes."""
     needed = {column.name for column in _ADDED_COLUMNS} | {*endpoint.parent_columns}
+    if endpoint.window:
+        needed.add(endpoint.window.column.name)
     below = [one for other in endpoints for one in other.listings if one.parent and one.parent.name == endpoint.name]
     for listing in (*below, *([endpoint.recursive_listing] if endpoint.recursive_listing else [])):
         needed |= {

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from asana_assets.asana.field_types import INSTANT, INTEGER, TEXT, Column
+from asana_assets.asana.window import Window
 
 GID = Column(name="gid", field="gid", type=TEXT, doc="Asana's identifier of the object; digits, stored as text.")
 RESOURCE_TYPE = Column(
@@ -86,6 +87,9 @@ class Listing:
         single: Whether the response is one record instead of a list. If the parent's gid is that of the record itself,
             as `parent_ref` says, it is requested only if no other listing of the endpoint contains the record.
         paged: Whether the listing has pages; one without takes no `limit`.
+        window: The part that most syncs fetch of the listing, which is then the endpoint's only one, of a workspace.
+        service_accounts_only: Whether Asana refuses the listing (403) to the tokens of users, so that a refusal says as
+            little about the token's permissions as that of a plan without it (402).
     """
 
     path: str
@@ -100,6 +104,8 @@ class Listing:
     count_field: tuple[str, str] | None = None
     single: bool = False
     paged: bool = True
+    window: Window | None = None
+    service_accounts_only: bool = False
 
     @property
     def version_column_names(self) -> tuple[str, ...]:
@@ -149,6 +155,11 @@ class Endpoint:
         return any(listing.parent_ref == PARENT_GID.name for listing in self.listings)
 
     @property
+    def window(self) -> Window | None:
+        """The window of the only listing, if it has one."""
+        return self.listings[0].window
+
+    @property
     def has_parents_in_workspace(self) -> bool:
         """Whether any listing is of a parent within the workspace, not of the workspace itself."""
         return any(listing.parent and listing.parent.upstream for listing in self.listings)
@@ -171,6 +182,8 @@ class Endpoint:
     @property
     def freshness(self) -> str:
         """How the rows stay up to date, as Markdown for the table's description."""
+        if self.window:
+            return self._window_freshness(self.window)
         parents: dict[tuple[str, ...] | None, dict[str, None]] = {}
         for listing in self.listings:
             name = listing.parent.name if listing.parent else ""
@@ -187,6 +200,20 @@ class Endpoint:
             change = f"when their parent's {columns} changes, and " if columns else ""
             sentences.append(f"Rows{scope} are fetched again {change}at least every {interval} by default.")
         return " ".join(sentences)
+
+    def _window_freshness(self, window: Window) -> str:
+        if window.retention:
+            return (
+                f"Every sync adds what is newer than the newest row. Asana only keeps the last {window.retention.days} "
+                "days, but rows are kept for good. If no sync succeeds for that long, what Asana deleted meanwhile is "
+                "missing, and a check reports it."
+            )
+        days = window.overlap.days
+        return (
+            f"Every sync fetches the rows whose `{window.column.name}` is within the {days} days before the last sync, "
+            "or later. Changes and deletions of older rows, and rows that are added with an older date, are found when "
+            f"all rows are fetched again, at least every {self.refresh_after_days:g} days by default."
+        )
 
     @property
     def recursive_listing(self) -> Listing | None:

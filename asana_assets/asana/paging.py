@@ -151,8 +151,15 @@ class PageSizer:
 class ListingProgress:
     """How far a listing has been fetched, to recognize one that never ends or that ends early."""
 
-    def __init__(self, template: str) -> None:
+    def __init__(self, template: str, *, ends_empty: bool = False) -> None:
+        """Start at the first page.
+
+        Args:
+            template: Path template, for messages.
+            ends_empty: Whether an empty page ends the listing, which then may have any number of pages.
+        """
         self._template = template
+        self._ends_empty = ends_empty
         self._restarts = 0
         self._refused_at: int | None = None  # records of the longest walk that ended with a refusal
         self._start_walk()
@@ -165,7 +172,7 @@ class ListingProgress:
         """
         self._pages += 1
         self._count += len(page.data)
-        if page.next_page is None:
+        if page.next_page is None or (self._ends_empty and not page.data):
             return None
         self._raise_if_endless(page, page.next_page.offset)
         self._offsets.add(page.next_page.offset)
@@ -216,7 +223,7 @@ class ListingProgress:
             symptom = f"{_MAX_EMPTY_PAGES} empty pages in a row that each have a next page"
         elif self._repeated_pages == _MAX_REPEATED_PAGES:
             symptom = f"{_MAX_REPEATED_PAGES} pages in a row that it had already returned under other offsets"
-        elif self._pages >= MAX_PAGES:
+        elif self._pages >= MAX_PAGES and not self._ends_empty:
             symptom = f"{MAX_PAGES} pages and has more"
         if symptom:
             raise ContractError(f"GET {self._template} returned {symptom}; the listing never ends")

@@ -17,6 +17,7 @@ class ApiRequest:
         params: Query parameters.
         single: Whether the response is one record instead of a list.
         paged: Whether the listing has pages.
+        ends_empty: Whether an empty page ends the listing, which always names a next page.
     """
 
     template: str
@@ -24,6 +25,7 @@ class ApiRequest:
     params: Mapping[str, str] = field(default_factory=dict[str, str])
     single: bool = False
     paged: bool = True
+    ends_empty: bool = False
 
     @property
     def path(self) -> str:

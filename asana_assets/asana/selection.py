@@ -15,7 +15,12 @@ ALL = "all"
 _STANDARD_NAMES = frozenset(endpoint.name for endpoint in STANDARD_ENDPOINTS)
 
 
-def select_endpoints(selected: Iterable[str] = (STANDARD,)) -> tuple[Endpoint, ...]:
+def further_endpoints() -> list[Endpoint]:
+    """Return the endpoints that are not standard."""
+    return [endpoint for endpoint in ENDPOINTS if endpoint.name not in _STANDARD_NAMES]
+
+
+def select_endpoints(selected: Iterable[str] = (STANDARD,), *, setting: str = "endpoints") -> tuple[Endpoint, ...]:
     """Return the chosen endpoints and those that they are listed by, parents before children.
 
     Listings by an endpoint that is not chosen are left out, so that choosing `status_updates` does not choose
@@ -24,24 +29,28 @@ def select_endpoints(selected: Iterable[str] = (STANDARD,)) -> tuple[Endpoint, .
 
     Args:
         selected: Names of endpoints, `standard` and `all`.
+        setting: What holds `selected`, for the error message.
 
     Raises:
         ConfigurationError: There is no such endpoint.
     """
-    chosen = _resolve(selected)
+    chosen = _resolve(selected, setting)
     for endpoint in reversed(ENDPOINTS):
         if endpoint.name in chosen:
             chosen |= _required_parents(endpoint, chosen)
     return tuple(_without_unchosen(endpoint, chosen) for endpoint in ENDPOINTS if endpoint.name in chosen)
 
 
-def _resolve(selected: Iterable[str]) -> set[str]:
+def _resolve(selected: Iterable[str], setting: str) -> set[str]:
     names = set(selected)
     groups = {STANDARD: _STANDARD_NAMES, ALL: {endpoint.name for endpoint in ENDPOINTS}}
     chosen = {WORKSPACES.name}.union(*(groups.get(name, {name}) for name in names))
     if unknown := sorted(chosen - groups[ALL]):
-        known = ", ".join((STANDARD, ALL, *sorted(groups[ALL])))
-        raise ConfigurationError(f"endpoints names {', '.join(unknown)}; there are {known}")
+        standard, further = sorted(_STANDARD_NAMES), sorted(groups[ALL] - _STANDARD_NAMES)
+        raise ConfigurationError(
+            f"{setting} names {', '.join(unknown)}; there are {STANDARD} ({', '.join(standard)}), {ALL} and, of those "
+            f"that are not standard, {', '.join(further) or 'none'}"
+        )
     return chosen
 
 

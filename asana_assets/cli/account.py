@@ -11,6 +11,7 @@ import msgspec
 from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.errors import ConfigurationError
+from asana_assets.asana.model import Endpoint
 from asana_assets.asana.request_stats import RequestStats
 from asana_assets.cli.endpoint_probe import SEARCH, EndpointProbe, Refusal
 from asana_assets.defs.resources import AsanaResource
@@ -88,11 +89,14 @@ class _Page(msgspec.Struct):
     data: list[_WorkspaceRecord]
 
 
-def inspect_account(asana: AsanaResource, on_workspace: Callable[[str], object] = lambda _: None) -> Account:
+def inspect_account(
+    asana: AsanaResource, endpoints: Sequence[Endpoint], on_workspace: Callable[[str], object] = lambda _: None
+) -> Account:
     """Fetch the token's owner and workspaces, and try each endpoint in each workspace.
 
     Args:
         asana: Access with the token.
+        endpoints: The endpoints to try, parents before children.
         on_workspace: Called with the name of each workspace before its endpoints are tried, which takes seconds.
 
     Raises:
@@ -112,7 +116,9 @@ def inspect_account(asana: AsanaResource, on_workspace: Callable[[str], object] 
         for record in records:
             on_workspace(record.name or record.gid)
             is_organization = bool(record.is_organization)
-            probe = EndpointProbe(client=client, workspace_gid=record.gid, is_organization=is_organization)
+            probe = EndpointProbe(
+                client=client, endpoints=endpoints, workspace_gid=record.gid, is_organization=is_organization
+            )
             refusals = probe.find_refusals()
             workspaces.append(
                 Workspace(gid=record.gid, name=record.name, is_organization=is_organization, refusals=refusals)

@@ -31,10 +31,13 @@ def connect(*, token_stdin: bool) -> None:
 
         settings = Settings()
         print_warnings(settings)
+        endpoints = settings.endpoints
     asana = build_asana_resource(settings, access_token=_read_token(from_stdin=token_stdin), token_secret_id=None)
     click.echo("Verifying the token …")
     try:
-        account = inspect_account(asana, lambda name: click.echo(f"Trying each endpoint in {name} …", err=True))
+        account = inspect_account(
+            asana, endpoints, lambda name: click.echo(f"Trying each endpoint in {name} …", err=True)
+        )
         click.echo(f"The token belongs to {account.owner}.")
         for workspace in account.workspaces:
             click.echo(f"  {workspace.summary}")

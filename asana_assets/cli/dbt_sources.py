@@ -6,8 +6,9 @@ from typing import Any
 import click
 import yaml
 
-from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.asana.model import Endpoint
+from asana_assets.cli.errors import report_errors
+from asana_assets.settings import Settings
 
 
 @click.command()
@@ -22,14 +23,17 @@ from asana_assets.asana.model import Endpoint
 def dbt_sources(name: str, schema: str, database: str | None) -> None:
     """Print a sources.yml for dbt, with a description of each table and column.
 
-    Save it in the folder of your models. It needs no changes: print it again after an upgrade.
+    Save it in the folder of your models. It needs no changes: print it again after an upgrade, and after a change of
+    ASANA_ENDPOINTS.
     """
+    with report_errors():
+        endpoints = Settings().endpoints
     source = {
         "name": name,
         "description": "Asana, synced by Dagster.",
         **({"database": database} if database else {}),
         "schema": schema,
-        "tables": [_table(endpoint) for endpoint in ENDPOINTS],
+        "tables": [_table(endpoint) for endpoint in endpoints],
     }
     document = {"version": 2, "sources": [source]}
     click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120), nl=False)

@@ -1,13 +1,13 @@
 """Checks of everything that a sync depends on, with what to do about each problem."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
 import pyarrow as pa
 
 from asana_assets.asana.errors import AsanaError, ConfigurationError
-from asana_assets.asana.model import GID, SYNCED_AT, WORKSPACE_GID
+from asana_assets.asana.model import GID, SYNCED_AT, WORKSPACE_GID, Endpoint
 from asana_assets.cli.account import inspect_account
 from asana_assets.cli.endpoint_probe import Refusal
 from asana_assets.cli.rates import rate_advice
@@ -46,19 +46,22 @@ class Finding:
 
 
 def diagnose(
-    asana: AsanaResource, lake: LakeResource, snowflake: SnowflakeIcebergTables | None = None
+    asana: AsanaResource,
+    lake: LakeResource,
+    endpoints: Sequence[Endpoint],
+    snowflake: SnowflakeIcebergTables | None = None,
 ) -> Iterator[Finding]:
-    """Check the token, the shared rate limit, the catalog and, if given, Snowflake."""
-    yield from _check_account(asana)
+    """Check the token, access to these endpoints, the shared rate limit, the catalog and, if given, Snowflake."""
+    yield from _check_account(asana, endpoints)
     yield _check_rate_limit(asana)
     yield _check_catalog(lake)
     if snowflake:
         yield _check_snowflake(snowflake)
 
 
-def _check_account(asana: AsanaResource) -> Iterator[Finding]:
+def _check_account(asana: AsanaResource, endpoints: Sequence[Endpoint]) -> Iterator[Finding]:
     try:
-        account = inspect_account(asana)
+        account = inspect_account(asana, endpoints)
     except AsanaError as error:
         yield Finding(subject="token", ok=False, message=explain(error))
         return

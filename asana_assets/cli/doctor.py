@@ -20,13 +20,15 @@ def doctor(*, as_json: bool) -> None:
     """Check everything that a sync needs.
 
     Checks the token, the shared rate limit, the catalog and, on route tables, the login to Snowflake. Requests each
-    endpoint in each workspace, with at most 20 requests, and says what will be missing from the tables and why. Exits
-    with 1 if a check fails. A limit of the plan is a note, and so is a rate that does not suit the plan.
+    chosen endpoint in each workspace, with at most five requests more than there are endpoints, and says what will be
+    missing from the tables and why. Exits with 1 if a check fails. A limit of the plan is a note, and so is a rate that
+    does not suit the plan.
     """
     with report_errors():
         from asana_assets import definitions  # noqa: PLC0415 - raises if a setting is invalid
 
         settings = Settings()
+        endpoints = settings.endpoints
         snowflake = definitions.build_snowflake_resource(settings)
         resources: dict[str, Any] = {
             API: definitions.build_asana_resource(settings),
@@ -36,7 +38,7 @@ def doctor(*, as_json: bool) -> None:
     findings: list[Finding] = []
     with dg.build_resources(resources) as opened:
         doubts = [Finding(subject="settings", ok=True, message=one, is_note=True) for one in settings.warnings()]
-        for finding in chain(doubts, diagnose(opened.api, opened.lake, getattr(opened, SNOWFLAKE, None))):
+        for finding in chain(doubts, diagnose(opened.api, opened.lake, endpoints, getattr(opened, SNOWFLAKE, None))):
             findings.append(finding)
             if not as_json:
                 click.echo(f"{finding.status:<4} {finding.subject}: {finding.message}")

@@ -12,14 +12,14 @@ from typing import Final
 import msgspec
 
 from asana_assets.asana.client import ApiRequest, Client
-from asana_assets.asana.endpoints import ENDPOINTS, TASK_SEARCH_PATH, WORKSPACES
-from asana_assets.asana.errors import AsanaError, PermanentError, PlanLimitError, UnauthorizedError
+from asana_assets.asana.endpoints import TASK_SEARCH_PATH, WORKSPACES
+from asana_assets.asana.errors import AsanaError, ForbiddenError, PermanentError, PlanLimitError, UnauthorizedError
 from asana_assets.asana.model import GID, Endpoint, Listing
 from asana_assets.asana.request_stats import RequestStats
 from asana_assets.sync.parents import listing_request
 
-MAX_REQUESTS: Final = 20
-"""Requests per workspace, without retries."""
+MAX_FURTHER_REQUESTS: Final = 5
+"""Requests per workspace beyond one for each endpoint, without retries."""
 
 SEARCH: Final = "search"
 """The name of the plan's feature that finds changed tasks."""
@@ -47,8 +47,9 @@ class Refusal:
 
     @property
     def is_plan_limit(self) -> bool:
-        """Whether the workspace's plan does not include it, so that there is nothing to fix."""
-        return isinstance(self.error, PlanLimitError)
+        """Whether the workspace's plan, or the kind of token, does not include it, so that there is nothing to fix."""
+        for_users = not self.endpoint or not self.endpoint.listings[0].service_accounts_only
+        return isinstance(self.error, PlanLimitError) or (isinstance(self.error, ForbiddenError) and not for_users)
 
     @property
     def reason(self) -> str:
@@ -70,11 +71,13 @@ class EndpointProbe:
 
     Attributes:
         client: Sends the requests.
+        endpoints: The endpoints to try, parents before children.
         workspace_gid: The workspace.
         is_organization: Whether it has teams.
     """
 
     client: Client
+    endpoints: Sequence[Endpoint]
     workspace_gid: str
     is_organization: bool
     _requests: int = 0
@@ -91,7 +94,7 @@ class EndpointProbe:
         search = ApiRequest(template=TASK_SEARCH_PATH, values={"workspace": self.workspace_gid}, params=_FAR_FUTURE)
         searched = self._list(search)
         refused = [(SEARCH, None, searched)] if isinstance(searched, AsanaError) else []
-        tried = ((endpoint, self._try(endpoint)) for endpoint in ENDPOINTS if endpoint is not WORKSPACES)
+        tried = ((endpoint, self._try(endpoint)) for endpoint in self.endpoints if endpoint is not WORKSPACES)
         refused += [(endpoint.name, endpoint, error) for endpoint, error in tried if error]
         return [
             Refusal(name=name, endpoint=endpoint, error=error, untried=self._untried(name))
@@ -104,7 +107,7 @@ class EndpointProbe:
         for listings in _group_listings(endpoint):
             error: AsanaError | None = None
             for listing, parent in self._parents(listings):
-                if self._requests >= MAX_REQUESTS:
+                if self._requests >= len(self.endpoints) + MAX_FURTHER_REQUESTS:
                     break
                 self._requested.add(endpoint.name)
                 found = self._list(listing_request(listing, parent, self.workspace_gid).api_request)
@@ -114,7 +117,7 @@ class EndpointProbe:
                 error = None
                 gids = self._gids.setdefault(endpoint.name, [])
                 gids += found
-                if gids or not _has_only_children(endpoint):
+                if gids or not self._has_only_children(endpoint):
                     break
             refused = error or refused
         return refused
@@ -151,10 +154,15 @@ class EndpointProbe:
         except msgspec.ValidationError:
             return []  # a record without a gid; the listing can be fetched
 
+    def _has_only_children(self, endpoint: Endpoint) -> bool:
+        """Return whether another endpoint has no parents but this one's records."""
+        others = [other for other in self.endpoints if other is not endpoint]
+        return any(set(other.upstream) == {endpoint.name} for other in others)
+
     def _untried(self, name: str) -> list[str]:
         return [
             endpoint.name
-            for endpoint in ENDPOINTS
+            for endpoint in self.endpoints
             if endpoint.name not in self._requested and name in _all_upstream(endpoint)
         ]
 
@@ -166,12 +174,6 @@ def _group_listings(endpoint: Endpoint) -> list[list[Listing]]:
         if listing.parent_column == GID.name:
             groups.setdefault((listing.path, *listing.params), []).append(listing)
     return list(groups.values())
-
-
-def _has_only_children(endpoint: Endpoint) -> bool:
-    """Return whether another endpoint has no parents but this one's records."""
-    others = [other for other in ENDPOINTS if other is not endpoint]
-    return any(all(listing.parent is endpoint for listing in other.listings) for other in others)
 
 
 def _all_upstream(endpoint: Endpoint) -> set[str]:

@@ -19,6 +19,7 @@ from rich.text import Text
 from asana_assets.asana.client import RequestStats
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.model import GID, Endpoint
+from asana_assets.cli.estimate_savings import Saving, find_savings
 from asana_assets.cli.rates import PAID_RATE, SETTING, other_rate
 from asana_assets.defs.assets import choose_workspaces
 from asana_assets.defs.failures import dagster_failures
@@ -215,17 +216,23 @@ class Estimates:
         free = all(one.estimate.accuracy.search_unavailable for one in self.workspaces)
         return other_rate(self.requests_per_second, may_be_paid=not free)
 
+    @property
+    def savings(self) -> list[Saving]:
+        """What other choices of endpoints would save."""
+        return find_savings([cost for one in self.workspaces for cost in one.estimate.costs])
+
     def describe_total(self) -> str:
-        """Return the total, and how long it takes at the configured rate and at the one that the plan allows."""
+        """Return the total, how long it takes at the configured rate and at the allowed one, and what would save."""
         duration = format_duration(self.requests / self.requests_per_second)
         faster = ""
         if self.allowed_rate:
             plan = "paid" if self.allowed_rate == PAID_RATE else "free"
             fast = format_duration(self.requests / self.allowed_rate)
             faster = f"; {fast} with {SETTING}={self.allowed_rate:g}, which {plan} plans allow"
+        savings = f" ASANA_ENDPOINTS can save {_enumerate(map(str, self.savings))}." if self.savings else ""
         return (
             f"\nTotal, including the list of workspaces: {self.requests:,} requests, {duration} at "
-            f"{self.requests_per_second:g} requests/s{faster}. This estimate took {self.sent:,}."
+            f"{self.requests_per_second:g} requests/s{faster}.{savings} This estimate took {self.sent:,}."
         )
 
     def document(self) -> dict[str, object]:
@@ -237,6 +244,7 @@ class Estimates:
             "seconds": round(self.requests / self.requests_per_second),
             "allowed_requests_per_second": self.allowed_rate,
             "requests_sent": self.sent,
+            "savings": [{"choice": one.choice, "requests": one.requests} for one in self.savings],
         }
 
 

@@ -1,9 +1,12 @@
 """Texts of `--help`: examples, settings and the names of assets."""
 
 import textwrap
+from collections.abc import Iterable
 from typing import Final
 
-from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets.asana.endpoints import STANDARD_ENDPOINTS
+from asana_assets.asana.model import Endpoint
+from asana_assets.asana.selection import further_endpoints
 
 EXAMPLES: Final = """
 asana-assets connect                          verify a token and save it
@@ -51,9 +54,14 @@ def paragraph(title: str, text: str) -> str:
 
 
 def asset_names() -> str:
-    """Return the names of all assets as a paragraph."""
-    names = ", ".join(endpoint.name for endpoint in ENDPOINTS)
-    return paragraph("Assets", textwrap.fill(names, 76))
+    """Return the names of all assets, as a paragraph for those that are synced by default and one for the others."""
+    standard = paragraph("Standard assets", _enumerate(STANDARD_ENDPOINTS))
+    further = _enumerate(further_endpoints())
+    return f"{standard}\n{paragraph('Further assets, chosen by ASANA_ENDPOINTS', further)}" if further else standard
+
+
+def _enumerate(endpoints: Iterable[Endpoint]) -> str:
+    return textwrap.fill(", ".join(endpoint.name for endpoint in endpoints), 76)
 
 
 MAIN_EPILOG: Final = (

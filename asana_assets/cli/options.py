@@ -7,6 +7,7 @@ import msgspec
 
 from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.model import Endpoint
+from asana_assets.settings import Settings
 
 
 def selection_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -18,7 +19,8 @@ def selection_options(command: Callable[..., None]) -> Callable[..., None]:
             multiple=True,
             metavar="ASSET",
             type=click.Choice([endpoint.name for endpoint in ENDPOINTS]),
-            help="Include only this asset, besides workspaces. Can be given more than once.",
+            help="Include only this asset, besides workspaces, of those that ASANA_ENDPOINTS chooses. Can be given "
+            "more than once.",
         ),
         click.option(
             "--refresh-after-days",
@@ -49,6 +51,17 @@ def print_json(document: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
 
 
-def selected_endpoints(names: Sequence[str]) -> list[Endpoint]:
-    """Return the endpoints to sync in each workspace: those named, or all if none is named."""
-    return [endpoint for endpoint in ENDPOINTS if endpoint is not WORKSPACES and (endpoint.name in names or not names)]
+def selected_endpoints(settings: Settings, names: Sequence[str]) -> list[Endpoint]:
+    """Return the endpoints to sync in each workspace: of those that the settings choose, the named ones, or all.
+
+    Raises:
+        ConfigurationError: There is no endpoint of a name in ASANA_ENDPOINTS.
+        UsageError: A named endpoint is not chosen.
+    """
+    chosen = settings.endpoints
+    if missing := sorted(set(names).difference(endpoint.name for endpoint in chosen)):
+        raise click.UsageError(
+            f"--select names {', '.join(missing)}, which ASANA_ENDPOINTS does not choose. It chooses "
+            f"{', '.join(endpoint.name for endpoint in chosen)}."
+        )
+    return [endpoint for endpoint in chosen if endpoint is not WORKSPACES and (endpoint.name in names or not names)]

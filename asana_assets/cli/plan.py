@@ -36,7 +36,7 @@ def plan(
         settings = Settings()
         print_warnings(settings)
         lake = definitions.build_lake_resource(settings)
-        endpoints = selected_endpoints(selected)
+        endpoints = selected_endpoints(settings, selected)
         names = [endpoint.name for endpoint in endpoints]
         with definitions.build_asana_resource(settings).process_config_and_initialize_cm() as asana:
             report = EstimateReport(

@@ -14,6 +14,7 @@ from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.cli.notices import Level, Notice
 from asana_assets.cli.summary import SummaryLine, read_changes
 from asana_assets.defs.api_announcements import ANNOUNCEMENTS_KEY
+from asana_assets.defs.checks import AVAILABLE_ON_PLAN
 from asana_assets.defs.failures import ENDS_RUN_KEY, NOT_STARTED_KEY, TOKEN_REJECTED, UNKNOWN_WORKSPACE, root_cause
 from asana_assets.defs.names import Names
 from asana_assets.sync.resume import RESUME_WINDOW
@@ -63,7 +64,13 @@ def report_run(
     run.read_failures()
     return RunReport(
         lines=list(run.summary_lines()),
-        notices=[*run.failure_notices, *run.not_started(), *run.check_notices(), *run.announcements()],
+        notices=[
+            *run.failure_notices,
+            *run.not_started(),
+            *run.plan_limits(),
+            *run.check_notices(),
+            *run.announcements(),
+        ],
         stop_reason="" if run.stop_reason == UNKNOWN_WORKSPACE else run.stop_reason,
     )
 
@@ -149,11 +156,21 @@ class _Run:
         for reason, names in by_reason.items():
             yield Notice(Level.NOT_STARTED, f"{', '.join(names)}{self.scope}, because {reason}.")
 
+    def plan_limits(self) -> Iterator[Notice]:
+        """Yield one notice of everything that the workspace's plan does not include."""
+        checks = filter(_is_plan_limit, self.result.get_asset_check_evaluations())
+        if assets := sorted(str(self.names.endpoint_of(check.asset_key)) for check in checks):
+            yield Notice(
+                Level.NOTE,
+                f"The plan{self.scope} does not include {', '.join(assets)} (402), so there are no rows of it. There "
+                "is nothing to do, unless you upgrade the plan.",
+            )
+
     def check_notices(self) -> Iterator[Notice]:
-        """Yield the failed checks, and those that passed with a description."""
+        """Yield the failed checks, and those that passed with a description, without the limits of the plan."""
         for check in self.result.get_asset_check_evaluations():
             asset = self.names.endpoint_of(check.asset_key)
-            if check.passed and not check.description:
+            if (check.passed and not check.description) or _is_plan_limit(check):
                 continue
             level = Level.ERROR if check.severity == dg.AssetCheckSeverity.ERROR else Level.WARNING
             if check.passed:
@@ -214,6 +231,11 @@ class _Run:
             for check in self.result.get_asset_check_evaluations()
             if not check.passed and check.blocking and check.severity == dg.AssetCheckSeverity.ERROR
         ]
+
+
+def _is_plan_limit(check: dg.AssetCheckEvaluation) -> bool:
+    """Return whether a check says that the plan does not include an endpoint, with nothing to fix."""
+    return check.check_name == AVAILABLE_ON_PLAN and check.passed and bool(check.description)
 
 
 def _is_interruption(error: SerializableErrorInfo | None) -> bool:

@@ -2,9 +2,9 @@
 
 import click
 
-from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.cli.errors import report_errors
 from asana_assets.lake.lake import CHANGES_TABLE
+from asana_assets.settings import Settings
 from asana_assets.snowflake.setup import SetupOptions, create_tables_sql, following_settings, setup_sql
 from asana_assets.snowflake.sql import Route
 
@@ -57,7 +57,8 @@ def snowflake_setup(route: str, tables_only: bool, **options: str) -> None:  # n
     with report_errors():
         setup, chosen = SetupOptions(**options), Route(route)
         if tables_only:
-            click.echo(create_tables_sql(setup, [*(endpoint.name for endpoint in ENDPOINTS), CHANGES_TABLE]), nl=False)
+            names = [endpoint.name for endpoint in Settings().endpoints]
+            click.echo(create_tables_sql(setup, [*names, CHANGES_TABLE]), nl=False)
             return
         click.echo(setup_sql(chosen, setup), nl=False)
     click.echo("Once these statements have run, set:", err=True)

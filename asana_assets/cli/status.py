@@ -35,7 +35,7 @@ def status(*, as_json: bool) -> None:
         print_warnings(settings)
         lake = build_lake_resource(settings)
         with open_configured_instance(settings) as instance:
-            workspaces = list(read_status(lake, instance))
+            workspaces = list(read_status(lake, settings.endpoints, instance))
             automation = describe_automation(instance)
     sources = _describe_sources(lake.namespace, settings.dagster_home)
     now = dt.datetime.now(dt.UTC)

@@ -67,11 +67,12 @@ def sync(
 
             settings = Settings()
             report.notices += [Notice(Level.WARNING, warning) for warning in settings.warnings()]
+            endpoints = selected_endpoints(settings, selected)
             with open_instance(settings) as instance, output.progress() as progress:
                 command = SyncCommand(
                     definitions=build_definitions(settings, progress=progress),
                     instance=instance,
-                    assets=[endpoint.name for endpoint in selected_endpoints(selected)],
+                    endpoints=endpoints,
                     config={name: value for name, value in config.items() if value is not None},
                     report=report,
                     progress=progress,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
+from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.model import Endpoint
 from asana_assets.cli.interrupted_sync import find_interrupted_sync
 from asana_assets.cli.job_execution import execute_here
@@ -71,8 +71,8 @@ class SyncCommand:
     Attributes:
         definitions: The code location.
         instance: The Dagster instance that records the runs.
-        assets: The assets to materialize in each workspace.
-        config: The run config of each of these assets.
+        endpoints: What to sync in each workspace.
+        config: The run config of each of their assets.
         report: Receives what was done and what was not.
         progress: Displays what is being done.
         integration: The names of the definitions.
@@ -80,7 +80,7 @@ class SyncCommand:
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
-    assets: Sequence[str]
+    endpoints: Sequence[Endpoint]
     config: Mapping[str, object]
     report: SyncReport = field(default_factory=SyncReport)
     progress: SyncProgress = field(default_factory=QuietProgress)
@@ -140,14 +140,15 @@ class SyncCommand:
             LakeError: The catalog cannot be used.
         """
         lake = self._lake
-        interrupted = find_interrupted_sync(lake, gid, self.assets)
+        names = [endpoint.name for endpoint in self.endpoints]
+        interrupted = find_interrupted_sync(lake, gid, names)
         started_at, completed = interrupted or (dt.datetime.now(dt.UTC), ())
         if interrupted:
             label = self._label(gid)
             self.progress.note(f"Resuming the sync of {label} that started at {started_at:%Y-%m-%d %H:%M} UTC")
         with lake.sync_states.buffered(gid):
             lake.set_interrupted_sync(gid, Sync(id=started_at.isoformat(), started_at=started_at))
-            synced = self._materialize(gid, [name for name in self.assets if name not in completed], started_at)
+            synced = self._materialize(gid, [name for name in names if name not in completed], started_at)
             if synced.stop_reason != WAS_INTERRUPTED:  # only an interrupted sync is resumed, not one that failed
                 lake.set_interrupted_sync(gid, None)
         return synced
@@ -155,7 +156,7 @@ class SyncCommand:
     def _materialize(self, gid: str, assets: Sequence[str], started_at: dt.datetime) -> RunReport:
         if not assets:  # Dagster would take an empty selection to mean every asset
             return RunReport()
-        endpoints = [endpoint for endpoint in ENDPOINTS if endpoint.name in assets]
+        endpoints = [endpoint for endpoint in self.endpoints if endpoint.name in assets]
         self.progress.start_workspace(self._label(gid), endpoints, self._never_synced(gid, endpoints))
         result = execute_here(
             self.definitions.resolve_job_def(self.integration.of(SYNC_WORKSPACE)),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
+from asana_assets.asana.endpoints import WORKSPACES
+from asana_assets.asana.model import Endpoint
 from asana_assets.defs.jobs import PARTITION_TAG
 from asana_assets.defs.names import Names
 from asana_assets.defs.resources import LakeResource
@@ -61,17 +62,20 @@ class WorkspaceStatus:
     failed_checks: Sequence[FailedCheck]
 
 
-def read_status(lake: LakeResource, instance: dg.DagsterInstance | None) -> Iterator[WorkspaceStatus]:
+def read_status(
+    lake: LakeResource, endpoints: Sequence[Endpoint], instance: dg.DagsterInstance | None
+) -> Iterator[WorkspaceStatus]:
     """Yield the status of each stored workspace, by name.
 
     Args:
         lake: The tables and the sync state.
+        endpoints: The chosen endpoints.
         instance: The instance that recorded the runs, if there is one.
 
     Raises:
         LakeError: The catalog cannot be used.
     """
-    endpoints = [endpoint for endpoint in ENDPOINTS if endpoint is not WORKSPACES]
+    endpoints = [endpoint for endpoint in endpoints if endpoint is not WORKSPACES]
     names = stored_workspace_names(lake.stored_rows(WORKSPACES, ""))
     for gid, name in sorted(names.items(), key=lambda item: (item[1].casefold(), item[0])):
         rows_by_asset = {endpoint.name: len(lake.stored_rows(endpoint, gid)) for endpoint in endpoints}

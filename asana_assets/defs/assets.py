@@ -23,7 +23,7 @@ from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.io_manager import ExtractOutput, SelectedWorkspaces
 from asana_assets.defs.names import API, IO_MANAGER, PREFETCHER, PROGRESS, Names
 from asana_assets.defs.parent_names import find_parent_names, name_parents
-from asana_assets.defs.prefetch import Extract, Prefetcher, SyncConfig
+from asana_assets.defs.prefetch import Prefetcher, SyncConfig
 from asana_assets.defs.progress import ProgressLogger, ProgressReporter, describe_result, describe_start
 from asana_assets.defs.workspace_names import (
     NAMES_KEY,
@@ -35,6 +35,7 @@ from asana_assets.defs.workspace_names import (
     workspace_names,
 )
 from asana_assets.sync.child_extract import ChildExtract
+from asana_assets.sync.choose_extract import AnyExtract
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
 
@@ -117,7 +118,7 @@ class _Step:
     def progress(self) -> ProgressReporter:
         return getattr(self.context.resources, self.names.of(PROGRESS))
 
-    def start(self) -> Extract:
+    def start(self) -> AnyExtract:
         return self.prefetcher.start(self.context, self.names, self.endpoint, self.config)
 
 
@@ -244,7 +245,7 @@ def choose_workspaces(found: pa.Table, wanted: Sequence[str], *, unconfirmed: Se
 
 
 def _materialize(
-    step: _Step, extract: Extract, *, output: ExtractOutput, metadata: Mapping[str, Any]
+    step: _Step, extract: AnyExtract, *, output: ExtractOutput, metadata: Mapping[str, Any]
 ) -> Iterator[dg.MaterializeResult[ExtractOutput] | dg.AssetCheckResult]:
     """Hand the output to the IO manager, then evaluate the checks. `metadata` is added to the materialization.
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import dagster as dg
 
-from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.asana.model import Endpoint
 from asana_assets.asana.selection import STANDARD, select_endpoints
 from asana_assets.defs.assets import OpOptions, build_asset
@@ -168,7 +167,7 @@ def _plan(
         endpoint.name: translator.get_asset_spec(
             AsanaEndpointProps(endpoint=endpoint, name=name, automation_condition=condition)
         ).merge_attributes(metadata={ENDPOINT_KEY: endpoint.name})
-        for endpoint in {one.name: one for one in (*ENDPOINTS, *selected)}.values()
+        for endpoint in selected
     }
     keys = {endpoint: spec.key for endpoint, spec in specs.items()}
     names = Names(name, keys, (partitions_def and partitions_def.name) or "")

@@ -13,6 +13,7 @@ from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, ROW_HASH
 from asana_assets.defs.resources import IcebergStoredRows, LakeResource
 from asana_assets.sync.child_extract import ChildExtract
+from asana_assets.sync.choose_extract import AnyExtract
 from asana_assets.sync.empty_column_rows import EmptyColumn
 from asana_assets.sync.empty_columns import find_empty_columns, is_reported, update_empty_columns
 from asana_assets.sync.extract import ExtractStats
@@ -66,7 +67,11 @@ class CheckInputs:
 
 
 def collect_inputs(
-    lake: LakeResource, extract: FullExtract | ChildExtract, *, drop_accepted: bool, empty_columns_accepted: bool
+    lake: LakeResource,
+    extract: AnyExtract,
+    *,
+    drop_accepted: bool,
+    empty_columns_accepted: bool,
 ) -> CheckInputs:
     """Return the inputs to the checks of an extract whose rows are committed.
 
@@ -74,12 +79,12 @@ def collect_inputs(
         LakeError: The stored tables cannot be read.
     """
     stored = lake.stored_rows(extract.endpoint, extract.workspace_gid)
-    duplicate_keys = 0  # a full extract replaces all rows, whose keys are then unique
+    duplicate_keys, orphaned_gids = 0, NO_GIDS  # other extracts replace rows by key, or all of them
     if isinstance(extract, ChildExtract):
         rows = stored.columns(extract.columns)
         duplicate_keys = count_duplicates([compact_gids(chunk) for chunk in rows[GID.name].chunks])
         orphaned_gids = extract.orphaned_gids(rows)
-    else:
+    elif isinstance(extract, FullExtract):
         orphaned_gids = _find_orphans(extract, stored)
     endpoint, workspace_gid, stats = extract.endpoint, extract.workspace_gid, extract.stats
     dropped_from = lake.dropped_from(endpoint.name, workspace_gid)
@@ -105,7 +110,7 @@ def collect_inputs(
     )
 
 
-def save_findings(lake: LakeResource, extract: FullExtract | ChildExtract, inputs: CheckInputs) -> None:
+def save_findings(lake: LakeResource, extract: AnyExtract, inputs: CheckInputs) -> None:
     """Save what later syncs must remember: the row count before a drop until it is resolved, and empty columns.
 
     Raises:

@@ -30,6 +30,13 @@ def orphaned_rows(inputs: CheckInputs) -> str:
 def unavailable(inputs: CheckInputs) -> str:
     if not inputs.stats.not_on_plan:
         return ""
+    if inputs.stats.refused_to_users:
+        kept = f", so {inputs.rows:,} rows are those of an earlier sync" if inputs.rows else ""
+        return (
+            f"Asana lists this endpoint for service accounts only and refused it to this token "
+            f"({inputs.stats.refused_to_users}){kept}. Use the token of a service account, which is part of Asana's "
+            "Enterprise plans, or leave the endpoint out of ASANA_ENDPOINTS."
+        )
     if not inputs.rows:
         return (
             "This endpoint is not available on the workspace's plan (402), so the table has no rows for it. There is "
@@ -39,6 +46,16 @@ def unavailable(inputs: CheckInputs) -> str:
         f"This endpoint is no longer available on the workspace's plan (402), so {inputs.rows:,} rows "
         "are those of an earlier sync. Upgrade the plan, or delete them with accept_row_count_drop (asana-assets sync "
         "--accept-row-count-drop)."
+    )
+
+
+def missed_period(inputs: CheckInputs) -> str:
+    if not inputs.stats.missed_period:
+        return ""
+    start, end = inputs.stats.missed_period
+    return (
+        f"Asana deleted the records from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} (UTC) before a sync fetched "
+        "them, so the table lacks them for good. Sync more often than Asana deletes them."
     )
 
 

@@ -10,6 +10,9 @@ from asana_assets.asana.model import Endpoint
 from asana_assets.defs import check_messages
 from asana_assets.defs.check_inputs import MIN_ROWS_FOR_DROP, CheckInputs
 
+AVAILABLE_ON_PLAN = "available_on_plan"
+"""The name of the check that passes with a note for an endpoint that the plan does not include."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
@@ -62,7 +65,7 @@ CHECKS = (
         can_fail=lambda endpoint: endpoint.has_parents_in_workspace,
     ),
     Check(
-        name="available_on_plan",
+        name=AVAILABLE_ON_PLAN,
         description="The workspace's plan includes this endpoint, or the table has no rows of a former plan.",
         evaluate=check_messages.unavailable,
         count=lambda inputs: {"rows_kept": inputs.rows if inputs.stats.not_on_plan else 0},
@@ -81,6 +84,13 @@ CHECKS = (
         evaluate=check_messages.unfetched_parents,
         count=lambda inputs: {"unfetched_parents": len({*inputs.stats.skipped, *inputs.stats.truncated})},
         severity=_unfetched_parents_severity,
+    ),
+    Check(
+        name="no_missed_period",
+        description="Every record was fetched before Asana deleted it.",
+        evaluate=check_messages.missed_period,
+        count=lambda inputs: {"missed_periods": int(inputs.stats.missed_period is not None)},
+        can_fail=lambda endpoint: bool(endpoint.window and endpoint.window.retention),
     ),
     Check(
         name="all_records_stored",

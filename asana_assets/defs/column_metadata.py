@@ -31,10 +31,10 @@ def _type_name(arrow_type: pa.DataType) -> str:
 
 def column_lineage(endpoint: Endpoint, names: Names) -> dg.TableColumnLineage:
     """Return which columns reference gids of upstream tables."""
-    dependencies: dict[str, list[dg.TableColumnDep]] = {}
+    dependencies: dict[str, dict[dg.TableColumnDep, None]] = {}  # several listings can have one kind of parents
     for listing in endpoint.listings:
         if listing.parent is not None:
             asset_key = names.asset_key(listing.parent.name)
             dependency = dg.TableColumnDep(asset_key=asset_key, column_name=listing.parent_column)
-            dependencies.setdefault(listing.parent_ref, []).append(dependency)
-    return dg.TableColumnLineage(dependencies)
+            dependencies.setdefault(listing.parent_ref, {})[dependency] = None
+    return dg.TableColumnLineage({column: list(parents) for column, parents in dependencies.items()})

@@ -46,7 +46,6 @@ _REMEDIES: tuple[tuple[type[errors.AsanaError], str], ...] = (
             f"does not leave it out, then materialize {WORKSPACES.name}."
         ),
     ),
-    (errors.PlanLimitError, "The workspace's plan does not include it."),
     (errors.NotFoundError, "Check ASANA_BASE_URL, and whether the token's user still belongs to the workspace."),
     (
         errors.RedirectError,
@@ -77,6 +76,9 @@ def find_remedy(error: errors.AsanaError | LakeError, endpoint: Endpoint | None)
     match error:
         case errors.ForbiddenError():
             return _permission_remedy(endpoint)
+        case errors.PlanLimitError():
+            needed = f"; it needs {endpoint.plan}" if endpoint and endpoint.plan else ""
+            return f"The workspace's plan does not include it{needed}."
         case errors.TransientError():
             return _RETRY + (_LARGE_LISTING if endpoint and _is_listed_by_workspace(endpoint) else "")
         case _:

@@ -1,6 +1,6 @@
 """The IO manager: writes rows to Iceberg tables and loads upstream rows.
 
-A full extract replaces the workspace's partition in one commit. A child extract is written in checkpoints: a commit of
+A full extract replaces the workspace's partition in one commit. Any other is written in checkpoints: a commit of
 rows, one of their changes, then one of sync state, so that a crash in between repeats some work and loses nothing.
 Memory is bounded, because rows are fetched while they are written.
 """
@@ -24,10 +24,12 @@ from asana_assets.defs.failures import dagster_failures
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sync.checkpoint import Checkpoint
 from asana_assets.sync.child_extract import ChildExtract
+from asana_assets.sync.choose_extract import AnyExtract, CheckpointedExtract
 from asana_assets.sync.extract import ExtractStats
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
 from asana_assets.sync.sync_state import no_entries, with_changes_recorded_to
+from asana_assets.sync.window_extract import WindowExtract
 from asana_assets.sync.write_totals import WriteTotals
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class SelectedWorkspaces:
     kept: Sequence[str] = ()
 
 
-ExtractOutput: TypeAlias = FullExtract | ChildExtract | SelectedWorkspaces
+ExtractOutput: TypeAlias = AnyExtract | SelectedWorkspaces
 """Outputs that the IO manager accepts; the rows of extracts are fetched while they are written."""
 
 
@@ -80,7 +82,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             match obj:
                 case FullExtract():
                     self._write_full(table, obj, context.run_id, written)
-                case ChildExtract():
+                case ChildExtract() | WindowExtract():
                     self._write_checkpoints(table, obj, context.run_id, written)
                 case SelectedWorkspaces():
                     removed = self._write_workspaces(table, obj, context.run_id, written)
@@ -152,7 +154,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         if extract.stats.excluded:  # what is stored below is only told from lost rows by this state
             self.lake.sync_states.flush(extract.workspace_gid)
 
-    def _add_missing_changes(self, table: "Table", extract: FullExtract | ChildExtract, state: pa.Table) -> pa.Table:
+    def _add_missing_changes(self, table: "Table", extract: AnyExtract, state: pa.Table) -> pa.Table:
         """Complete `changes` after interrupted writes; return the sync state to save, which says how far it goes."""
         known, workspace_gid = extract.state.changes_recorded_to, extract.workspace_gid
         recorded_to = self.lake.iceberg.add_missing_changes(table, workspace=workspace_gid, after=known)
@@ -186,7 +188,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         return sorted(set(stored).difference(selected_gids, selected.kept))
 
     def _write_checkpoints(
-        self, table: "Table", extract: ChildExtract, run_id: str, written: "list[WriteResult]"
+        self, table: "Table", extract: CheckpointedExtract, run_id: str, written: "list[WriteResult]"
     ) -> None:
         """Commit checkpoints as they are yielded; if the extract fails, commit the partial one before re-raising."""
         try:
@@ -198,19 +200,24 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             raise
 
     def _commit_checkpoint(
-        self, table: "Table", extract: ChildExtract, checkpoint: Checkpoint, run_id: str, written: "list[WriteResult]"
+        self,
+        table: "Table",
+        extract: CheckpointedExtract,
+        checkpoint: Checkpoint,
+        run_id: str,
+        written: "list[WriteResult]",
     ) -> None:
         """Commit a checkpoint's rows and their changes, then its sync state."""
         endpoint, workspace_gid = extract.endpoint, extract.workspace_gid
 
-        def replace_children(parents: Array, batches: list[pa.RecordBatch]) -> None:
-            if len(parents) or batches:
+        def replace(column: str, gids: Array, batches: list[pa.RecordBatch]) -> None:
+            if len(gids) or batches:
                 written.append(
                     self.lake.iceberg.replace_parents(
                         table,
                         workspace_gid,
-                        parent_column=PARENT_GID.name,
-                        parents=parents,
+                        parent_column=column,
+                        parents=gids,
                         rows=batches,
                         sort_by=endpoint.sort_by,
                         properties=_snapshot_properties(run_id),
@@ -219,16 +226,20 @@ class IcebergIOManager(dg.ConfigurableIOManager):
                     )
                 )
 
-        replace_children(checkpoint.parents, checkpoint.batches)
+        if isinstance(extract, ChildExtract):
+            replace(PARENT_GID.name, checkpoint.parents, checkpoint.batches)
+        else:
+            replace(GID.name, checkpoint.removed, checkpoint.batches)
         deleted_parents, state_rows = pa.array(checkpoint.deleted, pa.string()), checkpoint.sync_state()
-        if checkpoint.completes:
+        if checkpoint.completes and isinstance(extract, ChildExtract):
             stored = self.lake.stored_rows(endpoint, workspace_gid).columns(extract.columns)
             with_rows, with_state = extract.obsolete_parents(stored)
             if len(with_rows):  # state first: a parent that returns after a crash in between must be fetched
                 self.lake.save_state(endpoint.name, workspace_gid, no_entries(), with_state)
                 self.lake.sync_states.flush(workspace_gid)
-            replace_children(with_rows, [])
+            replace(PARENT_GID.name, with_rows, [])
             deleted_parents = pa.concat_arrays([deleted_parents, with_state])
+        if checkpoint.completes:
             state_rows = self._add_missing_changes(table, extract, state_rows)
         if state_rows.num_rows or len(deleted_parents):
             self.lake.save_state(endpoint.name, workspace_gid, state_rows, deleted_parents)
@@ -245,7 +256,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         return reading.load_input(self.lake, context)
 
 
-def _recorded_sync(extract: FullExtract | ChildExtract) -> str | None:
+def _recorded_sync(extract: AnyExtract) -> str | None:
     """Return the id of the sync whose changes are recorded; None for the first one, to which every row is new."""
     return extract.sync.id if extract.state.last_sync else None
 
@@ -268,6 +279,7 @@ def _stats_metadata(stats: ExtractStats) -> dict[str, Any]:
         "records_skipped": stats.records_skipped,
         "texts_repaired": stats.texts_repaired,
         "plan_unavailable": stats.not_on_plan,
+        "missed_period": stats.missed_period and [instant.isoformat() for instant in stats.missed_period],
     }
     return {
         "requests": stats.request_stats.requests,

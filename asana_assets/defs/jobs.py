@@ -49,12 +49,13 @@ def build_jobs(
 
     They evaluate the checks of their assets, except for those in `excluded_checks`.
     """
-    essentials = [one for one in (WORKSPACES, USERS, PROJECTS, TASKS) if one in endpoints]
+    chosen = {endpoint.name for endpoint in endpoints}
+    essentials = [one for one in (WORKSPACES, USERS, PROJECTS, TASKS) if one.name in chosen]
     selections = {
-        SYNC_WORKSPACE: endpoints,
+        SYNC_WORKSPACE: list(endpoints),
         REFRESH_WORKSPACES: [WORKSPACES],
-        SYNC_ESSENTIALS: essentials if TASKS in endpoints else [],
-        SYNC_CHANGES: _with_downstream(TASKS, endpoints),
+        SYNC_ESSENTIALS: essentials if TASKS.name in chosen else [],
+        SYNC_CHANGES: _with_downstream(TASKS.name, endpoints),
     }
     config = dg.PartitionedConfig(
         partitions_def=partitions_def,
@@ -79,11 +80,11 @@ def _no_config(_gid: str) -> Mapping[str, Any]:
     return {}
 
 
-def _with_downstream(first: Endpoint, endpoints: Sequence[Endpoint]) -> list[Endpoint]:
-    """Return those of the endpoints, parents before children, that are `first` or downstream of it."""
+def _with_downstream(first: str, endpoints: Sequence[Endpoint]) -> list[Endpoint]:
+    """Return those of the endpoints, parents before children, that have the name `first` or are downstream of it."""
     found: list[Endpoint] = []
     for endpoint in endpoints:
-        if endpoint is first or any(one.name in endpoint.upstream for one in found):
+        if endpoint.name == first or any(one.name in endpoint.upstream for one in found):
             found.append(endpoint)
     return found
 

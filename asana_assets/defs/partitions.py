@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from asana_assets.asana.endpoints import ENDPOINTS
 from asana_assets.defs.jobs import workspaces_in_use
 from asana_assets.defs.names import Names
 
@@ -83,11 +82,10 @@ def _in_use(instance: dg.DagsterInstance, names: Names, gids: Sequence[str]) -> 
 
 def _in_active_backfill(instance: dg.DagsterInstance, names: Names, gids: Sequence[str]) -> set[str]:
     """Return the partitions, of those in `gids`, that a backfill which has not ended may still need."""
-    ours = {names.asset_key(endpoint.name) for endpoint in ENDPOINTS}
     in_use: set[str] = set()
     for backfill in instance.get_backfills(limit=_MAX_BACKFILLS):
         if backfill.status.value in _ACTIVE_BACKFILL_STATUSES:
             # A backfill of assets does not say which partitions it needs: it may be any.
-            needs_any = ours.intersection(backfill.asset_selection or ())
+            needs_any = any(names.endpoint_of(key) for key in backfill.asset_selection or ())
             in_use.update(gids if needs_any else backfill.partition_names or ())
     return in_use

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import dagster as dg
 import pyarrow as pa
@@ -23,14 +23,11 @@ from asana_assets.defs.names import Names
 from asana_assets.defs.reading import require_synced, require_table
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.sync.change_detection import Sync
-from asana_assets.sync.child_extract import ChildExtract
+from asana_assets.sync.choose_extract import AnyExtract, choose_extract
 from asana_assets.sync.extract import ExtractContext
-from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.parent_rows import needed_columns, reduce_rows
 from asana_assets.sync.prefetch_queue import PrefetchQueue
 from asana_assets.sync.resume import SYNC_TAG, decide_start
-
-Extract: TypeAlias = FullExtract | ChildExtract
 
 
 def optional_upstream(endpoints: Sequence[Endpoint]) -> set[str]:
@@ -146,7 +143,7 @@ class _ExtractBuilder:
             require_synced(self.lake, name, self.workspace_gid)
         return rows
 
-    def build(self, endpoint: Endpoint, upstream: Mapping[str, pa.Table]) -> Extract:
+    def build(self, endpoint: Endpoint, upstream: Mapping[str, pa.Table]) -> AnyExtract:
         """Build the endpoint's extract, not started.
 
         Raises:
@@ -183,10 +180,9 @@ class _ExtractBuilder:
             exclusions=load_exclusions(self.lake, filters, endpoint, workspace_gid),
             other_workspaces=other_workspaces(self.lake, workspace_gid) if row_filter else (),
         )
-        if not endpoint.is_child:
-            return FullExtract(context)
-        rows, seconds = config.checkpoint_rows, config.checkpoint_seconds
-        return ChildExtract(context, checkpoint_rows=rows, checkpoint_seconds=seconds)
+        return choose_extract(
+            context, checkpoint_rows=config.checkpoint_rows, checkpoint_seconds=config.checkpoint_seconds
+        )
 
     def _config(self, endpoint: Endpoint) -> SyncConfig:
         ops = cast("Mapping[str, Mapping[str, Any]]", self.run_config.get("ops", {}))
@@ -208,10 +204,12 @@ class Prefetcher(dg.ConfigurableResource):  # pyright: ignore[reportMissingTypeA
     )
 
     _builder: _ExtractBuilder | None = PrivateAttr(default=None)
-    _queue: PrefetchQueue[Extract] | None = PrivateAttr(default=None)
+    _queue: PrefetchQueue[AnyExtract] | None = PrivateAttr(default=None)
     _buffered_state: ExitStack = PrivateAttr(default_factory=ExitStack)
 
-    def start(self, context: dg.AssetExecutionContext, names: Names, endpoint: Endpoint, config: SyncConfig) -> Extract:
+    def start(
+        self, context: dg.AssetExecutionContext, names: Names, endpoint: Endpoint, config: SyncConfig
+    ) -> AnyExtract:
         """Return the started extract of the step that runs now.
 
         Raises:

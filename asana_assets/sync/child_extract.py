@@ -19,7 +19,7 @@ from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, PARENT_GID, Listing
 from asana_assets.sync.checkpoint import Checkpoint
 from asana_assets.sync.confirmation import StoredChildren, listed_gids
-from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
+from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, stale_parents
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, to_gid_list
 from asana_assets.sync.parent_rows import needed_columns, reduce_rows
@@ -60,7 +60,7 @@ class ChildExtract:
         self.previous = context.previous
         self.sync = context.sync
         self.state = context.state
-        self.stats = ExtractStats()
+        self.stats = context.new_stats()
         self.data_version = ""
         self._context = context
         self._checkpoint_rows = checkpoint_rows
@@ -169,6 +169,8 @@ class ChildExtract:
                 if self._defer_confirmation(fetcher, event, parent_pages):
                     continue
                 parent_pages = self._record_parent(event, parent_pages)
+                if self.stats.is_not_on_plan():
+                    fetcher.drop_unsent()
                 self.stats.raise_if_hopeless(requests_left=not fetcher.all_sent)
                 rows_to_build += sum(page.count for page in parent_pages)
                 size = rows_to_build + self._checkpoint.rows + len(self._checkpoint.fetched)
@@ -183,6 +185,7 @@ class ChildExtract:
         self._build()
         self.stats.raise_if_failed()
         self._checkpoint.completes = self._context.sync
+        self._checkpoint.not_on_plan = self.stats.is_not_on_plan(ended=True)
         self._checkpoint.search_from = self._context.next_search_from(missed_changes=self._search_missed_changes)
         requested = pc.is_in(self._outdated["parent_gid"], value_set=pa.array(list(self._requested), pa.string()))
         self._checkpoint.outdated = self._outdated.filter(pc.invert(requested))
@@ -203,7 +206,9 @@ class ChildExtract:
         """
         roots = self._roots.rows
         valid = roots["gid"].combine_chunks()
-        if nested := self.endpoint.recursive_listing:
+        if self._context.accept_deletions and self.stats.is_not_on_plan(ended=True):
+            valid = NO_GIDS
+        elif nested := self.endpoint.recursive_listing:
             listing = replace(nested, version_columns=None)
             valid = pa.concat_arrays([valid, *nested_parents(listing, roots, stored)["gid"].chunks])
         with_rows = pc.unique(stored[PARENT_GID.name].combine_chunks())
@@ -225,8 +230,7 @@ class ChildExtract:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the endpoint's own rows that show which of them are parents."""
-        nested = self.endpoint.recursive_listing
-        only_if = nested and nested.only_if
+        only_if = (nested := self.endpoint.recursive_listing) and nested.only_if
         return tuple(name for name in (GID.name, PARENT_GID.name, only_if) if name)
 
     def _find_changed(self, nested: Listing, search: Listing, stored: pa.Table) -> Array:
@@ -262,9 +266,7 @@ class ChildExtract:
         gid, outcome = event.request.parent_gid, event.outcome
         pages = [*self._first_pages.pop(gid, []), *pages]
         self.stats.record_outcome(event)
-        # If there are rows, the plan included the endpoint: this parent is fetched again in case it still does.
-        fetched = outcome is Outcome.FETCHED or (outcome is Outcome.NOT_ON_PLAN and not len(self.previous))
-        if fetched:
+        if fetched := outcome is Outcome.FETCHED:
             requested_at = pages[0].requested_at if pages else self._context.sync.started_at
             self._checkpoint.fetched.append((gid, event.request.version, requested_at))
         elif outcome is Outcome.DELETED:

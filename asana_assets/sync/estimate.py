@@ -7,6 +7,7 @@ upstream have to be predicted.
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import cast
 
 import pyarrow as pa
@@ -14,8 +15,10 @@ import pyarrow.compute as pc
 
 from asana_assets.asana.client import Client, RequestStats
 from asana_assets.asana.field_types import Array
+from asana_assets.asana.listing_requests import with_margin
 from asana_assets.asana.model import GID, WORKSPACE_GID, Endpoint, Listing
 from asana_assets.asana.paging import PAGE_SIZE
+from asana_assets.asana.window import Window
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.change_search import ChangeSearch
 from asana_assets.sync.extract import stale_parents
@@ -23,9 +26,12 @@ from asana_assets.sync.fallback import only_unlisted
 from asana_assets.sync.gids import count_references
 from asana_assets.sync.parent_rows import reported_counts
 from asana_assets.sync.parents import Parents, choose_parents, eligible_parents, mask_owned_by, merge_parents
+from asana_assets.sync.plan_limit import decide_to_try_alone
 from asana_assets.sync.probe import Probe
 from asana_assets.sync.row_filter import RowFilter, mask_without_parents
-from asana_assets.sync.row_prediction import Accuracy, Lake, RowPrediction, SearchResult
+from asana_assets.sync.row_prediction import SAMPLING_REQUESTS, Accuracy, Lake, RowPrediction, SearchResult
+from asana_assets.sync.sync_state import SyncState
+from asana_assets.sync.window import decide_start, rows_within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +136,14 @@ class SyncEstimator:
             prediction.accuracy.never_synced.append(endpoint.name)
         upstream = prediction.upstream(endpoint)
         parents = choose_parents(endpoint, self._gid, upstream)
+        sync = Sync(
+            id="",
+            started_at=self.started_at,
+            max_age=endpoint.max_age(self.refresh_after_days),
+            full_refresh=self.full_refresh,
+        )
+        if endpoint.window:
+            return self._estimate_window(endpoint, endpoint.window, parents, state, sync)
         if endpoint.fallback_listings:
             parents = only_unlisted(endpoint, parents, prediction.listed_gids(endpoint, state))
         found = SearchResult(rows=prediction.rows(endpoint))
@@ -137,13 +151,9 @@ class SyncEstimator:
             found = prediction.apply_search(endpoint, endpoint.search, state, found.rows)
         if endpoint.recursive_listing:
             parents = _add_nested(parents, endpoint.recursive_listing, upstream, found)
-        sync = Sync(
-            id="",
-            started_at=self.started_at,
-            max_age=endpoint.max_age(self.refresh_after_days),
-            full_refresh=self.full_refresh,
-        )
         stale = stale_parents(parents, state, sync, found.changed)
+        if self._is_not_on_plan(endpoint, stale, state):
+            return EndpointCost(endpoint=endpoint, parents=len(parents), stale=len(stale), requests=1)
         excluded_rows, filter_requests = prediction.probe.filter_costs.get(endpoint.name, (0, 0))
         requests = float(self._count_search_requests(endpoint, parents, stale, found) + filter_requests)
         for listing, group in stale.groups:
@@ -172,6 +182,33 @@ class SyncEstimator:
             stale=round(sum(prediction.weights.total(group["gid"]) for _, group in stale.groups)),
             requests=round(requests),
         )
+
+    def _estimate_window(
+        self, endpoint: Endpoint, window: Window, parents: Parents, state: SyncState, sync: Sync
+    ) -> EndpointCost:
+        """Estimate the cost of the rows that are stored of the window; new ones are not known."""
+        stored = self.lake.stored_rows(endpoint, self._gid)
+        is_stale = len(stale_parents(parents, state, sync)) > 0
+        start = decide_start(window, stored, state, sync, self.client.clock_skew, is_stale=is_stale)
+        start, _ = with_margin(window, start, None)
+        if window.retention:
+            start = max(start, sync.started_at - window.retention)
+        rows = rows_within(window, stored.columns((window.column.name,)), start).num_rows
+        end = bool(rows and window.retention)  # the empty page
+        return EndpointCost(
+            endpoint=endpoint,
+            parents=len(parents),
+            stale=len(parents),
+            requests=len(parents) * (max(1, ceil(rows / PAGE_SIZE)) + end),
+        )
+
+    def _is_not_on_plan(self, endpoint: Endpoint, stale: Parents, state: SyncState) -> bool:
+        """Return whether the sync will send one request instead of one per parent, as the plan lacks the endpoint."""
+        probe = self._prediction.probe
+        if len(stale) <= 1 or probe.stats.requests >= SAMPLING_REQUESTS:
+            return False
+        has_rows = len(self.lake.stored_rows(endpoint, self._gid)) > 0
+        return decide_to_try_alone(endpoint, state, has_rows=has_rows) and probe.is_not_on_plan(next(stale.requests()))
 
     def _count_search_requests(self, endpoint: Endpoint, parents: Parents, stale: Parents, found: SearchResult) -> int:
         """Return the number of requests that the sync's own search will take; 0 if it will not search."""

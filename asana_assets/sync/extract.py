@@ -1,4 +1,4 @@
-"""What full and child extracts have in common: inputs, statistics, and the decision which parents are stale."""
+"""What all extracts have in common: inputs, statistics, and the decision which parents are stale."""
 
 import datetime as dt
 from collections import Counter
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from asana_assets.asana.client import Client, RequestStats
+from asana_assets.asana.errors import ForbiddenError
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import UNMAPPED, Endpoint, Listing
 from asana_assets.sync.change_detection import Sync
@@ -24,6 +25,7 @@ from asana_assets.sync.failure_policy import (
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS
 from asana_assets.sync.parents import Parents, choose_parents
+from asana_assets.sync.plan_limit import decide_not_on_plan, decide_to_try_alone
 from asana_assets.sync.row_filter import Exclusion, RowFilter
 from asana_assets.sync.rows import BuiltRows
 from asana_assets.sync.search_bound import decide_search_from
@@ -65,6 +67,7 @@ class ExtractStats:
     """The statistics of an extract, updated while it runs.
 
     Attributes:
+        tries_alone: Whether no second request is sent before one has succeeded, see `decide_to_try_alone`.
         parents: All parents; grows while fetched rows turn out to be parents themselves.
         parents_stale: Parents to fetch.
         parents_fetched: Parents whose fetch ended, whatever the outcome.
@@ -75,7 +78,8 @@ class ExtractStats:
         failed: Parents that cannot be fetched for another reason, by gid with that reason. Their stored rows are kept.
         truncated: Gids of the parents whose listing ended early. None of their stored rows is deleted.
         deleted: Parents that no longer exist (404). Their rows are deleted.
-        not_on_plan: Whether the workspace's plan does not include the endpoint (402).
+        not_on_plan: Whether the workspace's plan, or the kind of token, does not include the endpoint.
+        refused_to_users: Asana's refusal, if it lists the endpoint for service accounts only; otherwise "".
         missing_upstream: Optional upstream endpoints without rows, so that what they list is missing.
         unmapped: Rows with a value that did not fit its column.
         records_skipped: Records that were not stored because they have no gid or are not objects.
@@ -83,12 +87,14 @@ class ExtractStats:
         search_failure: Why the search for changes did not find all of them; "" if it did, or the plan has no search.
         carried_over: Stored rows that a full extract kept without fetching them.
         excluded: Stored rows that it does not keep, because a row filter excludes them.
+        missed_period: The period whose records Asana deleted before they were fetched; None without any.
         tallies: The outcomes by path of the listing.
         request_stats: The cost in requests.
         written: What the IO manager stored; zeros until it has.
         on_progress: Called after each update, by the thread that consumes the extract.
     """
 
+    tries_alone: bool = False
     parents: int = 0
     parents_stale: int = 0
     parents_fetched: int = 0
@@ -100,6 +106,7 @@ class ExtractStats:
     truncated: list[str] = field(default_factory=list[str])
     deleted: int = 0
     not_on_plan: bool = False
+    refused_to_users: str = ""
     missing_upstream: list[str] = field(default_factory=list[str])
     unmapped: int = 0
     records_skipped: int = 0
@@ -107,6 +114,7 @@ class ExtractStats:
     search_failure: str = ""
     carried_over: int = 0
     excluded: int = 0
+    missed_period: tuple[dt.datetime, dt.datetime] | None = None
     tallies: dict[str, OutcomeTally] = field(default_factory=dict[str, OutcomeTally])
     request_stats: RequestStats = field(default_factory=RequestStats)
     written: WriteTotals = field(default_factory=WriteTotals)
@@ -135,7 +143,9 @@ class ExtractStats:
         self.parents_fetched += 1
         self.tallies.setdefault(event.request.listing.path, OutcomeTally()).add(outcome, event.error)
         self.deleted += outcome is Outcome.DELETED
-        self.not_on_plan = self.not_on_plan or outcome is Outcome.NOT_ON_PLAN
+        if outcome is Outcome.NOT_ON_PLAN:
+            self.not_on_plan = True
+            self.refused_to_users = str(event.error) if isinstance(event.error, ForbiddenError) else ""
         self.record_skipped(event)
         self.on_progress()
 
@@ -158,6 +168,15 @@ class ExtractStats:
                 self.truncated.append(gid)
             case _:
                 pass
+
+    def is_not_on_plan(self, *, ended: bool = False) -> bool:
+        """Return whether the outcomes show that the plan does not include the endpoint, so that no more are needed.
+
+        With `ended`, all outcomes are known, and it is enough that every parent was rejected.
+        """
+        all_tried = ended and self.parents_fetched == self.parents
+        tried_alone = self.tries_alone or all_tried
+        return self.not_on_plan and decide_not_on_plan(self.tallies.values(), tried_alone=tried_alone)
 
     def raise_if_hopeless(self, *, requests_left: bool) -> None:
         """Raise if the outcomes so far show that fetching further parents is pointless.
@@ -226,10 +245,19 @@ class ExtractContext:
         optional = [listing.parent for listing in self.endpoint.listings if listing.parent and listing.is_optional]
         return [parent.name for parent in optional if not self.upstream[parent.name].num_rows]
 
+    def new_stats(self) -> ExtractStats:
+        """Return the statistics of an extract that has not started."""
+        has_rows = len(self.previous) > 0
+        return ExtractStats(tries_alone=decide_to_try_alone(self.endpoint, self.state, has_rows=has_rows))
+
     def open_fetcher(self, stats: ExtractStats, on_all_sent: Callable[[], None] = lambda: None) -> Fetcher:
         """Open a fetcher of the endpoint's fields that counts its requests in `stats`; it sends nothing yet."""
         return Fetcher(
-            self.client, opt_fields=self.endpoint.opt_fields, stats=stats.request_stats, on_all_sent=on_all_sent
+            self.client,
+            opt_fields=self.endpoint.opt_fields,
+            stats=stats.request_stats,
+            on_all_sent=on_all_sent,
+            alone=stats.tries_alone,
         )
 
     @property

@@ -38,7 +38,7 @@ class Outcome(Enum):
         FETCHED: Its listing was fetched to the end.
         DELETED: It does not exist (404, 410).
         FORBIDDEN: The token has no access (403, 451).
-        NOT_ON_PLAN: The workspace's plan does not include the listing (402).
+        NOT_ON_PLAN: The workspace's plan does not include the listing (402), or the token's kind (403).
         TRUNCATED: Its listing ended before its end; the pages so far are good.
         FAILED: Its listing cannot be fetched for any other reason; that of other parents may.
     """
@@ -73,6 +73,8 @@ def decide_outcome(error: AsanaError, request: FetchRequest) -> Outcome | None: 
             return None
         case PlanLimitError() if request.listing.parent:
             return Outcome.NOT_ON_PLAN
+        case ForbiddenError() if request.listing.service_accounts_only:
+            return Outcome.NOT_ON_PLAN
         case TruncatedListingError():
             return Outcome.TRUNCATED
         case ForbiddenError() if affects_one_parent or request.is_optional:
@@ -95,6 +97,7 @@ class Fetcher:
         opt_fields: str,
         stats: RequestStats,
         on_all_sent: Callable[[], None] = lambda: None,
+        alone: bool = False,
     ) -> None:
         """Create the worker threads; no request is sent yet.
 
@@ -104,12 +107,14 @@ class Fetcher:
             stats: Receives the cost.
             on_all_sent: Called whenever `all_sent` may have become true, by the thread that called `start` or that
                 consumes `events`.
+            alone: Whether to send one request at a time until one succeeds.
         """
         self._client = client
         self._on_all_sent = on_all_sent
         self._opt_fields = opt_fields
         self._stats = stats
         self._max_pending = 2 * client.max_in_flight
+        self._limit = 1 if alone else self._max_pending
         self._stop = threading.Event()
         self._events: queue.Queue[FetchEvent | BaseException] = queue.Queue(maxsize=self._max_pending)
         self._requests: Iterator[FetchRequest] = iter(())
@@ -131,6 +136,12 @@ class Fetcher:
     def defer(self, requests: Iterable[FetchRequest]) -> None:
         """Add requests to be sent after all others; to be called like `enqueue`."""
         self._deferred.extend(requests)
+
+    def drop_unsent(self) -> None:
+        """Drop the requests that no worker has taken; to be called like `enqueue`."""
+        self._requests = iter(())
+        self._queued.clear()
+        self._deferred.clear()
 
     @property
     def all_sent(self) -> bool:
@@ -155,6 +166,8 @@ class Fetcher:
                 if isinstance(event, BaseException):
                     raise event
                 self._pending -= event.outcome is not None
+                if event.page is not None or event.outcome is Outcome.FETCHED:
+                    self._limit = self._max_pending
                 yield event
                 self._submit()
         finally:
@@ -166,7 +179,7 @@ class Fetcher:
         self._pool.shutdown()
 
     def _submit(self) -> None:
-        while self._pending < self._max_pending:
+        while self._pending < self._limit:
             request = self._queued.popleft() if self._queued else next(self._requests, None)
             self._exhausted = request is None
             if request is None and self._deferred:

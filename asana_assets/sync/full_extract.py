@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, Listing
 from asana_assets.sync.confirmation import prefers_records
-from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
+from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, stale_parents
 from asana_assets.sync.extract_filter import ExtractFilter
 from asana_assets.sync.fallback import mask_unfetched, only_unlisted
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
@@ -43,7 +43,7 @@ class FullExtract:
         self.previous = context.previous
         self.sync = context.sync
         self.state = context.state
-        self.stats = ExtractStats()
+        self.stats = context.new_stats()
         self._context = context
         self._builder = RowBuilder(context.endpoint)
         self._chosen = context.choose_parents()
@@ -100,6 +100,9 @@ class FullExtract:
                 yield batch
         self.stats.raise_if_failed()
         self._filter.verify()
+        if self.stats.is_not_on_plan():
+            yield from self._rows_of_former_plan()
+            return
         if self.endpoint.search and len(self._stale) < len(self._parents):
             for batch in self._changed_rows(self.endpoint.search):
                 is_owned = mask_owned_by(self.endpoint, batch, self._parents)
@@ -116,7 +119,8 @@ class FullExtract:
         fetched = SyncState.rows(gids, versions, self._context.sync.started_at)
         failed = SyncState.failed_rows(pa.array(self.stats.failed, pa.string()))
         search_from = self._context.next_search_from(missed_changes=self._search_missed_changes)
-        completed = SyncState.completed_marker(self._context.sync, search_from)
+        not_on_plan = self.stats.is_not_on_plan(ended=True)
+        completed = SyncState.completed_marker(self._context.sync, search_from, not_on_plan=not_on_plan)
         return pa.concat_tables([fetched, failed, self._filter.sync_state(), completed])
 
     def obsolete_parents(self) -> Array:
@@ -167,6 +171,8 @@ class FullExtract:
                     self._confirmations[request.is_record, request.parent_gid] = event
                 else:
                     self.stats.record_outcome(event)
+                    if self.stats.is_not_on_plan():
+                        fetcher.drop_unsent()
                     self.stats.raise_if_hopeless(requests_left=not fetcher.all_sent)
                 if rows >= BATCH_ROWS:
                     yield self._build(pages)
@@ -237,11 +243,20 @@ class FullExtract:
             pc.invert(pc.is_in(missing[GID.name], value_set=pc.unique(pa.concat_arrays(confirmed))))
         )
         kept_gids = pa.concat_arrays([*kept[GID.name].chunks, *self._unconfirmed(missing)[GID.name].chunks, NO_GIDS])
-        if len(kept_gids):
-            for batch in self._context.previous.batches():
-                rows = batch.filter(pc.is_in(batch[GID.name], value_set=kept_gids))
-                self.stats.carried_over += rows.num_rows
-                yield rows
+        yield from self._carry_over(kept_gids)
+
+    def _rows_of_former_plan(self) -> Iterator[pa.RecordBatch]:
+        """Yield the stored rows, unless their deletion is accepted."""
+        if not self._context.accept_deletions:
+            stored = self._filter.keep_stored(self._context.previous.columns(self.endpoint.ownership_columns))
+            owned = stored.filter(mask_owned_by(self.endpoint, stored, self._parents))
+            yield from self._carry_over(owned[GID.name].combine_chunks())
+
+    def _carry_over(self, gids: Array) -> Iterator[pa.RecordBatch]:
+        for batch in self._context.previous.batches() if len(gids) else ():
+            rows = batch.filter(pc.is_in(batch[GID.name], value_set=gids))
+            self.stats.carried_over += rows.num_rows
+            yield rows
 
     def _confirmation_requests(self, missing: pa.Table) -> list[FetchRequest]:
         """Return the requests that show whether missing rows are gone."""
@@ -309,4 +324,6 @@ class FullExtract:
 
     @property
     def _versioned_parents(self) -> Parents:
-        return self._fetched_parents.of(lambda listing: listing.version_columns is not None)
+        """The parents whose fetch is recorded; none if a rejection by the plan may have hidden rows."""
+        is_known = not self.stats.not_on_plan
+        return self._fetched_parents.of(lambda listing: is_known and listing.version_columns is not None)

@@ -3,6 +3,7 @@
 Whether a parent is stale is decided in `change_detection`; requests are sent by `fetcher`.
 """
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from asana_assets.asana.client import ApiRequest
 from asana_assets.asana.errors import AsanaError
 from asana_assets.asana.field_types import Array, Chunked
-from asana_assets.asana.listing_requests import listing_api_request
+from asana_assets.asana.listing_requests import EVERYTHING, listing_api_request
 from asana_assets.asana.model import PARENT_GID, WORKSPACE_GID, Endpoint, Listing
 from asana_assets.sync.gids import NO_GIDS, mask_references, to_gid_list, unknown_references
 from asana_assets.sync.versions import versions
@@ -37,6 +38,7 @@ class FetchRequest:
         is_record: Whether this is a request for one record.
         is_confirmation: Whether this repeats a request whose response lacked stored rows.
         is_optional: Whether a rejected listing of the workspace does not fail the extract.
+        window: The start and the end of the listing's window; None as the end for all that follows.
     """
 
     listing: Listing
@@ -46,11 +48,19 @@ class FetchRequest:
     is_record: bool = False
     is_confirmation: bool = False
     is_optional: bool = False
+    window: tuple[dt.datetime, dt.datetime | None] = (EVERYTHING, None)
 
 
-def listing_request(listing: Listing, parent_gid: str, workspace_gid: str, version: str = "") -> FetchRequest:
-    """Build the request for a listing of one parent at this version."""
-    return FetchRequest(listing, parent_gid, listing_api_request(listing, parent_gid, workspace_gid), version)
+def listing_request(
+    listing: Listing,
+    parent_gid: str,
+    workspace_gid: str,
+    version: str = "",
+    window: tuple[dt.datetime, dt.datetime | None] = (EVERYTHING, None),
+) -> FetchRequest:
+    """Build the request for a listing of one parent at this version, from the start of its window to the end."""
+    request = listing_api_request(listing, parent_gid, workspace_gid, window)
+    return FetchRequest(listing, parent_gid, request, version, window=window)
 
 
 def record_request(endpoint: Endpoint, gid: str) -> FetchRequest:

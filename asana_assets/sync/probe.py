@@ -12,7 +12,7 @@ from asana_assets.asana.client import ApiRequest, Client, Page, RequestStats
 from asana_assets.asana.errors import AsanaError, ForbiddenError, NotFoundError, PlanLimitError
 from asana_assets.asana.model import GID, Endpoint, Listing
 from asana_assets.asana.paging import PAGE_SIZE
-from asana_assets.sync.fetcher import decide_outcome
+from asana_assets.sync.fetcher import Outcome, decide_outcome
 from asana_assets.sync.gids import drop_duplicates
 from asana_assets.sync.parent_rows import listings_of_parent, needed_columns, reduce_rows
 from asana_assets.sync.parents import FetchRequest, listing_request
@@ -119,6 +119,22 @@ class Probe:
         except AsanaError as error:
             if decide_outcome(error, request) is None:
                 raise
+
+    def is_not_on_plan(self, request: FetchRequest) -> bool:
+        """Return whether the plan does not include what a request lists, from one request.
+
+        Raises:
+            AsanaError: As for `pages`.
+        """
+        listing = self.client.iter_pages(request.api_request, opt_fields=GID.name, stats=self.stats, stop=Event())
+        try:
+            next(listing, None)
+        except AsanaError as error:
+            outcome = decide_outcome(error, request)
+            if outcome is None:
+                raise
+            return outcome is Outcome.NOT_ON_PLAN
+        return False
 
     def all_pages(self, endpoint: Endpoint, requests: Iterable[FetchRequest]) -> Iterator[Page]:
         """Yield the pages of several listings, one listing after the other.

@@ -39,8 +39,10 @@ from asana_assets.sync.sync_state import SyncState
 MAX_REQUESTS: Final = 30
 """The limit of requests for one workspace's estimate, whatever its size; retries come on top."""
 
+SAMPLING_REQUESTS: Final = 25
+"""Requests after which no further parent is sampled; the last may take one more."""
+
 _LISTING_REQUESTS: Final = 16  # requests after which no further page of a workspace listing is fetched
-_SAMPLING_REQUESTS: Final = 25  # requests after which no further parent is sampled; the last may take one more
 _SEARCH_PAGES: Final = 4  # pages of one search
 
 
@@ -250,7 +252,7 @@ class RowPrediction:
             if listing.parent is None or listing.parent_ref == WORKSPACE_GID.name:
                 continue
             unknown = to_gid_list(gids.filter(pc.invert(self._mask_known(listing, listing.parent, gids, state, rows))))
-            left = max(0, _SAMPLING_REQUESTS - self.probe.stats.requests)
+            left = max(0, SAMPLING_REQUESTS - self.probe.stats.requests)
             is_last = index == len(groups) - 1
             first_pages = self.probe.first_pages(endpoint, listing, unknown, left if is_last else ceil(left * 3 / 4))
             sizes: list[float] = []

@@ -80,6 +80,7 @@ SYNC_STATE_SCHEMA = pa.schema(
             "The sequence number of the table's last snapshot whose changes, and those of all before it, are in the "
             "table changes; for completed_sync.",
         ),
+        _column("not_on_plan", pa.bool_(), "True if the plan did not include the endpoint (402); for completed_sync."),
         _column("column_name", pa.string(), "The column that went empty, dotted if nested, or the hidden one."),
         _column(
             "_synced_at",
@@ -119,6 +120,7 @@ class SyncState:
         last_sync: The last completed sync.
         saved_search_from: Where that sync says that the next search starts; None if an earlier release saved it.
         changes_recorded_to: The sequence number of the table's last snapshot whose changes are known to be recorded.
+        not_on_plan: Whether the workspace's plan did not include the endpoint at the last completed sync.
         excluded: `parent_gid` and `_synced_at` of the endpoint's rows that were stored and that a row filter excludes
             since; the instant is the start of the sync that did so first.
         hidden: How its hidden columns are stored, by name.
@@ -129,6 +131,7 @@ class SyncState:
     last_sync: Sync | None = None
     saved_search_from: dt.datetime | None = None
     changes_recorded_to: int | None = None
+    not_on_plan: bool = False
     excluded: pa.Table = field(default_factory=_ENTRY_SCHEMA.empty_table)
     hidden: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -146,9 +149,13 @@ class SyncState:
         return build_entries(RowKind.FAILED_PARENT, len(parent_gids), {"parent_gid": parent_gids})
 
     @staticmethod
-    def completed_marker(sync: Sync, search_from: dt.datetime | None = None) -> pa.Table:
+    def completed_marker(sync: Sync, search_from: dt.datetime | None = None, *, not_on_plan: bool = False) -> pa.Table:
         """Return the row to save for a completed sync; for `search_from` see `decide_search_from`."""
-        return _sync_entry(RowKind.COMPLETED_SYNC, sync, search_from)
+        columns = {
+            "search_from": pa.array([search_from], INSTANT),
+            "not_on_plan": pa.array([not_on_plan or None], pa.bool_()),
+        }
+        return _sync_entry(RowKind.COMPLETED_SYNC, sync, columns)
 
     @property
     def last_sync_id(self) -> str | None:
@@ -204,7 +211,7 @@ def no_entries() -> pa.Table:
 
 def interrupted_marker(sync: Sync) -> pa.Table:
     """Return the row to save for a sync that starts, and is found again if it is interrupted."""
-    return _sync_entry(RowKind.INTERRUPTED_SYNC, sync)
+    return _sync_entry(RowKind.INTERRUPTED_SYNC, sync, {})
 
 
 def row_count_drop(row_count: int, found_at: dt.datetime) -> pa.Table:
@@ -213,13 +220,9 @@ def row_count_drop(row_count: int, found_at: dt.datetime) -> pa.Table:
     return build_entries(RowKind.ROW_COUNT_DROP, 1, columns)
 
 
-def _sync_entry(kind: RowKind, sync: Sync, search_from: dt.datetime | None = None) -> pa.Table:
-    columns = {
-        "sync_id": pa.array([sync.id]),
-        "search_from": pa.array([search_from], INSTANT),
-        "_synced_at": pa.array([sync.started_at], INSTANT),
-    }
-    return build_entries(kind, 1, columns)
+def _sync_entry(kind: RowKind, sync: Sync, columns: Mapping[str, Array]) -> pa.Table:
+    identity = {"sync_id": pa.array([sync.id]), "_synced_at": pa.array([sync.started_at], INSTANT)}
+    return build_entries(kind, 1, {**identity, **columns})
 
 
 def build_entries(kind: RowKind, count: int, columns: Mapping[str, Array]) -> pa.Table:
@@ -265,6 +268,7 @@ def decode_state(rows: pa.Table) -> SyncState:
         last_sync=decode_sync(rows, RowKind.COMPLETED_SYNC),
         saved_search_from=completed.get("search_from"),
         changes_recorded_to=completed.get("changes_recorded_to"),
+        not_on_plan=bool(completed.get("not_on_plan")),
         excluded=of_kind(rows, RowKind.EXCLUDED_ROW).select(["parent_gid", "_synced_at"]),
         hidden={row["column_name"]: row["version"] for row in of_kind(rows, RowKind.HIDDEN_COLUMN).to_pylist()},
     )

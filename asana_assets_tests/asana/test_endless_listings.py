@@ -8,6 +8,7 @@ import pytest
 
 from asana_assets.asana.errors import ContractError
 from asana_assets.asana.paging import MAX_PAGES, ListingProgress
+from asana_assets.asana.request import ApiRequest
 from asana_assets.asana.response import ListEnvelope, NextPage
 from asana_assets.sandbox import Sandbox
 from asana_assets_tests.support.client_harness import LargeProject, client_at, client_of, gids, page_body, pages
@@ -33,6 +34,26 @@ def test_offsets_that_form_a_loop_are_a_contract_error() -> None:
         with pytest.raises(ContractError):
             list(pages(client))
         assert len(server.requests) == 3
+
+
+def test_an_empty_page_ends_a_log_that_always_names_a_next_page() -> None:
+    bodies = [page_body("1", offset="a"), page_body("2", offset="b"), page_body(offset="b")]
+    with (
+        serve(respond_in_turn(*[respond_with(200, body) for body in bodies])) as server,
+        client_at(server.url) as client,
+    ):
+        assert gids(pages(client, ApiRequest(template="/log", ends_empty=True))) == ["1", "2"]
+        assert len(server.requests) == 3
+
+
+def test_a_log_may_have_any_number_of_pages_but_repeats_none() -> None:
+    progress = ListingProgress("/log", ends_empty=True)
+    for number in range(MAX_PAGES + 10):
+        record = msgspec.Raw(msgspec.json.encode({"gid": str(number)}))
+        page = ListEnvelope(data=[record], next_page=NextPage(offset=str(number)))
+        assert progress.next_offset(page) == str(number)
+    with pytest.raises(ContractError, match="the same offset twice"):
+        progress.next_offset(ListEnvelope(data=[msgspec.Raw(b'{"gid":"x"}')], next_page=NextPage(offset="1")))
 
 
 @pytest.mark.parametrize("period", [1, 2, 5])

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets.asana.endpoints import ENDPOINTS, WORKSPACES
 from asana_assets.asana.field_types import Column
 from asana_assets.asana.model import Endpoint
 
@@ -25,8 +25,7 @@ STORED_IN_COMMON_COLUMNS = {"workspace": "workspace_gid", "parent": "parent_gid"
 DECIMALS_SPECIFIED_AS_INTEGER = {"old_number_value", "new_number_value"}
 
 CHILDREN = {
-    "portfolio_items",
-    "portfolio_memberships",
+    *("portfolio_items", "portfolio_memberships", "budgets", "rates"),
     *("subtasks", "stories", "attachments", "status_updates"),
     *("custom_field_settings", "project_memberships"),
 }
@@ -143,6 +142,11 @@ def test_the_hierarchy_is_asanas() -> None:
         "time_periods": {"workspaces": ("gid",)},
         "goals": {"workspaces": ("gid",)},
         "portfolio_items": {"portfolios": ("gid",)},
+        "time_tracking_categories": {"workspaces": ("gid",)},
+        "timesheet_approval_statuses": {"workspaces": ("gid",)},
+        "allocations": {"workspaces": ("gid",)},
+        "budgets": {"projects": ("gid", "modified_at")},
+        "rates": {"projects": ("gid", "modified_at")},
         "portfolio_memberships": {"portfolios": ("gid",)},
         "goal_relationships": {"goals": ("gid",)},
         "custom_field_settings": dict.fromkeys(
@@ -161,6 +165,8 @@ def test_the_hierarchy_is_asanas() -> None:
         "ooo_entries": {"users": ("gid",)},
         "roles": {"workspaces": ("gid",)},
         "agents": {"workspaces": ("gid",)},
+        "time_tracking_entries": {"workspaces": ("gid",)},
+        "audit_log_events": {"workspaces": ("gid", "is_organization")},
     }
 
 
@@ -170,6 +176,17 @@ def test_children_are_fetched_by_parent_version_and_age(endpoint: Endpoint) -> N
         versioned = [listing for listing in endpoint.listings if listing.version_columns is not None]
         assert all(listing.version_columns for listing in versioned)
         assert bool(versioned) == (endpoint.refresh_after_days > 0)
+
+
+def test_a_window_is_that_of_the_only_listing_of_a_workspace() -> None:
+    for endpoint in ENDPOINTS:
+        windows = [listing.window for listing in endpoint.listings if listing.window]
+        for window in windows:
+            [listing] = endpoint.listings
+            assert listing.parent is WORKSPACES
+            assert listing.version_columns == ()
+            assert window.column in endpoint.columns
+            assert (window.retention is None) == bool(endpoint.refresh_after_days and endpoint.record_path)
 
 
 def test_rows_of_a_recursive_listing_have_the_columns_of_a_parent() -> None:
@@ -206,4 +223,13 @@ def test_descriptions_state_how_each_listing_stays_fresh() -> None:
     assert freshness["status_updates"] == (
         "Rows are fetched again when their parent's `current_status_update_gid` changes, and at least every 30 days by "
         "default."
+    )
+    assert freshness["time_tracking_entries"] == (
+        "Every sync fetches the rows whose `entered_on` is within the 30 days before the last sync, or later. Changes "
+        "and deletions of older rows, and rows that are added with an older date, are found when all rows are fetched "
+        "again, at least every 30 days by default."
+    )
+    assert freshness["audit_log_events"] == (
+        "Every sync adds what is newer than the newest row. Asana only keeps the last 90 days, but rows are kept for "
+        "good. If no sync succeeds for that long, what Asana deleted meanwhile is missing, and a check reports it."
     )

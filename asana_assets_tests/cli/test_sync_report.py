@@ -103,10 +103,22 @@ def test_a_plan_limit_is_a_note_even_if_strict(make_warehouse: MakeWarehouse) ->
     result = sync(warehouse, "project_templates", workspace=free, options=("--strict",))
     assert (result.exit_code, result.stderr) == (0, "")
     limits = [note for note in notes(result) if "its API" not in note]
-    assert len(limits) == 1
-    assert limits[0].startswith(
-        f"Note: project_templates of workspace {name_of(warehouse, free)} (available_on_plan): "
+    [limit] = limits
+    assert limit == (
+        f"Note: The plan of workspace {name_of(warehouse, free)} does not include project_templates (402), so there "
+        "are no rows of it. There is nothing to do, unless you upgrade the plan."
     )
+
+
+def test_all_limits_of_the_plan_are_one_note(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    faults = [warehouse.asana.add_fault(path, 402) for path in ("/tags", "/webhooks")]
+    result = sync(warehouse, "tags", "users", "webhooks")
+    assert (result.exit_code, result.stderr) == (0, "")
+    limits = [note for note in notes(result) if "its API" not in note]
+    assert all(fault.hits == 1 for fault in faults)
+    [limit] = limits
+    assert limit.startswith(f"Note: The plan of workspace {name_of(warehouse)} does not include tags, webhooks (402)")
 
 
 @pytest.mark.slow

@@ -9,11 +9,20 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from asana_assets.asana.endpoints import ENDPOINTS, PORTFOLIOS, PROJECTS, STANDARD_ENDPOINTS, STORIES, TASKS, WORKSPACES
+from asana_assets.asana.endpoints import (
+    AUDIT_LOG_EVENTS,
+    ENDPOINTS,
+    PORTFOLIOS,
+    PROJECTS,
+    STANDARD_ENDPOINTS,
+    STORIES,
+    TASKS,
+    WORKSPACES,
+)
 from asana_assets.defs.check_inputs import CheckInputs
 from asana_assets.defs.checks import CHECKS, checks_of, evaluate_checks
 from asana_assets.sync.empty_column_rows import EmptyColumn
-from asana_assets.sync.full_extract import ExtractStats
+from asana_assets.sync.extract import ExtractStats
 from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import NAMES, MakeWarehouse, failed_checks, failures
 
@@ -33,7 +42,13 @@ PASSING = CheckInputs(
 
 
 def evaluate(inputs: CheckInputs) -> list[dg.AssetCheckResult]:
-    return list(evaluate_checks(STORIES, NAMES.asset_key(STORIES.name), "1", inputs))
+    """Evaluate every check that can fail, each for one of two endpoints."""
+    evaluated = {
+        result.check_name: result
+        for endpoint in (AUDIT_LOG_EVENTS, STORIES)
+        for result in evaluate_checks(endpoint, NAMES.asset_key(endpoint.name), "1", inputs)
+    }
+    return list(evaluated.values())
 
 
 def failing(inputs: CheckInputs) -> dict[str, str]:
@@ -71,6 +86,20 @@ def test_every_check_passes_without_findings_and_for_a_drop_that_is_small_or_acc
             "no longer available on the workspace's plan (402), so 1,000 rows",
             "WARN",
             {"rows_kept": 1_000},
+        ),
+        (
+            "available_on_plan",
+            {"stats": ExtractStats(not_on_plan=True, refused_to_users="GET /x returned 403")},
+            "refused it to this token (GET /x returned 403), so 1,000 rows are those of an earlier sync.",
+            "WARN",
+            {"rows_kept": 1_000},
+        ),
+        (
+            "no_missed_period",
+            {"stats": ExtractStats(missed_period=(NOW - dt.timedelta(days=2), NOW))},
+            f"Asana deleted the records from {NOW - dt.timedelta(days=2):%Y-%m-%d %H:%M} to {NOW:%Y-%m-%d %H:%M} (UTC)",
+            "WARN",
+            {"missed_periods": 1},
         ),
         (
             "all_parents_fetched",
@@ -194,8 +223,11 @@ def test_after_a_full_sync_every_check_of_every_asset_passes(make_warehouse: Mak
 
 
 def test_a_check_that_cannot_fail_for_an_endpoint_is_not_declared() -> None:
-    stories, tasks, projects = ({check.name for check in checks_of(one)} for one in (STORIES, TASKS, PROJECTS))
-    assert stories == {check.name for check in CHECKS} - {"listing_limited"}
+    stories, tasks, projects, log = (
+        {check.name for check in checks_of(one)} for one in (STORIES, TASKS, PROJECTS, AUDIT_LOG_EVENTS)
+    )
+    assert stories == {check.name for check in CHECKS} - {"listing_limited", "no_missed_period"}
+    assert log == projects | {"no_missed_period"}
     assert tasks == stories - {"unique_key"}
     assert projects == tasks - {"no_orphaned_rows"}
 

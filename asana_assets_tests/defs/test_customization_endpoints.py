@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from asana_assets.sandbox import Organization
+from asana_assets_tests.support.plan_command import plan
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failed_checks, failures
 
 CUSTOM_FIELDS = ("custom_field_settings", "custom_fields", "custom_types", "task_templates")
@@ -200,3 +201,32 @@ def test_an_interrupted_sync_goes_on_with_what_is_missing(warehouse: Warehouse) 
     warehouse.assert_matches_asana(paid(warehouse))
     resumed = requests_since(warehouse, since)
     assert resumed["/memberships"] == resumed["/projects/*/custom_field_settings"] == 0
+
+
+def test_plan_knows_the_requests_of_the_next_sync(warehouse: Warehouse) -> None:
+    warehouse.endpoints = (*UPSTREAM, "portfolios", "goals", *ADDED)
+    warehouse.settings["ASANA_ENDPOINTS"] = ",".join(warehouse.endpoints)
+    minimum = warehouse.asana.minimal_requests(paid(warehouse), warehouse.endpoints)
+    selected = [option for name in warehouse.endpoints[1:] for option in ("--select", name)]
+    first = plan(warehouse, paid(warehouse), *selected).requests
+    minimum["custom_fields"] -= 2  # those that are not in the library are unknown until the settings are fetched
+    assert {name: first[name] for name in ADDED} == {name: minimum[name] for name in ADDED}
+
+    warehouse.sync()
+    requests = dict.fromkeys(ADDED, 0) | {"custom_fields": 1, "roles": 1, "agents": 1}
+    quiet = plan(warehouse, paid(warehouse), *selected).requests
+    assert {name: quiet[name] for name in ADDED} == requests
+
+
+def test_settings_of_portfolios_and_goals_are_included_if_these_are_synced(warehouse: Warehouse) -> None:
+    warehouse.endpoints = (*UPSTREAM, "portfolios", "goals", "custom_field_settings", "custom_fields")
+    organization = warehouse.asana.organization
+    goal, portfolio = organization.edge_cases["goal"], organization.edge_cases["portfolio"]
+    warehouse.sync()
+    warehouse.assert_matches_asana(paid(warehouse))
+    added = [organization.add_local_field(parent, "Local") for parent in (goal, portfolio)]
+    requests = sync(warehouse)
+    warehouse.assert_matches_asana(paid(warehouse))
+    assert {row["gid"] for row in warehouse.rows("custom_fields")} >= {*added}
+    settings = [requests[f"/{kind}/*/custom_field_settings"] for kind in ("goals", "portfolios", "projects", "teams")]
+    assert settings == [1, 1, 0, 0]

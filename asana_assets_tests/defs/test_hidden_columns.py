@@ -139,6 +139,19 @@ def test_a_later_choice_hides_stored_values_without_requests_and_can_be_undone(w
 
 
 @pytest.mark.slow
+def test_forgetting_the_workspace_removes_former_values(warehouse: Warehouse) -> None:
+    """As the page on choosing columns says; before it, old snapshots have them."""
+    sync(warehouse, {})
+    sync(warehouse, CHOICE)
+    marked = {name for name, text in texts_of_files(warehouse.data_dir) if MARK in text}
+    assert marked
+    LakeResource(data_dir=str(warehouse.data_dir)).iceberg.forget_workspace(paid(warehouse))
+    sync(warehouse, CHOICE)
+    assert_hidden(warehouse)
+    assert not [name for name, text in texts_of_files(warehouse.data_dir) if MARK in text]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("rewritten", [False, True])
 def test_an_interrupted_change_of_the_choice_is_completed(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, *, rewritten: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pytest
 from asana_assets.sandbox import ALL_FIELDS, ENDPOINTS, Sandbox
 from asana_assets.sandbox.api.fields import JOINED_FIELDS
 from asana_assets_tests.support.sdk_customization import fetch_customization
+from asana_assets_tests.support.sdk_resourcing import fetch_resourcing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,7 +53,12 @@ class SdkExtract:
         self._list("tags", gid, "Tags.get_tags", workspace=gid)
         self._list("webhooks", gid, "Webhooks.get_webhooks", gid)
         self._fetch_if_on_plan("project_templates", gid, "ProjectTemplates.get_project_templates", workspace=gid)
+        since = {"entered_on_start_date": "1970-01-01"}
+        method = "TimeTrackingEntries.get_time_tracking_entries"
+        self._fetch_if_on_plan("time_tracking_entries", gid, method, workspace=gid, **since)
         if workspace["is_organization"]:
+            with contextlib.suppress(self._asana.rest.ApiException):  # 403: the token is not a service account's there
+                self._read_audit_log(gid)
             for team in self._list("teams", gid, "Teams.get_teams_for_workspace", gid):
                 method = "TeamMemberships.get_team_memberships_for_team"
                 self._list("team_memberships", gid, method, team["gid"])
@@ -72,6 +79,7 @@ class SdkExtract:
         for parent in (*work, *parents):
             self._list("attachments", gid, "Attachments.get_attachments_for_object", parent)
         fetch_customization(self._list, self.tables, gid, self._asana.rest.ApiException)
+        fetch_resourcing(self._list, self.tables["projects", gid], gid, self._asana.rest.ApiException)
 
     def _fetch_reporting(self, gid: str) -> None:
         self._fetch_if_on_plan("time_periods", gid, "TimePeriods.get_time_periods", gid)
@@ -101,13 +109,24 @@ class SdkExtract:
                         pending.append(subtask)
         return list(work)
 
+    def _read_audit_log(self, workspace_gid: str) -> None:
+        """Read the log up to its first empty page; the SDK's own iterator never ends."""
+        api, key, query = self._asana.AuditLogAPIApi(self._client), ("audit_log_events", workspace_gid), {"limit": 100}
+        table = self.tables.setdefault(key, {})
+        self.requests[key] = 1
+        while page := (response := api.get_audit_log_events(workspace_gid, query, full_payload=True))["data"]:
+            table.update((record["gid"], record) for record in page)
+            query = {"limit": 100, "offset": response["next_page"]["offset"]}
+            self.requests[key] += 1
+
     def _list(self, endpoint: str, workspace_gid: str, method: str, *path: str, **query: str) -> list[Record]:
         api, _, name = method.partition(".")
         call = getattr(getattr(self._asana, f"{api}Api")(self._client), name)
         options: Record = {**query, "limit": 100, "opt_fields": ALL_FIELDS[endpoint]}
         before = len(self.log)
         try:
-            found = call(*path, options)
+            has_options = "opts" in inspect.signature(call).parameters  # or it returns every field
+            found = call(*path, *([options] if has_options else []))
             records: list[Record] = [found] if isinstance(found, dict) else list(found)
         finally:
             key = endpoint, workspace_gid

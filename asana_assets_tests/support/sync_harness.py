@@ -24,6 +24,7 @@ from asana_assets.settings import Settings
 
 _ADDED_COLUMNS = {"workspace_gid", "_synced_at", "_unmapped", "_row_hash"}  # not in Asana's records
 _FIELD_BY_COLUMN = {  # exceptions to the naming rules
+    "category_gids": "categories",
     "dependency_gids": "dependencies",
     "people_gids": "people_value",
     "reference_gids": "reference_value",

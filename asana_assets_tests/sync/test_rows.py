@@ -80,7 +80,7 @@ def records(endpoint: Endpoint) -> st.SearchStrategy[dict[str, object]]:
     some_columns = st.lists(st.sampled_from(endpoint.columns), max_size=5, unique_by=lambda column: column.name)
     gid = st.integers(1, 2**53).map(str)
     return some_columns.flatmap(
-        lambda columns: st.fixed_dictionaries({"gid": gid} | {c.field: json_values(c.type) for c in columns})
+        lambda columns: st.fixed_dictionaries({c.field: json_values(c.type) for c in columns} | {"gid": gid})
     )
 
 

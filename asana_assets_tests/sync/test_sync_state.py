@@ -177,6 +177,7 @@ def test_the_first_save_rewrites_all_rows_of_its_workspace_in_its_own_commit(lak
         "row_count": 1200,
         "rows_fetched": None,
         "changes_recorded_to": None,
+        "not_on_plan": None,
         "column_name": None,
         "_synced_at": START,
     }

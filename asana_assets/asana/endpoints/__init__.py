@@ -30,6 +30,14 @@ from asana_assets.asana.endpoints.reporting import (
     PORTFOLIOS,
     TIME_PERIODS,
 )
+from asana_assets.asana.endpoints.resourcing import (
+    ALLOCATIONS,
+    BUDGETS,
+    RATES,
+    TIME_TRACKING_CATEGORIES,
+    TIMESHEET_APPROVAL_STATUSES,
+)
+from asana_assets.asana.endpoints.streams import AUDIT_LOG_EVENTS, TIME_TRACKING_ENTRIES
 from asana_assets.asana.endpoints.work import (
     PROJECT_TEMPLATES,
     PROJECTS,
@@ -43,7 +51,10 @@ from asana_assets.asana.endpoints.work import (
 __all__ = [
     "ACCESS_REQUESTS",
     "AGENTS",
+    "ALLOCATIONS",
     "ATTACHMENTS",
+    "AUDIT_LOG_EVENTS",
+    "BUDGETS",
     "CUSTOM_FIELDS",
     "CUSTOM_FIELD_SETTINGS",
     "CUSTOM_TYPES",
@@ -59,6 +70,7 @@ __all__ = [
     "PROJECT_MEMBERSHIPS",
     "PROJECT_PORTFOLIO_SETTINGS",
     "PROJECT_TEMPLATES",
+    "RATES",
     "ROLES",
     "SECTIONS",
     "STANDARD_ENDPOINTS",
@@ -71,7 +83,10 @@ __all__ = [
     "TASK_TEMPLATES",
     "TEAMS",
     "TEAM_MEMBERSHIPS",
+    "TIMESHEET_APPROVAL_STATUSES",
     "TIME_PERIODS",
+    "TIME_TRACKING_CATEGORIES",
+    "TIME_TRACKING_ENTRIES",
     "USERS",
     "USER_TASK_LISTS",
     "WEBHOOKS",
@@ -132,5 +147,12 @@ ENDPOINTS = (
     OOO_ENTRIES,
     ROLES,
     AGENTS,
+    TIME_TRACKING_CATEGORIES,
+    TIMESHEET_APPROVAL_STATUSES,
+    ALLOCATIONS,
+    BUDGETS,
+    RATES,
+    TIME_TRACKING_ENTRIES,
+    AUDIT_LOG_EVENTS,
 )
 """All endpoints, parents before children."""

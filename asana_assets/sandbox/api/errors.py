@@ -23,6 +23,11 @@ NOT_AUTHORIZED = "Not Authorized"
 EXACTLY_ONE_FILTER = "Must specify exactly one of project, tag, section, user task list, or assignee + workspace"
 RATE_LIMITED = "You've made too many requests and hit a rate limit. Please retry after the given amount of time."
 SEARCH_NOT_ON_PLAN = "Search is only available to premium users."
+TIME_TRACKING_NOT_ON_PLAN = "Time Tracking is not available for free users."  # not observed
+AUDIT_LOG_FOR_SERVICE_ACCOUNTS = "Only service accounts can access the audit log."  # not observed
+NO_DATE_OF_ENTRIES = (  # as documented
+    "At least one of entered_on_start_date or entered_on_end_date must be provided when filtering by workspace."
+)
 DEFAULT_MESSAGES = {
     400: "Bad Request",
     401: NOT_AUTHORIZED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TypeAlias
 
-from asana_assets.sandbox.api import customization_fields, reporting_fields
+from asana_assets.sandbox.api import customization_fields, reporting_fields, resourcing_fields, streams_fields
 from asana_assets.sandbox.api.field_names import CUSTOM_FIELD, CUSTOM_FIELD_COMPACT, ENUM, LIKE, REF, SETTING, under
 
 Tree: TypeAlias = "dict[str, Tree]"
@@ -150,7 +150,13 @@ _STANDARD_FIELDS: dict[str, tuple[str, ...]] = {
         *under("filters", ("resource_type", "resource_subtype", "action", "fields")),
     ),
 }
-_FIELDS = _STANDARD_FIELDS | reporting_fields.FIELDS | customization_fields.FIELDS
+_FIELDS = {
+    **_STANDARD_FIELDS,
+    **customization_fields.FIELDS,
+    **reporting_fields.FIELDS,
+    **resourcing_fields.FIELDS,
+    **streams_fields.FIELDS,
+}
 STANDARD = tuple(_STANDARD_FIELDS)
 """The endpoints that the project syncs by default."""
 ENDPOINTS = tuple(_FIELDS)
@@ -177,12 +183,16 @@ _COMPACT_FIELDS: dict[str, str] = {
     "project_brief": "resource_type",
     **customization_fields.COMPACT,
     **reporting_fields.COMPACT,
+    **resourcing_fields.COMPACT,
+    **streams_fields.COMPACT,
 }
 _ENDPOINT_OF_KIND = {
     **{endpoint.removesuffix("s"): endpoint for endpoint in _STANDARD_FIELDS},
     "story": "stories",
     **customization_fields.KINDS,
     **reporting_fields.KINDS,
+    **resourcing_fields.KINDS,
+    **streams_fields.KINDS,
 }
 # Omitted from a single object unless requested: what the documentation marks "Opt In" or recorded responses lack.
 _OPT_IN: dict[str, frozenset[str]] = {

@@ -44,7 +44,7 @@ def build_page(
     query, listing = request.query, paged.listing
     limit = parse_limit(query)
     now, listing_name = time.time(), request.listing
-    start, records_before = 0, 0
+    start, records_before, position = 0, 0, None
     if query.get("offset"):
         position = offsets.decode(query["offset"], listing_name, now)
         start, records_before = bisect_right(listing.ranks, position.rank), position.records_before
@@ -65,9 +65,10 @@ def build_page(
         if has_more:
             raise ApiError(400, errors.RESULT_TOO_LARGE)
         return b'{"data":[%b]}' % data
-    if not has_more:
+    if page:
+        position = Position(rank=listing.ranks[end - 1], records_before=records_before + len(page))
+    if position is None or not (has_more or paged.is_endless):
         return b'{"data":[%b],"next_page":null}' % data
-    position = Position(rank=listing.ranks[end - 1], records_before=records_before + len(page))
     offset = offsets.issue(position, listing_name, now)
     path = f"{request.path}?{urlencode({**query, 'offset': offset})}"
     next_page = msgspec.json.encode({"offset": offset, "path": path, "uri": f"{base_url}{path}"})

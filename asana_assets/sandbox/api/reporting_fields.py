@@ -58,7 +58,6 @@ JOINED_FIELDS: dict[str, tuple[str, ...]] = {"portfolio_items": ("item", "parent
 """By endpoint whose rows are pairs of a parent and an object that it lists, the references to both."""
 KINDS: dict[str, str] = {
     "portfolio": "portfolios",
-    "membership": "portfolio_memberships",
     "time_period": "time_periods",
     "goal": "goals",
     "goal_relationship": "goal_relationships",

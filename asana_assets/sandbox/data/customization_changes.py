@@ -12,7 +12,7 @@ from asana_assets.sandbox.data.project_changes import ProjectChanges
 if TYPE_CHECKING:
     from asana_assets.sandbox.data.model import Value
 
-_OF_PROJECTS = ("task_template", "membership", "project_portfolio_setting", "access_request")
+_OF_PROJECTS = ("task_template", "membership", "project_portfolio_setting", "access_request", "budget", "rate")
 
 
 class CustomizationChanges(CustomizationFactory, ProjectChanges, PeopleChanges):

@@ -59,6 +59,12 @@ def _local_fields(store: Store, workspace_gid: str) -> list[Object]:
     return list(_fields_of(_standard_settings(store, workspace_gid), _library(store, workspace_gid)).values())
 
 
+def _further_local_fields(store: Store, workspace_gid: str, kind: str) -> list[Object]:
+    """Return the local fields of portfolios or goals; only a sync of the settings, too, finds them."""
+    known = [*_library(store, workspace_gid), *_local_fields(store, workspace_gid)]
+    return list(_fields_of(_settings_of(_with_settings(store, workspace_gid, kind)), known).values())
+
+
 def _custom_types(store: Store, workspace_gid: str) -> Iterable[Object]:
     tasks = [task for project in store.projects(workspace_gid) for task in store.tasks_of_project(project.gid).objects]
     for user in store.users(workspace_gid):
@@ -128,6 +134,10 @@ REQUESTS: dict[str, Callable[[Store, str], int]] = {
 ADDITIONAL_OBJECTS: dict[tuple[str, str], Callable[[Store, str], Iterable[Object]]] = {
     ("custom_fields", "custom_field_settings"): _local_fields,
     **{
+        ("custom_fields", f"{kind}s"): lambda store, gid, kind=kind: _further_local_fields(store, gid, kind)
+        for kind in ("portfolio", "goal")
+    },
+    **{
         ("custom_field_settings", f"{kind}s"): lambda store, gid, kind=kind: _settings_of(
             _with_settings(store, gid, kind)
         )
@@ -137,6 +147,10 @@ ADDITIONAL_OBJECTS: dict[tuple[str, str], Callable[[Store, str], Iterable[Object
 """By endpoint and another one: the objects of the former that are listed by the latter."""
 ADDITIONAL_REQUESTS: dict[tuple[str, str], Callable[[Store, str], int]] = {
     ("custom_fields", "custom_field_settings"): lambda store, gid: len(_local_fields(store, gid)),
+    **{
+        ("custom_fields", f"{kind}s"): lambda store, gid, kind=kind: len(_further_local_fields(store, gid, kind))
+        for kind in ("portfolio", "goal")
+    },
     **{
         ("custom_field_settings", f"{kind}s"): lambda store, gid, kind=kind: sum(
             pages(len(parent.refs("custom_field_settings"))) for parent in _with_settings(store, gid, kind)

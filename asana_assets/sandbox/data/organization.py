@@ -7,9 +7,19 @@ from asana_assets.sandbox.data.people_changes import PeopleChanges
 from asana_assets.sandbox.data.project_changes import ProjectChanges
 from asana_assets.sandbox.data.relation_changes import RelationChanges
 from asana_assets.sandbox.data.reporting_changes import ReportingChanges
+from asana_assets.sandbox.data.resourcing_changes import ResourcingChanges
+from asana_assets.sandbox.data.streams_changes import StreamChanges
 
 
-class Organization(CustomizationChanges, ProjectChanges, RelationChanges, PeopleChanges, ReportingChanges):
+class Organization(
+    CustomizationChanges,
+    ProjectChanges,
+    RelationChanges,
+    PeopleChanges,
+    ReportingChanges,
+    ResourcingChanges,
+    StreamChanges,
+):
     """All workspaces of one token and their contents. Thread-safe: every change holds `lock`.
 
     Attributes:

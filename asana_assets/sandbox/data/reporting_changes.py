@@ -34,7 +34,7 @@ class ReportingChanges(ReportingFactory, TaskFactory):
             for items in self.portfolio_items.values():
                 items[:] = [one for one in items if one is not portfolio]
             self._delete_relationships(gid)
-            self.delete_objects([*self.portfolio_memberships.pop(gid, []), *self.status_updates.pop(gid, [])])
+            self.delete_objects([*self.belongings.pop(("membership", gid), []), *self.status_updates.pop(gid, [])])
             self.delete_objects([portfolio])
             del self.workspace_objects(portfolio.workspace_gid, "portfolio")[gid]
             self.mark_changed()
@@ -71,7 +71,7 @@ class ReportingChanges(ReportingFactory, TaskFactory):
             membership = self.get(membership_gid, "membership")
             portfolio, member = membership.ref("parent"), membership.ref("member")
             if portfolio is not None:
-                self.portfolio_memberships[portfolio.gid].remove(membership)
+                self.belongings["membership", portfolio.gid].remove(membership)
                 portfolio.fields["members"] = tuple(one for one in portfolio.refs("members") if one is not member)
             self.delete_objects([membership])
             self.mark_changed()

@@ -64,7 +64,7 @@ class ReportingFactory(ProjectFactory):
         fields: dict[str, Value] = {"parent": portfolio, "member": member, "access_level": access_level}
         fields["resource_subtype"] = "portfolio_membership"
         membership = self._create("membership", portfolio.workspace_gid, fields)
-        self.portfolio_memberships[portfolio.gid].append(membership)
+        self.belongings["membership", portfolio.gid].append(membership)
         if member.kind == "user":
             portfolio.fields["members"] = (*portfolio.refs("members"), member)
         return membership

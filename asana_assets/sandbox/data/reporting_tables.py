@@ -35,6 +35,10 @@ def _portfolio_items(store: Store, workspace_gid: str) -> Iterable[Object]:
             yield Object(f"{portfolio.gid}-{item.gid}", item.kind, workspace_gid, 0, fields)
 
 
+def _memberships(store: Store, workspace_gid: str) -> dict[str, list[Object]]:
+    return {one.gid: store.belongings["membership", one.gid] for one in _portfolios(store, workspace_gid)}
+
+
 def _children(parents: list[Object], children: dict[str, list[Object]]) -> Iterable[Object]:
     return (child for parent in parents for child in children[parent.gid])
 
@@ -46,7 +50,7 @@ def _requests(parents: list[Object], children: dict[str, list[Object]]) -> int:
 OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
     "portfolios": _portfolios,
     "portfolio_items": _portfolio_items,
-    "portfolio_memberships": lambda store, gid: _children(_portfolios(store, gid), store.portfolio_memberships),
+    "portfolio_memberships": lambda store, gid: _children(_portfolios(store, gid), _memberships(store, gid)),
     "time_periods": lambda store, gid: _on_plan(store, gid, "time_period"),
     "goals": _goals,
     "goal_relationships": lambda store, gid: _children(_goals(store, gid), store.goal_relationships),
@@ -57,7 +61,7 @@ REQUESTS: dict[str, Callable[[Store, str], int]] = {
     "portfolio_items": lambda store, gid: _requests(
         _portfolios(store, gid), {one.gid: store.items_of_portfolio(one.gid) for one in _portfolios(store, gid)}
     ),
-    "portfolio_memberships": lambda store, gid: _requests(_portfolios(store, gid), store.portfolio_memberships),
+    "portfolio_memberships": lambda store, gid: _requests(_portfolios(store, gid), _memberships(store, gid)),
     "time_periods": lambda store, gid: pages(len(_on_plan(store, gid, "time_period"))),
     "goals": lambda store, gid: pages(len(_goals(store, gid))),
     "goal_relationships": lambda store, gid: _requests(_goals(store, gid), store.goal_relationships),

@@ -9,7 +9,9 @@ from asana_assets.sandbox.data.customization_work import add_customization
 from asana_assets.sandbox.data.edge_cases import add_edge_cases
 from asana_assets.sandbox.data.ordinary_work import add_ordinary_work
 from asana_assets.sandbox.data.organization import Organization
+from asana_assets.sandbox.data.recorded_streams import add_streams
 from asana_assets.sandbox.data.reporting_work import add_reporting
+from asana_assets.sandbox.data.resourcing_work import add_resourcing
 from asana_assets.sandbox.data.scale import resolve_scale
 from asana_assets.sandbox.data.small_workspaces import add_small_workspaces
 
@@ -41,5 +43,7 @@ def build_organization(*, seed: int = 1, scale: str | Scale = "tiny", **override
         add_small_workspaces(builder)
     add_reporting(builder, paid)
     add_customization(builder, paid)
+    add_resourcing(builder, paid)
+    add_streams(builder, paid)
     organization.mark_changed()
     return organization

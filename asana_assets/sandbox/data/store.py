@@ -49,16 +49,17 @@ class Store:
         is_service_account: Whether the token is a service account's, which lists the portfolios of all users.
         objects: Every object except unchanged generated tasks, by gid.
         paid_workspaces: Gids of the workspaces on a paid plan.
+        service_accounts: Gids of the workspaces in which the token is that of a service account.
+        expired_events: Gids of audit log events that Asana has deleted because of their age.
         hidden_projects: Gids of existing projects that are not shared with the token's user.
         placements: By project and task, the position of the task.
         task_projects: By task, the gids of all projects that contain it, hidden ones included.
         generated_tasks: By project, tasks that exist only when read; no other container holds them.
         team_memberships: By team.
-        belongings: Of a kind, by parent: task templates, memberships, portfolio settings and access requests of
-            projects, and absences of users.
         portfolio_items: By portfolio, the projects and portfolios in it.
-        portfolio_memberships: By portfolio.
         goal_relationships: By supported goal.
+        belongings: Of a kind, by parent: task templates, memberships, portfolio settings and access requests of
+            projects, budgets and rates of projects, memberships of portfolios, and absences of users.
         workspace_memberships: By workspace and user, inactive ones included.
         user_task_lists: By workspace and user.
         assigned_tasks: By workspace and user, then by task.
@@ -74,6 +75,8 @@ class Store:
         self.is_service_account = False
         self.objects: dict[str, Object] = {}
         self.paid_workspaces: set[str] = set()
+        self.service_accounts: set[str] = set()
+        self.expired_events: set[str] = set()
         self.hidden_projects: set[str] = set()
         self.placements: dict[str, dict[str, Placement]] = {}
         self.task_projects: dict[str, tuple[str, ...]] = {}
@@ -84,10 +87,9 @@ class Store:
         self.attachments: dict[str, list[Object]] = defaultdict(list)
         self.status_updates: dict[str, list[Object]] = defaultdict(list)
         self.team_memberships: dict[str, list[Object]] = defaultdict(list)
-        self.belongings: dict[tuple[str, str], list[Object]] = defaultdict(list)
         self.portfolio_items: dict[str, list[Object]] = defaultdict(list)
-        self.portfolio_memberships: dict[str, list[Object]] = defaultdict(list)
         self.goal_relationships: dict[str, list[Object]] = defaultdict(list)
+        self.belongings: dict[tuple[str, str], list[Object]] = defaultdict(list)
         self.workspace_memberships: dict[tuple[str, str], Object] = {}
         self.user_task_lists: dict[tuple[str, str], Object] = {}
         self.assigned_tasks: dict[tuple[str, str], dict[str, Object]] = defaultdict(dict)

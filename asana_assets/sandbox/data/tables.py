@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asana_assets.sandbox.data import customization_tables, reporting_tables
+from asana_assets.sandbox.data import customization_tables, reporting_tables, resourcing_tables, streams_tables
 from asana_assets.sandbox.data.pages import pages
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def minimal_requests(store: Store, workspace_gid: str, endpoints: Collection[str
             "status_updates": sum(pages(len(store.status_updates[project.gid])) for project in projects),
             "webhooks": pages(len(table_objects(store, "webhooks", workspace_gid))),
         }
-        for name, count in (reporting_tables.REQUESTS | customization_tables.REQUESTS).items():
+        for name, count in _REQUESTS.items():
             if name in endpoints:
                 requests[name] = count(store, workspace_gid)
         for (name, parent), count in _ADDITIONAL_REQUESTS.items():
@@ -150,6 +150,8 @@ def _status_updates(store: Store, workspace_gid: str) -> Iterable[Object]:
 _OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
     **customization_tables.OBJECTS,
     **reporting_tables.OBJECTS,
+    **resourcing_tables.OBJECTS,
+    **streams_tables.OBJECTS,
     "workspaces": _workspaces,
     "users": lambda store, gid: store.users(gid),
     "teams": _teams,
@@ -165,6 +167,12 @@ _OBJECTS: dict[str, Callable[[Store, str], Iterable[Object]]] = {
     "attachments": _attachments,
     "status_updates": _status_updates,
     "webhooks": lambda store, gid: store.workspace_objects(gid, "webhook").values(),
+}
+_REQUESTS = {
+    **customization_tables.REQUESTS,
+    **reporting_tables.REQUESTS,
+    **resourcing_tables.REQUESTS,
+    **streams_tables.REQUESTS,
 }
 _ADDITIONAL = reporting_tables.ADDITIONAL_OBJECTS | customization_tables.ADDITIONAL_OBJECTS
 _ADDITIONAL_REQUESTS = reporting_tables.ADDITIONAL_REQUESTS | customization_tables.ADDITIONAL_REQUESTS

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from asana_assets.sandbox.api import errors
 from asana_assets.sandbox.api.errors import ApiError
-from asana_assets.sandbox.api.routes import customization, people, projects, reporting, tasks
+from asana_assets.sandbox.api.routes import customization, people, projects, reporting, resourcing, streams, tasks
 
 if TYPE_CHECKING:
     from asana_assets.sandbox.api.request import Query
@@ -77,8 +77,9 @@ _ROUTES: dict[str, _Handler] = {
     "tasks/*/stories": tasks.stories,
     "attachments": tasks.attachments,
     "stories/*": _single("story"),
-    **reporting.ROUTES,
     **customization.ROUTES,
+    **reporting.ROUTES,
+    **resourcing.ROUTES,
     **{
         f"{kind}s/*": _single(kind)
         for kind in (
@@ -95,5 +96,6 @@ _ROUTES: dict[str, _Handler] = {
             ),
         )
     },
+    **streams.ROUTES,
 }
 """By path, with `*` for the gid."""

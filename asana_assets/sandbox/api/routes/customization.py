@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from asana_assets.sandbox.api import errors
-from asana_assets.sandbox.api.errors import ApiError
+from asana_assets.sandbox.api.errors import ApiError, not_found
 from asana_assets.sandbox.api.request import require
-from asana_assets.sandbox.api.routes import reporting
 from asana_assets.sandbox.api.routes.results import PagedListing, UnpagedListing
 
 if TYPE_CHECKING:
@@ -53,11 +52,12 @@ def task_templates(lookup: Lookup, _gid: str, query: Query) -> Result:
     return _belongings(lookup, lookup.find(require(query, "project"), "project"), "task_template")
 
 
-def memberships(lookup: Lookup, gid: str, query: Query) -> Result:
-    """List the memberships of a project or a portfolio."""
-    if lookup.organization.find(require(query, "parent"), "project") is None:
-        return reporting.memberships(lookup, gid, query)
-    parent = lookup.find(query["parent"], "project", "parent")
+def memberships(lookup: Lookup, _gid: str, query: Query) -> Result:
+    gid = require(query, "parent")
+    parent = lookup.organization.objects.get(gid)
+    if parent is None or parent.kind not in {"project", "portfolio"}:
+        raise not_found("parent", gid)
+    lookup.check_access(parent, "parent")
     listing = _belongings(lookup, parent, "membership")
     if "member" not in query:
         return listing

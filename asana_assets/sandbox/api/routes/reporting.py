@@ -49,13 +49,6 @@ def items(lookup: Lookup, gid: str, _query: Query) -> Result:
     )
 
 
-def memberships(lookup: Lookup, _gid: str, query: Query) -> Result:
-    """List the memberships of a portfolio; the sandbox has those of no other parent here."""
-    portfolio = lookup.find(require(query, "parent"), "portfolio", "parent")
-    found = lookup.organization.portfolio_memberships
-    return lookup.listing("membership", ("parent", portfolio.gid), lambda: found[portfolio.gid])
-
-
 def goal_relationships(lookup: Lookup, _gid: str, query: Query) -> Result:
     goal = lookup.find(require(query, "supported_goal"), "goal", "supported_goal")
     found = lookup.listing(
@@ -86,8 +79,6 @@ ROUTES: dict[str, Callable[[Lookup, str, Query], Result]] = {
     "portfolios": portfolios,
     "portfolios/*": _single("portfolio"),
     "portfolios/*/items": items,
-    "memberships": memberships,
-    "memberships/*": _single("membership"),
     "time_periods": time_periods,
     "time_periods/*": _single("time_period"),
     "goals": goals,

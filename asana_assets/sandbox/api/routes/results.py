@@ -17,11 +17,19 @@ Keep: TypeAlias = Callable[[Object], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagedListing:
-    """A listing with pages. `keep` filters it before it is divided into pages."""
+    """A listing with pages.
+
+    Attributes:
+        kind: The kind of its objects.
+        listing: The objects.
+        keep: Filters them before they are divided into pages.
+        is_endless: Whether every page names a next one, which may be empty, unless there is no object at all.
+    """
 
     kind: str
     listing: StoredListing
     keep: Keep | None = None
+    is_endless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ ASANA_WORKSPACES             names or gids, separated by commas; or all
 ASANA_ENDPOINTS              names, standard or all, separated by commas;
                              default: standard
 ASANA_PROJECTS               gids or names of projects to sync; default: all
-ASANA_TEAMS                  gids or names of teams whose projects are synced
+ASANA_TEAMS                  gids or names of teams: sync their projects
 ASANA_EXCLUDE_PROJECTS       gids or names of projects that are not synced
 ASANA_ARCHIVED_PROJECTS      include or exclude
 ASANA_OMIT_COLUMNS           columns that are not requested: users.email,...

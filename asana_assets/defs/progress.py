@@ -138,7 +138,8 @@ def count(number: int, noun: str) -> str:
 
 
 def _parents(endpoint: Endpoint) -> str:
-    return " and ".join(endpoint.upstream) or "listings"
+    *others, last = endpoint.upstream or ["listings"]
+    return " and ".join([", ".join(others), last] if others else [last])
 
 
 def format_eta(seconds: float | None) -> str:

@@ -86,7 +86,7 @@ def test_a_workspace_that_the_setting_excludes_does_not_return(make_warehouse: M
 def test_an_unknown_workspace_is_one_sentence_that_names_those_that_are_stored(make_warehouse: MakeWarehouse) -> None:
     result = invoke(make_warehouse(), "forget", "--workspace", "Nowhere", "--yes")
     assert result.exit_code == 1
-    assert result.stderr == "Error: --workspace names Nowhere, of which nothing is stored. Stored are: none\n"
+    assert result.stderr == "Error: --workspace names Nowhere, of which nothing is stored. Stored are: none.\n"
 
 
 @pytest.mark.slow

@@ -154,8 +154,8 @@ MISTAKES = {
         fault=("/tags", 403),
     ),
     "a listing that the plan does not include": Mistake(
-        message=r"tags of workspace Cat lovers \(available_on_plan\): This endpoint is not available on the "
-        r"workspace's plan \(402\), .* There is nothing to do, unless you upgrade the plan\.",
+        message=r"The plan of workspace Cat lovers does not include tags \(402\), so there are no rows of it\. "
+        r"There is nothing to do, unless you upgrade the plan\.",
         fault=("/tags", 402),
         exit_code=0,
         level="Note",

@@ -23,7 +23,7 @@ def outlook(*pending: Endpoint, never_synced: bool = True, **rows: int) -> Outlo
 
 
 def test_in_a_first_sync_each_parent_takes_one_request() -> None:
-    assert outlook(STORIES, SECTIONS, tasks=1_000, subtasks=200, projects=7).requests() == 1_207
+    assert outlook(STORIES, SECTIONS, tasks=1_000, subtasks=200, goals=0, projects=7).requests() == 1_207
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_as_lines_an_asset_is_one_line_and_at_most_one_per_minute_in_between(
     with progress.track_extract(extract):
         extract.fetch(150)
     assert [line[20:] for line in capsys.readouterr().out.splitlines()] == [
-        "Cats: stories (1 of 2): 60 of 600 tasks and subtasks, 1.0 requests/s, 9 min left",
-        "Cats: stories (1 of 2): 120 of 600 tasks and subtasks, 1.0 requests/s, 8 min left",
+        "Cats: stories (1 of 2): 60 of 600 tasks, subtasks and goals, 1.0 requests/s, 9 min left",
+        "Cats: stories (1 of 2): 120 of 600 tasks, subtasks and goals, 1.0 requests/s, 8 min left",
         "Cats: stories (1 of 2): 0 rows, unchanged, 150 requests, 2 min",
     ]
 

@@ -36,9 +36,9 @@ def test_a_line_per_minute_reports_progress_rate_and_remaining_time() -> None:
     assert lines == []
     extract.fetch(150)
     assert lines == [
-        "1,500 of 80,000 tasks and subtasks, 25.0 requests/s, 52 min left",
-        "3,000 of 80,000 tasks and subtasks, 25.0 requests/s, 51 min left",
-        "4,500 of 80,000 tasks and subtasks, 25.0 requests/s, 50 min left",
+        "1,500 of 80,000 tasks, subtasks and goals, 25.0 requests/s, 52 min left",
+        "3,000 of 80,000 tasks, subtasks and goals, 25.0 requests/s, 51 min left",
+        "4,500 of 80,000 tasks, subtasks and goals, 25.0 requests/s, 50 min left",
     ]
 
 

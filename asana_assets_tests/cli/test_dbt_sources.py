@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from asana_assets import AsanaResource, LakeResource, build_asana_defs
-from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets.asana.endpoints import STANDARD_ENDPOINTS
 from asana_assets.cli.main import main
 
 _PROFILE = {"host": {"target": "dev", "outputs": {"dev": {"type": "duckdb", "path": "host.duckdb"}}}}
@@ -30,7 +30,7 @@ def test_every_table_and_column_is_a_source_with_its_description() -> None:
     [source] = yaml.safe_load(sources())["sources"]
     assert (source["name"], source["schema"], source.get("database")) == ("asana", "asana", None)
     columns = {table["name"]: [column["name"] for column in table["columns"]] for table in source["tables"]}
-    assert columns == {endpoint.name: endpoint.schema.names for endpoint in ENDPOINTS}
+    assert columns == {endpoint.name: endpoint.schema.names for endpoint in STANDARD_ENDPOINTS}
     assert all(table["description"] for table in source["tables"])
     assert all(column["description"] for table in source["tables"] for column in table["columns"])
 

@@ -161,7 +161,7 @@ def test_automation_options_reach_schedules_sensors_and_conditions() -> None:
     ("arguments", "message"),
     [
         ({"name": "my asana"}, "name is 'my asana', but must be a letter followed by"),
-        ({"endpoints": ["taks"]}, "endpoints names taks; there are standard (attachments, "),
+        ({"endpoints": ["taks"]}, r"endpoints names taks; there are standard \(attachments, "),
     ],
 )
 def test_an_invalid_argument_is_named(arguments: dict[str, Any], message: str) -> None:

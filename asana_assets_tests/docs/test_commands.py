@@ -34,6 +34,7 @@ from asana_assets_tests.support.doc_project import (
 START = "docs/getting-started.md"
 OPERATIONS = "docs/operations.md"
 RUNBOOK = "docs/runbook.md"
+CHOOSING = "docs/choosing.md"
 MAX_SECONDS = 5 * 60
 """Seconds within which a new user sees a green graph and a first result, on an idle machine."""
 
@@ -66,7 +67,7 @@ def settings(asana: Sandbox, *workspaces: str) -> dict[str, str]:
 
 def test_every_page_with_commands_is_run() -> None:
     installations = {"docs/api.md", "docs/downstream.md"}  # run by test_wheel
-    commands = {START, OPERATIONS, RUNBOOK, ADDING, "README.md"}
+    commands = {START, OPERATIONS, RUNBOOK, ADDING, CHOOSING, "README.md"}
     assert {page for page in PAGES if shell(page)} == commands | installations
 
 
@@ -193,14 +194,16 @@ def test_the_commands_of_operations_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_runbook_run(tmp_path: Path) -> None:
+def test_the_commands_of_the_runbook_and_those_that_remove_former_values_run(tmp_path: Path) -> None:
     with Sandbox() as asana:
         project = copy_project(tmp_path / "clone", installed=True, **settings(asana))
         sync = [".venv/bin/asana-assets", "sync", "--select", "tags"]
         subprocess.run(sync, cwd=project.root, env=project.environment, check=True, capture_output=True)  # noqa: S603 - a fixed command
+        [forgotten_and_synced] = project.run(shell(CHOOSING))
         *_, forgotten, status = project.run(shell(RUNBOOK))
     assert "of Cat lovers" in forgotten
     assert {one["name"] for one in json.loads(status)["workspaces"]} == {"Catnip & Co.", "Personal projects"}
+    assert "of Cat lovers" in forgotten_and_synced
 
 
 @pytest.mark.slow

@@ -41,7 +41,12 @@ COVERED_BY: dict[str, list[str]] = {
         f"{FAILURES}:test_402_stores_an_empty_partition_and_passes_available_on_plan_with_a_note",
         f"{ABSENCE}:test_rows_of_a_former_plan_are_kept_until_the_operator_accepts_their_deletion",
         f"{ABSENCE}:test_a_402_once_is_not_believed",
+        "defs.test_all_endpoints:test_each_endpoint_that_a_free_plan_lacks_costs_one_request",
         f"{REPORT}:test_a_plan_limit_is_a_note_even_if_strict",
+    ],
+    "403 for a listing that only service accounts may read, such as `audit_log_events`": [
+        "defs.test_streams_endpoints:test_a_workspace_without_the_plan_or_a_service_account_has_notes",
+        "defs.test_streams_endpoints:test_rows_survive_a_time_without_the_plan_and_nothing_is_missed_afterwards",
     ],
     "403 or 404 for a listing of the workspace": [
         f"{STATUSES}:test_a_refused_listing_of_a_workspace_leaves_other_assets_and_workspaces_alone",

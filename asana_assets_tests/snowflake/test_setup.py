@@ -202,8 +202,8 @@ def test_all_missing_options_are_named_at_once() -> None:
     result = CliRunner().invoke(main, ["snowflake-setup", "--route", "tables", "--region", "eu-central-1"])
     assert result.exit_code == 1
     assert result.stderr == (
-        "Error: these options are missing, with examples of values: --bucket s3://bucket/folder/, "
-        "--storage-role-arn arn:aws:iam::123456789012:role/name, --glue-role-arn arn:aws:iam::123456789012:role/name\n"
+        "Error: These options are missing, with examples of values: --bucket s3://bucket/folder/, "
+        "--storage-role-arn arn:aws:iam::123456789012:role/name, --glue-role-arn arn:aws:iam::123456789012:role/name.\n"
     )
 
 

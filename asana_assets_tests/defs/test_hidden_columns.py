@@ -90,6 +90,7 @@ def assert_hidden(warehouse: Warehouse) -> None:
             assert row["_unmapped"] is None
 
 
+@pytest.mark.slow
 def test_omitted_and_hashed_values_are_nowhere(warehouse: Warehouse, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         sync(warehouse, CHOICE)

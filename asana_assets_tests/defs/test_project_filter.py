@@ -102,6 +102,7 @@ def test_only_chosen_projects_are_stored_and_requested(make_warehouse: MakeWareh
     warehouse.assert_matches_asana(paid(warehouse))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["ASANA_PROJECTS", "ASANA_EXCLUDE_PROJECTS"])
 def test_a_project_excluded_later_leaves_without_confirmation_and_returns_completely(
     make_warehouse: MakeWarehouse, setting: str
@@ -157,6 +158,7 @@ def test_a_name_that_is_unknown_or_not_unique_is_one_sentence(make_warehouse: Ma
     assert warehouse.rows("projects") == []
 
 
+@pytest.mark.slow
 def test_names_and_gids_may_be_those_of_another_workspace(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     project = main_project(warehouse)

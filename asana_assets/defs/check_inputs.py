@@ -16,7 +16,7 @@ from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.choose_extract import AnyExtract
 from asana_assets.sync.empty_column_rows import EmptyColumn
 from asana_assets.sync.empty_columns import find_empty_columns, is_reported, update_empty_columns
-from asana_assets.sync.extract import ExtractStats
+from asana_assets.sync.extract_stats import ExtractStats
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import NO_GIDS, compact_gids, count_duplicates, to_gid_list
 

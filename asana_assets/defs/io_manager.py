@@ -25,7 +25,7 @@ from asana_assets.defs.resources import LakeResource
 from asana_assets.sync.checkpoint import Checkpoint
 from asana_assets.sync.child_extract import ChildExtract
 from asana_assets.sync.choose_extract import AnyExtract, CheckpointedExtract
-from asana_assets.sync.extract import ExtractStats
+from asana_assets.sync.extract_stats import ExtractStats
 from asana_assets.sync.full_extract import FullExtract
 from asana_assets.sync.gids import to_gid_list
 from asana_assets.sync.sync_state import no_entries, with_changes_recorded_to

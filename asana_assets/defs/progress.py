@@ -8,7 +8,7 @@ from typing import Protocol
 
 from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.model import Endpoint
-from asana_assets.sync.extract import ExtractStats
+from asana_assets.sync.extract_stats import ExtractStats
 
 LOG_INTERVAL_SECONDS = 60.0
 """The interval between two progress lines in the run log."""

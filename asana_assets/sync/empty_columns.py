@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID, PARENT_GID, Endpoint
 from asana_assets.sync.empty_column_rows import EmptyColumn
-from asana_assets.sync.extract import ExtractStats, StoredRows
+from asana_assets.sync.extract import StoredRows
+from asana_assets.sync.extract_stats import ExtractStats
 from asana_assets.sync.gids import NO_GIDS
 from asana_assets.sync.values import has_value
 

@@ -5,7 +5,8 @@ import pyarrow.compute as pc
 
 from asana_assets.asana.field_types import Array
 from asana_assets.asana.model import GID
-from asana_assets.sync.extract import ExtractContext, ExtractStats
+from asana_assets.sync.extract import ExtractContext
+from asana_assets.sync.extract_stats import ExtractStats
 from asana_assets.sync.gids import NO_GIDS
 from asana_assets.sync.parents import Parents
 from asana_assets.sync.row_filter import RowSelection, mask_excluded, mask_without_parents

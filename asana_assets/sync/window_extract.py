@@ -21,7 +21,8 @@ from asana_assets.asana.paging import PAGE_SIZE
 from asana_assets.asana.window import Window
 from asana_assets.sync.checkpoint import Checkpoint
 from asana_assets.sync.confirmation import prefers_records
-from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, ExtractStats, stale_parents
+from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, stale_parents
+from asana_assets.sync.extract_stats import ExtractStats
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, to_gid_list
 from asana_assets.sync.parents import FetchRequest, choose_parents, listing_request, record_request

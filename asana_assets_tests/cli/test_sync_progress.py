@@ -13,7 +13,7 @@ from asana_assets.cli.line_log import LineLog
 from asana_assets.cli.line_progress import LineProgress
 from asana_assets.cli.live_progress import LiveProgress
 from asana_assets.cli.sync_progress import Outlook
-from asana_assets.sync.extract import ExtractStats
+from asana_assets.sync.extract_stats import ExtractStats
 from asana_assets_tests.support.clock import Clock
 
 

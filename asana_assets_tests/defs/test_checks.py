@@ -22,7 +22,7 @@ from asana_assets.asana.endpoints import (
 from asana_assets.defs.check_inputs import CheckInputs
 from asana_assets.defs.checks import CHECKS, checks_of, evaluate_checks
 from asana_assets.sync.empty_column_rows import EmptyColumn
-from asana_assets.sync.extract import ExtractStats
+from asana_assets.sync.extract_stats import ExtractStats
 from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import NAMES, MakeWarehouse, failed_checks, failures
 

@@ -7,7 +7,7 @@ import pytest
 from asana_assets.asana.endpoints import STORIES
 from asana_assets.asana.model import Endpoint
 from asana_assets.defs.progress import ProgressLogger, RequestRate, describe_result, format_eta
-from asana_assets.sync.extract import ExtractStats
+from asana_assets.sync.extract_stats import ExtractStats
 from asana_assets.sync.write_totals import WriteTotals
 from asana_assets_tests.support.clock import Clock
 

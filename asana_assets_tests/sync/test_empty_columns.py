@@ -15,7 +15,7 @@ from asana_assets.sync.empty_columns import (
     is_reported,
     update_empty_columns,
 )
-from asana_assets.sync.extract import ExtractStats
+from asana_assets.sync.extract_stats import ExtractStats
 from asana_assets.sync.values import has_value
 
 NOW = dt.datetime(2026, 5, 9, tzinfo=dt.UTC)

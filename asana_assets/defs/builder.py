@@ -17,10 +17,11 @@ from asana_assets.defs.freshness import build_freshness_check
 from asana_assets.defs.io_manager import IcebergIOManager
 from asana_assets.defs.jobs import build_jobs
 from asana_assets.defs.names import API, IO_MANAGER, LAKE, PREFETCHER, PROGRESS, SNOWFLAKE, Names
-from asana_assets.defs.prefetch import Prefetcher, step_priority
+from asana_assets.defs.prefetch import Prefetcher
 from asana_assets.defs.progress import NullProgress, ProgressReporter
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.defs.snowflake import SnowflakeRefreshingIOManager, build_row_count_checks
+from asana_assets.defs.step_order import step_priority
 from asana_assets.defs.table_metadata import ENDPOINT_KEY, with_table_metadata
 from asana_assets.defs.translator import AsanaEndpointProps, AsanaTranslator
 from asana_assets.snowflake.refresh import SnowflakeIcebergTables

@@ -22,43 +22,13 @@ from asana_assets.defs.hidden_columns import hide_stored_values
 from asana_assets.defs.names import Names
 from asana_assets.defs.reading import require_synced, require_table
 from asana_assets.defs.resources import AsanaResource, LakeResource
+from asana_assets.defs.step_order import optional_upstream, step_order
 from asana_assets.sync.change_detection import Sync
 from asana_assets.sync.choose_extract import AnyExtract, choose_extract
 from asana_assets.sync.extract import ExtractContext
 from asana_assets.sync.parent_rows import needed_columns, reduce_rows
 from asana_assets.sync.prefetch_queue import PrefetchQueue
 from asana_assets.sync.resume import SYNC_TAG, decide_start
-
-
-def optional_upstream(endpoints: Sequence[Endpoint]) -> set[str]:
-    """Return the names of the endpoints that all of their dependents among `endpoints` can do without."""
-    listings = [listing for endpoint in endpoints for listing in endpoint.listings if listing.parent]
-    required = {listing.parent.name for listing in listings if listing.parent and not listing.is_optional}
-    return {listing.parent.name for listing in listings if listing.parent} - required
-
-
-def _downstream_depth(name: str, endpoints: Sequence[Endpoint]) -> int:
-    dependents = (other.name for other in endpoints if name in other.upstream)
-    return max((1 + _downstream_depth(other, endpoints) for other in dependents), default=0)
-
-
-def _upstream_depth(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> int:
-    upstream = (other for other in endpoints if other.name in endpoint.upstream)
-    return max((1 + _upstream_depth(other, endpoints) for other in upstream), default=0)
-
-
-def step_priority(endpoint: Endpoint, endpoints: Sequence[Endpoint]) -> int:
-    """Return the priority of the step of one of the endpoints.
-
-    Steps with the longest downstream chain run first. Among leaves, the deepest run last: they take longest.
-    """
-    return 10 * _downstream_depth(endpoint.name, endpoints) - _upstream_depth(endpoint, endpoints)
-
-
-def step_order(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
-    """Return the endpoints in the order in which Dagster executes a run's steps."""
-    return sorted(endpoints, key=lambda endpoint: (-step_priority(endpoint, endpoints), endpoint.name))
-
 
 _DEFAULT_EXECUTOR = (
     "multi_or_in_process_executor"  # of a code location that names none; the run config says which of the two

@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from asana_assets.asana.endpoints import ENDPOINTS, STANDARD_ENDPOINTS
-from asana_assets.defs.prefetch import endpoints_of_run, step_order
+from asana_assets.defs.prefetch import endpoints_of_run
+from asana_assets.defs.step_order import step_order
 from asana_assets_tests.support.mutations import paid
 from asana_assets_tests.support.sync_harness import NAMES, MakeWarehouse, Warehouse, failures
 

@@ -38,6 +38,7 @@ def command_environment(warehouse: Warehouse) -> dict[str, str]:
         "ASANA_DATA_DIR": str(warehouse.data_dir),
         "ASANA_BASE_URL": warehouse.asana.url,
         "ASANA_ACCESS_TOKEN": warehouse.asana.token,
+        "ASANA_ENDPOINTS": ",".join(warehouse.endpoints),
         "ASANA_REQUESTS_PER_SECOND": "1000",
         **warehouse.settings,
     }

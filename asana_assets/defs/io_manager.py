@@ -150,6 +150,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             extract.workspace_gid,
             self._add_missing_changes(table, extract, extract.sync_state()),
             extract.obsolete_parents(),
+            loaded=extract.state,
         )
         if extract.stats.excluded:  # what is stored below is only told from lost rows by this state
             self.lake.sync_states.flush(extract.workspace_gid)
@@ -242,7 +243,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
         if checkpoint.completes:
             state_rows = self._add_missing_changes(table, extract, state_rows)
         if state_rows.num_rows or len(deleted_parents):
-            self.lake.save_state(endpoint.name, workspace_gid, state_rows, deleted_parents)
+            self.lake.save_state(endpoint.name, workspace_gid, state_rows, deleted_parents, loaded=extract.state)
         if not checkpoint.completes:  # the state of the last one may wait for that of other assets
             self.lake.sync_states.flush(workspace_gid)
 

@@ -228,9 +228,16 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
         """Load the sync state of an endpoint in one workspace."""
         return self.sync_states.load(endpoint_name, workspace_gid)
 
-    def save_state(self, endpoint_name: str, workspace_gid: str, rows: pa.Table, deleted_parents: Array) -> None:
-        """Upsert `rows` (from `SyncState.rows`, `SyncState.completed_marker`); delete those of `deleted_parents`."""
-        self.sync_states.save(endpoint_name, workspace_gid, rows, deleted_parents)
+    def save_state(
+        self,
+        endpoint_name: str,
+        workspace_gid: str,
+        rows: pa.Table,
+        deleted_parents: Array,
+        loaded: SyncState | None = None,
+    ) -> None:
+        """Save sync state; see `SyncStateStore.save`."""
+        self.sync_states.save(endpoint_name, workspace_gid, rows, deleted_parents, loaded=loaded)
 
     def interrupted_sync(self, workspace_gid: str) -> Sync | None:
         """Load the sync that `set_interrupted_sync` saved, unless it was cleared since."""

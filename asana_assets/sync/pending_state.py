@@ -22,6 +22,11 @@ MAX_AGE_SECONDS = 30.0
 MAX_ROWS = 10_000
 """Number of pending rows and deleted keys at which all of a workspace are due."""
 
+LOADED_SCHEMA = pa.schema(
+    [("gid", pa.string()), ("version", pa.string()), ("_synced_at", pa.timestamp("us", tz="UTC"))]
+)
+"""What identifies a row of the sync state: its key, and what differs after each fetch."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateChange:
@@ -30,10 +35,13 @@ class StateChange:
     Attributes:
         rows: The rows, with their keys.
         deleted: Keys of the rows to delete; a row of `rows` with one of these keys is saved nevertheless.
+        loaded: What the sync loaded of the stored rows that it replaces, as in `LOADED_SCHEMA`; None if it does not
+            matter whether another sync has replaced them since.
     """
 
     rows: pa.Table
     deleted: Array
+    loaded: pa.Table | None = None
 
     @property
     def replaced(self) -> Array:
@@ -42,7 +50,12 @@ class StateChange:
 
     def then(self, later: "StateChange") -> "StateChange":
         """Return the change that has the effect of this one and then of another."""
-        return StateChange(rows=later.apply(self.rows), deleted=pa.concat_arrays([self.deleted, later.deleted]))
+        loaded = [change.loaded for change in (self, later) if change.loaded is not None]
+        return StateChange(
+            rows=later.apply(self.rows),
+            deleted=pa.concat_arrays([self.deleted, later.deleted]),
+            loaded=pa.concat_tables(loaded) if loaded else None,
+        )
 
     def apply(self, stored: pa.Table) -> pa.Table:
         """Return what `stored` rows are after this change; columns that only some rows have are null in the others."""

@@ -22,7 +22,7 @@ from asana_assets.sync.first_layout import (
     convert_first_layout,
     split_by_layout,
 )
-from asana_assets.sync.pending_state import PendingState, StateChange
+from asana_assets.sync.pending_state import LOADED_SCHEMA, PendingState, StateChange
 from asana_assets.sync.sync_state import (
     DROP_PREFIX,
     EMPTY_COLUMN_PREFIX,
@@ -36,6 +36,7 @@ from asana_assets.sync.sync_state import (
     encode,
     interrupted_marker,
     no_entries,
+    of_kind,
     parent_keys,
     row_count_drop,
 )
@@ -141,9 +142,24 @@ class SyncStateStore(Generic[TableT]):
         }
         return {name: sync for name, sync in syncs.items() if sync}
 
-    def save(self, endpoint_name: str, workspace_gid: str, rows: pa.Table, deleted_parents: Array) -> None:
-        """Upsert `rows` (from `SyncState.rows`, `SyncState.completed_marker`); delete those of `deleted_parents`."""
-        self._replace(workspace_gid, encode(rows, endpoint_name), delete=parent_keys(endpoint_name, deleted_parents))
+    def save(
+        self,
+        endpoint_name: str,
+        workspace_gid: str,
+        rows: pa.Table,
+        deleted_parents: Array,
+        *,
+        loaded: SyncState | None = None,
+    ) -> None:
+        """Upsert `rows` (from `SyncState.rows`, `SyncState.completed_marker`); delete those of `deleted_parents`.
+
+        If two syncs fetch a parent at the same time, the rows of the one that commits them last are stored, whichever
+        has fetched them first. So a parent is not saved but deleted, and fetched again by the next sync, if its row is
+        not any more the one in `loaded`, which is the state that the sync started from.
+        """
+        encoded = encode(rows, endpoint_name)
+        parents = None if loaded is None else loaded_rows(endpoint_name, loaded, of_kind(rows, RowKind.PARENT_VERSION))
+        self._replace(workspace_gid, encoded, delete=parent_keys(endpoint_name, deleted_parents), loaded=parents)
 
     def interrupted_sync(self, workspace_gid: str) -> Sync | None:
         """Load the sync that `set_interrupted_sync` saved, unless it was cleared since."""
@@ -210,9 +226,9 @@ class SyncStateStore(Generic[TableT]):
         current, first_layout = split_by_layout(rows)
         return pa.concat_tables([current, convert_first_layout(first_layout, workspace_gid)])
 
-    def _replace(self, workspace_gid: str, rows: pa.Table, *, delete: Array) -> None:
+    def _replace(self, workspace_gid: str, rows: pa.Table, *, delete: Array, loaded: pa.Table | None = None) -> None:
         """Delete rows by key and upsert `rows`, in one commit, or in a later one in a `buffered` block."""
-        change = StateChange(rows=rows, deleted=delete)
+        change = StateChange(rows=rows, deleted=delete, loaded=loaded)
         if not self._pending.is_held(workspace_gid):
             self._commit(workspace_gid, change)
             return
@@ -226,6 +242,9 @@ class SyncStateStore(Generic[TableT]):
         if self._needs_migration(table, workspace_gid):
             batches = _WithMigratedRows(self._lake, table, workspace_gid, rows, delete)
             delete = pa.concat_arrays([delete, *batches.obsolete_keys()])
+        elif change.loaded is not None:
+            batches = _Uncontested(self._lake, table, workspace_gid, rows, change.loaded)
+            delete = pa.concat_arrays([delete, *batches.keys()])
         self._lake.replace_parents(
             table,
             workspace_gid,
@@ -242,6 +261,42 @@ class SyncStateStore(Generic[TableT]):
         if workspace_gid in self._migrated_workspaces:
             return False
         return self._lake.may_contain_null(table, "kind", workspace=workspace_gid)
+
+
+def loaded_rows(endpoint_name: str, loaded: SyncState, parents: pa.Table) -> pa.Table:
+    """Return the rows in `loaded` that `parents` replace, as in `LOADED_SCHEMA`."""
+    gids = parents["parent_gid"].combine_chunks()
+    rows = loaded.parents.filter(pc.is_in(loaded.parents["parent_gid"], value_set=gids))
+    keys = parent_keys(endpoint_name, rows["parent_gid"].combine_chunks())
+    return pa.table([keys, rows["version"], rows["_synced_at"]], schema=LOADED_SCHEMA)
+
+
+@dataclass(frozen=True, slots=True)
+class _Uncontested(Generic[TableT]):
+    """The new rows without those of parents whose row another sync has replaced; can be iterated repeatedly.
+
+    The table is scanned while this is iterated, which is after the commit refreshed it.
+    """
+
+    lake: StateLake[TableT]
+    table: TableT
+    workspace_gid: str
+    rows: pa.Table
+    loaded: pa.Table
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        keys = pa.concat_arrays([pa.array([], pa.string()), *self.keys()])
+        contested = [pa.array([], pa.string())]
+        for batch in self.lake.scan_batches(self.table, workspace=self.workspace_gid) if len(keys) else ():
+            stored = pa.Table.from_batches([batch]).select(LOADED_SCHEMA.names)
+            stored = stored.filter(pc.is_in(stored["gid"], value_set=keys))
+            others = stored.join(self.loaded, keys=LOADED_SCHEMA.names, join_type="left anti", use_threads=False)
+            contested += others["gid"].chunks
+        yield self.rows.filter(pc.invert(pc.is_in(self.rows["gid"], value_set=pa.concat_arrays(contested))))
+
+    def keys(self) -> Iterator[Array]:
+        """Yield the keys of the parents' new rows."""
+        yield from of_kind(self.rows, RowKind.PARENT_VERSION)["gid"].chunks
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,3 +290,36 @@ def test_a_table_without_the_start_of_the_next_search_gains_it(lake: Lake) -> No
     assert store.load("tasks", W).search_from(-HOUR) == START - HOUR
     store.save("tasks", W, SyncState.completed_marker(Sync(id="2", started_at=START + HOUR), START), NO_GIDS)
     assert store.load("tasks", W).search_from(-5 * HOUR) == START
+
+
+# --- two syncs at the same time
+
+
+def fetched(parent: str, version: str, instant: dt.datetime) -> pa.Table:
+    return SyncState.rows(pa.array([parent]), pa.array([version]), instant)
+
+
+def versions(store: SyncStateStore[Table]) -> dict[str, str]:
+    return {row["parent_gid"]: row["version"] for row in store.load("stories", W).parents.to_pylist()}
+
+
+@pytest.mark.parametrize("before", [[], ["a"]])
+def test_a_parent_that_two_syncs_fetched_at_the_same_time_is_fetched_again(lake: Lake, before: list[str]) -> None:
+    """The rows of the one that committed them last are stored, which may be the older ones."""
+    first, second = SyncStateStore(lake), SyncStateStore(lake)
+    for version in before:
+        first.save("stories", W, fetched("11", version, START), NO_GIDS)
+    loaded = [store.load("stories", W) for store in (first, second)]
+    second.save("stories", W, fetched("11", "c", START + 2 * HOUR), NO_GIDS, loaded=loaded[1])
+    second.save("stories", W, fetched("12", "a", START + 2 * HOUR), NO_GIDS, loaded=loaded[1])
+    assert versions(second) == {"11": "c", "12": "a"}
+    first.save("stories", W, fetched("11", "b", START + HOUR), NO_GIDS, loaded=loaded[0])
+    assert versions(first) == {"12": "a"}
+
+
+def test_a_parent_that_one_sync_fetched_after_the_other_is_saved(lake: Lake) -> None:
+    for version, instant in (("a", START), ("b", START + HOUR), ("c", START + 2 * HOUR)):
+        store = SyncStateStore(lake)
+        with store.buffered(W):
+            store.save("stories", W, fetched("11", version, instant), NO_GIDS, loaded=store.load("stories", W))
+        assert versions(store) == {"11": version}

@@ -14,7 +14,7 @@ import pytest
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.utils.config import Config
 
-from asana_assets.asana.endpoints import ENDPOINTS
+from asana_assets.asana.endpoints import STANDARD_ENDPOINTS
 from asana_assets_tests.support.change_history import assert_history_leads_to, contents
 from asana_assets_tests.support.destination import HORIZON, DestinationWarehouse
 from asana_assets_tests.support.horizon import Horizon
@@ -91,7 +91,7 @@ def test_tables_match_asana_after_a_full_sync_a_sync_without_changes_and_a_sync_
 
     warehouse.settings["ASANA_WORKSPACES"] = paid(warehouse)
     first_rows = {
-        endpoint.name: of_workspace(warehouse.table(endpoint.name), paid(warehouse)) for endpoint in ENDPOINTS
+        endpoint.name: of_workspace(warehouse.table(endpoint.name), paid(warehouse)) for endpoint in STANDARD_ENDPOINTS
     }
     warehouse.sync()
     order: list[tuple[str, Literal["ascending", "descending"]]] = [("workspace_gid", "ascending"), ("gid", "ascending")]
@@ -137,7 +137,7 @@ def assert_readable_by_pyiceberg(catalog: Catalog, warehouse: DestinationWarehou
     """Assert that PyIceberg, configured by the environment only, reads the same rows, under names in the right case."""
     upper = warehouse.name_case == "upper"
     namespace = "ASANA" if upper else "asana"
-    names = {endpoint.name for endpoint in ENDPOINTS} | {"sync_state", "changes"}
+    names = {endpoint.name for endpoint in STANDARD_ENDPOINTS} | {"sync_state", "changes"}
     if not upper:  # the backend of Horizon lists lower-case names
         assert {table for _, table in catalog.list_tables(namespace)} == names
     for name in names:

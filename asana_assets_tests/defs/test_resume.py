@@ -16,6 +16,7 @@ from asana_assets.defs.resources import LakeResource
 from asana_assets.sandbox import Sandbox
 from asana_assets.sync.change_detection import Sync
 from asana_assets_tests.support.change_history import assert_history_leads_to, contents
+from asana_assets_tests.support.chosen_endpoints import make_chosen
 from asana_assets_tests.support.mutations import mutate, name_of, paid
 from asana_assets_tests.support.random_changes import change_at_random
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Warehouse, failures
@@ -73,6 +74,14 @@ def kill_at_random(warehouse: Warehouse, kills: int, seed: int) -> int:
         running.communicate()
     finish(start(warehouse, "--checkpoint-rows", str(CHECKPOINT_ROWS)))
     return killed
+
+
+@pytest.mark.slow
+def test_a_sync_of_all_endpoints_that_is_killed_repeatedly_completes(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_chosen(make_warehouse, "all", latency=0.02)
+    warehouse.settings["ASANA_ENDPOINTS"] = "all"
+    assert kill_at_random(warehouse, 6, seed=3) > 0
+    warehouse.assert_matches_asana(paid(warehouse))
 
 
 @pytest.mark.slow

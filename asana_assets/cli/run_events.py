@@ -234,8 +234,11 @@ class _Run:
 
 
 def _is_plan_limit(check: dg.AssetCheckEvaluation) -> bool:
-    """Return whether a check says that the plan does not include an endpoint, with nothing to fix."""
-    return check.check_name == AVAILABLE_ON_PLAN and check.passed and bool(check.description)
+    """Return whether a check says that the plan does not include an endpoint, with nothing to fix.
+
+    That only service accounts may read one is another reason, which its own note gives.
+    """
+    return check.check_name == AVAILABLE_ON_PLAN and check.passed and "(402)" in (check.description or "")
 
 
 def _is_interruption(error: SerializableErrorInfo | None) -> bool:

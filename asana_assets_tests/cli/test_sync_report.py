@@ -119,6 +119,20 @@ def test_all_limits_of_the_plan_are_one_note(make_warehouse: MakeWarehouse) -> N
     assert limit.startswith(f"Note: The plan of workspace {name_of(warehouse)} does not include tags, webhooks (402)")
 
 
+def test_what_only_service_accounts_may_read_is_no_limit_of_the_plan(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    warehouse.endpoints = ("workspaces", "audit_log_events", "time_tracking_entries")
+    free = warehouse.asana.organization.edge_cases["free_organization"]
+    result = sync(warehouse, "audit_log_events", "time_tracking_entries", workspace=free)
+    assert (result.exit_code, result.stderr) == (0, "")
+    limits = sorted(note for note in notes(result) if "its API" not in note)
+    assert limits[0].startswith(
+        f"Note: The plan of workspace {name_of(warehouse, free)} does not include time_tracking_"
+    )
+    assert "Asana lists this endpoint for service accounts only" in limits[1]
+    assert len(limits) == 2
+
+
 @pytest.mark.slow
 def test_announced_api_changes_are_one_note_a_day(make_warehouse: MakeWarehouse, tmp_path: Path) -> None:
     warehouse, home = make_warehouse(), str(dagster_home(tmp_path))

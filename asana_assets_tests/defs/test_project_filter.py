@@ -7,6 +7,7 @@ import pytest
 
 from asana_assets.asana.field_types import Array
 from asana_assets.defs.resources import LakeResource
+from asana_assets.sync.sync_state import SyncState
 from asana_assets_tests.support.chosen_projects import assert_only_projects
 from asana_assets_tests.support.mutations import mutate, mutate_hidden, paid
 from asana_assets_tests.support.sync_harness import MakeWarehouse, Row, Warehouse, failed_checks, failures
@@ -200,10 +201,17 @@ def test_children_removed_by_a_killed_sync_return_with_their_project(
     sync(warehouse)
     save = LakeResource.save_state
 
-    def save_or_die(lake: LakeResource, endpoint: str, workspace_gid: str, rows: pa.Table, deleted: Array) -> None:
+    def save_or_die(
+        lake: LakeResource,
+        endpoint: str,
+        workspace_gid: str,
+        rows: pa.Table,
+        deleted: Array,
+        loaded: SyncState | None = None,
+    ) -> None:
         if endpoint == "status_updates" and rows.num_rows:
             raise RuntimeError("killed")
-        save(lake, endpoint, workspace_gid, rows, deleted)
+        save(lake, endpoint, workspace_gid, rows, deleted, loaded)
 
     assert warehouse.rows("status_updates")
     with monkeypatch.context() as patch:

@@ -288,7 +288,7 @@ def test_a_crash_between_rows_and_state_repeats_and_neither_loses_nor_doubles(
         organization.add_time_entry(task, 60, day(1))
 
 
-def fail(*_: object) -> None:
+def fail(*_: object, **__: object) -> None:
     raise CatalogUnavailableError("killed")
 
 

@@ -234,6 +234,7 @@ class LakeResource(dg.ConfigurableResource):  # pyright: ignore[reportMissingTyp
         workspace_gid: str,
         rows: pa.Table,
         deleted_parents: Array,
+        *,
         loaded: SyncState | None = None,
     ) -> None:
         """Save sync state; see `SyncStateStore.save`."""

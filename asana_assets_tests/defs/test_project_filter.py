@@ -207,11 +207,12 @@ def test_children_removed_by_a_killed_sync_return_with_their_project(
         workspace_gid: str,
         rows: pa.Table,
         deleted: Array,
+        *,
         loaded: SyncState | None = None,
     ) -> None:
         if endpoint == "status_updates" and rows.num_rows:
             raise RuntimeError("killed")
-        save(lake, endpoint, workspace_gid, rows, deleted, loaded)
+        save(lake, endpoint, workspace_gid, rows, deleted, loaded=loaded)
 
     assert warehouse.rows("status_updates")
     with monkeypatch.context() as patch:

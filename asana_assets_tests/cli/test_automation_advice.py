@@ -32,6 +32,7 @@ def switch_schedule(warehouse: Warehouse, home: str, action: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_without_an_instance_the_user_learns_both_ways(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     synced = invoke(warehouse, "sync", "--workspace", "Cat lovers", "--select", "tags")

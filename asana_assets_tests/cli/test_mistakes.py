@@ -189,6 +189,7 @@ def test_a_mistake_is_one_sentence_with_what_was_found_and_what_to_do(
     assert re.fullmatch(f"{mistake.level}: {mistake.message}", line), line
 
 
+@pytest.mark.slow
 def test_a_namespace_of_another_account_is_refused_in_one_sentence(tmp_path: Path, asana: Sandbox) -> None:
     assert invoke(tmp_path, "sync", "--select", "tags", **settings(asana)).exit_code == 0
     with Sandbox(seed=2) as other:

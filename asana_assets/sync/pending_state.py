@@ -22,11 +22,6 @@ MAX_AGE_SECONDS = 30.0
 MAX_ROWS = 10_000
 """Number of pending rows and deleted keys at which all of a workspace are due."""
 
-LOADED_SCHEMA = pa.schema(
-    [("gid", pa.string()), ("version", pa.string()), ("_synced_at", pa.timestamp("us", tz="UTC"))]
-)
-"""What identifies a row of the sync state: its key, and what differs after each fetch."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateChange:
@@ -35,7 +30,7 @@ class StateChange:
     Attributes:
         rows: The rows, with their keys.
         deleted: Keys of the rows to delete; a row of `rows` with one of these keys is saved nevertheless.
-        loaded: What the sync loaded of the stored rows that it replaces, as in `LOADED_SCHEMA`; None if it does not
+        loaded: What the sync loaded of the stored rows that it replaces, see `contested_parents`; None if it does not
             matter whether another sync has replaced them since.
     """
 

@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from asana_assets.asana.field_types import Array
 from asana_assets.sync.change_detection import Sync
+from asana_assets.sync.contested_parents import LOADED_SCHEMA, UncontestedRows, loaded_rows
 from asana_assets.sync.empty_column_rows import EmptyColumn, decode_empty_columns, encode_empty_columns
 from asana_assets.sync.first_layout import (
     FIRST_LAYOUT_DROP_PREFIX,
@@ -22,7 +23,7 @@ from asana_assets.sync.first_layout import (
     convert_first_layout,
     split_by_layout,
 )
-from asana_assets.sync.pending_state import LOADED_SCHEMA, PendingState, StateChange
+from asana_assets.sync.pending_state import PendingState, StateChange
 from asana_assets.sync.sync_state import (
     DROP_PREFIX,
     EMPTY_COLUMN_PREFIX,
@@ -36,7 +37,6 @@ from asana_assets.sync.sync_state import (
     encode,
     interrupted_marker,
     no_entries,
-    of_kind,
     parent_keys,
     row_count_drop,
 )
@@ -67,7 +67,9 @@ class StateLake(Protocol[TableT]):
         prefix: tuple[str, str | tuple[str, ...]] | None = None,
     ) -> pa.Table: ...
 
-    def scan_batches(self, table: TableT, *, workspace: str | None = None) -> Iterator[pa.RecordBatch]: ...
+    def scan_batches(
+        self, table: TableT, *, workspace: str | None = None, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]: ...
 
     def may_contain_null(self, table: TableT, column: str, *, workspace: str) -> bool: ...
 
@@ -153,13 +155,15 @@ class SyncStateStore(Generic[TableT]):
     ) -> None:
         """Upsert `rows` (from `SyncState.rows`, `SyncState.completed_marker`); delete those of `deleted_parents`.
 
-        If two syncs fetch a parent at the same time, the rows of the one that commits them last are stored, whichever
-        has fetched them first. So a parent is not saved but deleted, and fetched again by the next sync, if its row is
-        not any more the one in `loaded`, which is the state that the sync started from.
+        With `loaded`, which is the state that the sync started from, contested parents are deleted instead, so that the
+        next sync fetches them again; see `contested_parents`.
         """
-        encoded = encode(rows, endpoint_name)
-        parents = None if loaded is None else loaded_rows(endpoint_name, loaded, of_kind(rows, RowKind.PARENT_VERSION))
-        self._replace(workspace_gid, encoded, delete=parent_keys(endpoint_name, deleted_parents), loaded=parents)
+        self._replace(
+            workspace_gid,
+            encode(rows, endpoint_name),
+            delete=parent_keys(endpoint_name, deleted_parents),
+            loaded=None if loaded is None else loaded_rows(endpoint_name, loaded, rows),
+        )
 
     def interrupted_sync(self, workspace_gid: str) -> Sync | None:
         """Load the sync that `set_interrupted_sync` saved, unless it was cleared since."""
@@ -243,8 +247,9 @@ class SyncStateStore(Generic[TableT]):
             batches = _WithMigratedRows(self._lake, table, workspace_gid, rows, delete)
             delete = pa.concat_arrays([delete, *batches.obsolete_keys()])
         elif change.loaded is not None:
-            batches = _Uncontested(self._lake, table, workspace_gid, rows, change.loaded)
-            delete = pa.concat_arrays([delete, *batches.keys()])
+            scan = partial(self._lake.scan_batches, table, workspace=workspace_gid, columns=LOADED_SCHEMA.names)
+            batches = UncontestedRows(rows, change.loaded, scan)
+            delete = pa.concat_arrays([delete, batches.keys])
         self._lake.replace_parents(
             table,
             workspace_gid,
@@ -261,42 +266,6 @@ class SyncStateStore(Generic[TableT]):
         if workspace_gid in self._migrated_workspaces:
             return False
         return self._lake.may_contain_null(table, "kind", workspace=workspace_gid)
-
-
-def loaded_rows(endpoint_name: str, loaded: SyncState, parents: pa.Table) -> pa.Table:
-    """Return the rows in `loaded` that `parents` replace, as in `LOADED_SCHEMA`."""
-    gids = parents["parent_gid"].combine_chunks()
-    rows = loaded.parents.filter(pc.is_in(loaded.parents["parent_gid"], value_set=gids))
-    keys = parent_keys(endpoint_name, rows["parent_gid"].combine_chunks())
-    return pa.table([keys, rows["version"], rows["_synced_at"]], schema=LOADED_SCHEMA)
-
-
-@dataclass(frozen=True, slots=True)
-class _Uncontested(Generic[TableT]):
-    """The new rows without those of parents whose row another sync has replaced; can be iterated repeatedly.
-
-    The table is scanned while this is iterated, which is after the commit refreshed it.
-    """
-
-    lake: StateLake[TableT]
-    table: TableT
-    workspace_gid: str
-    rows: pa.Table
-    loaded: pa.Table
-
-    def __iter__(self) -> Iterator[pa.Table]:
-        keys = pa.concat_arrays([pa.array([], pa.string()), *self.keys()])
-        contested = [pa.array([], pa.string())]
-        for batch in self.lake.scan_batches(self.table, workspace=self.workspace_gid) if len(keys) else ():
-            stored = pa.Table.from_batches([batch]).select(LOADED_SCHEMA.names)
-            stored = stored.filter(pc.is_in(stored["gid"], value_set=keys))
-            others = stored.join(self.loaded, keys=LOADED_SCHEMA.names, join_type="left anti", use_threads=False)
-            contested += others["gid"].chunks
-        yield self.rows.filter(pc.invert(pc.is_in(self.rows["gid"], value_set=pa.concat_arrays(contested))))
-
-    def keys(self) -> Iterator[Array]:
-        """Yield the keys of the parents' new rows."""
-        yield from of_kind(self.rows, RowKind.PARENT_VERSION)["gid"].chunks
 
 
 @dataclass(frozen=True, slots=True)

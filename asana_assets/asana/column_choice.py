@@ -22,6 +22,9 @@ OMIT_SETTING = "ASANA_OMIT_COLUMNS"
 HASH_SETTING = "ASANA_HASH_COLUMNS"
 SECRET_SETTING = "ASANA_HASH_SECRET"  # noqa: S105 - a name
 
+OMITTED = "omitted"
+"""How an omitted column is stored."""
+
 _ADDED_COLUMNS = (GID, WORKSPACE_GID, PARENT_GID, SYNCED_AT, UNMAPPED, ROW_HASH)
 _NAME, _CREATED_AT, _MODIFIED_AT = "name", "created_at", "modified_at"
 
@@ -140,7 +143,7 @@ class ColumnChoice:
         """Return how the endpoint's hidden columns are stored, by name: a text that differs if that does."""
         hashed = f"hashed with {self.hasher.key_id}" if self.hasher else ""
         return {
-            column.name: "omitted" if f"{endpoint.name}.{column.name}" in self.omitted else hashed
+            column.name: OMITTED if f"{endpoint.name}.{column.name}" in self.omitted else hashed
             for column in endpoint.columns
             if self.hides(endpoint.name, column.name)
         }

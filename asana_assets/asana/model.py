@@ -164,6 +164,12 @@ class Endpoint:
         """Whether any listing is of a parent within the workspace, not of the workspace itself."""
         return any(listing.parent and listing.parent.upstream for listing in self.listings)
 
+    @property
+    def ancestors(self) -> set[str]:
+        """Names of the endpoints above this one, at any distance."""
+        parents = [listing.parent for listing in self.listings if listing.parent]
+        return {parent.name for parent in parents}.union(*(parent.ancestors for parent in parents))
+
     def max_age(self, override_days: float | None = None) -> dt.timedelta | None:
         """Return the age from which a parent is stale even if unchanged, None for no limit.
 

@@ -4,6 +4,7 @@ import dagster as dg
 
 from asana_assets.defs.automation_state import running_automation
 from asana_assets.defs.names import DAILY, Names
+from asana_assets.defs.progress import enumerate_words
 
 
 def describe_automation(instance: dg.DagsterInstance | None) -> str:
@@ -15,6 +16,7 @@ def describe_automation(instance: dg.DagsterInstance | None) -> str:
     names = Names()
     running = (instance and running_automation(instance, names)) or []
     if running:
-        return f"Dagster keeps the tables up to date while it runs: {' and '.join(running)} is on."
+        verb = "is" if len(running) == 1 else "are"
+        return f"Dagster keeps the tables up to date while it runs: {enumerate_words(running)} {verb} on."
     schedule = f"Dagster's schedule {names.of(DAILY)}{', which is off' if instance else ''}"
     return f"To keep the tables up to date, run asana-assets sync every night by cron, or turn on {schedule}."

@@ -48,8 +48,10 @@ class Refusal:
     @property
     def is_plan_limit(self) -> bool:
         """Whether the workspace's plan, or the kind of token, does not include it, so that there is nothing to fix."""
-        for_users = not self.endpoint or not self.endpoint.listings[0].service_accounts_only
-        return isinstance(self.error, PlanLimitError) or (isinstance(self.error, ForbiddenError) and not for_users)
+        needs_service_account = bool(self.endpoint and self.endpoint.listings[0].service_accounts_only)
+        return isinstance(self.error, PlanLimitError) or (
+            needs_service_account and isinstance(self.error, ForbiddenError)
+        )
 
     @property
     def reason(self) -> str:
@@ -163,7 +165,7 @@ class EndpointProbe:
         return [
             endpoint.name
             for endpoint in self.endpoints
-            if endpoint.name not in self._requested and name in _all_upstream(endpoint)
+            if endpoint.name not in self._requested and name in endpoint.ancestors
         ]
 
 
@@ -174,8 +176,3 @@ def _group_listings(endpoint: Endpoint) -> list[list[Listing]]:
         if listing.parent_column == GID.name:
             groups.setdefault((listing.path, *listing.params), []).append(listing)
     return list(groups.values())
-
-
-def _all_upstream(endpoint: Endpoint) -> set[str]:
-    parents = [listing.parent for listing in endpoint.listings if listing.parent is not None]
-    return {name for parent in parents for name in (parent.name, *_all_upstream(parent))}

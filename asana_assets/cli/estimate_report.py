@@ -4,7 +4,7 @@ Words only: the figures come from `sync.estimate`. Writes no table and registers
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import TypeAlias
@@ -23,7 +23,7 @@ from asana_assets.cli.estimate_savings import Saving, find_savings
 from asana_assets.cli.rates import PAID_RATE, SETTING, other_rate
 from asana_assets.defs.assets import choose_workspaces
 from asana_assets.defs.failures import dagster_failures
-from asana_assets.defs.progress import format_duration
+from asana_assets.defs.progress import enumerate_words, format_duration
 from asana_assets.defs.resources import AsanaResource, LakeResource
 from asana_assets.defs.workspace_names import find_workspaces, unknown_workspaces_message, workspace_names
 from asana_assets.sync.estimate import SyncEstimate, SyncEstimator
@@ -229,7 +229,7 @@ class Estimates:
             plan = "paid" if self.allowed_rate == PAID_RATE else "free"
             fast = format_duration(self.requests / self.allowed_rate)
             faster = f"; {fast} with {SETTING}={self.allowed_rate:g}, which {plan} plans allow"
-        savings = f" ASANA_ENDPOINTS can save {_enumerate(map(str, self.savings))}." if self.savings else ""
+        savings = f" ASANA_ENDPOINTS can save {enumerate_words(map(str, self.savings))}." if self.savings else ""
         return (
             f"\nTotal, including the list of workspaces: {self.requests:,} requests, {duration} at "
             f"{self.requests_per_second:g} requests/s{faster}.{savings} This estimate took {self.sent:,}."
@@ -254,7 +254,7 @@ def accuracy_note(estimate: SyncEstimate) -> str:
     limits: list[str] = []
     if accuracy.truncated:
         counts = (f"{rows:,} {name}" for name, rows in accuracy.truncated.items())
-        limits.append(f"there are more than {_enumerate(counts)}")
+        limits.append(f"there are more than {enumerate_words(counts)}")
     if accuracy.never_synced:
         limits.append("assets that were never synced may need more, for deeper levels and for lists of more than 100")
     if accuracy.search_unavailable:
@@ -262,12 +262,12 @@ def accuracy_note(estimate: SyncEstimate) -> str:
             "changes since the last sync are unknown, because search, which is for paid plans, is unavailable"
         )
     if accuracy.search_truncated:
-        names = _enumerate(accuracy.search_truncated)
+        names = enumerate_words(accuracy.search_truncated)
         limits.append(f"more {names} changed since the last sync than this estimate fetched")
     samples = [f"{one.sampled:,} of {one.population:,} {name}" for name, one in accuracy.sampled.items()]
     if accuracy.never_synced or samples:
         margins = [f"{one.rows:,} {name}, likely within {one.relative:.0%}" for name, one in accuracy.margins.items()]
-        basis = ": ".join([f"Estimated from {_enumerate(samples or ['first pages'])}", *margins])
+        basis = ": ".join([f"Estimated from {enumerate_words(samples or ['first pages'])}", *margins])
         return f"{'; '.join([basis, *limits])}."
     if limits:
         return f"At least this many requests: {'; '.join(limits)}."
@@ -275,12 +275,6 @@ def accuracy_note(estimate: SyncEstimate) -> str:
     if searched:
         return (
             "Exact, as far as search finds the changes since the last sync; each deleted record of "
-            f"{_enumerate(searched)} takes one more request."
+            f"{enumerate_words(searched)} takes one more request."
         )
     return "Exact, if nothing changes before the sync."
-
-
-def _enumerate(words: Iterable[str]) -> str:
-    """Join words as in "one, two and three"."""
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last

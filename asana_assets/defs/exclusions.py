@@ -8,7 +8,7 @@ from asana_assets.asana.endpoints import WORKSPACES
 from asana_assets.asana.model import GID, Endpoint
 from asana_assets.defs.resources import LakeResource
 from asana_assets.sync.gids import to_gid_list
-from asana_assets.sync.row_filter import Exclusion, RowFilter, filtered_ancestors
+from asana_assets.sync.row_filter import Exclusion, RowFilter
 
 
 def load_exclusions(
@@ -19,7 +19,7 @@ def load_exclusions(
     Raises:
         LakeError: The sync state cannot be read.
     """
-    excluded = {name: lake.load_state(name, workspace_gid).excluded for name in filtered_ancestors(endpoint, filters)}
+    excluded = {name: lake.load_state(name, workspace_gid).excluded for name in endpoint.ancestors & filters.keys()}
     return {
         name: Exclusion(rows["parent_gid"].combine_chunks(), pc.max(rows["_synced_at"]).as_py())
         for name, rows in excluded.items()

@@ -152,7 +152,7 @@ class IcebergIOManager(dg.ConfigurableIOManager):
             extract.obsolete_parents(),
             loaded=extract.state,
         )
-        if extract.stats.excluded:  # what is stored below is only told from lost rows by this state
+        if extract.stats.excluded:  # without it, the rows that the assets below remove would count as lost
             self.lake.sync_states.flush(extract.workspace_gid)
 
     def _add_missing_changes(self, table: "Table", extract: AnyExtract, state: pa.Table) -> pa.Table:

@@ -1,7 +1,7 @@
 """Progress and remaining time of an extract, for the terminal and the run log."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -137,9 +137,14 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def enumerate_words(words: Iterable[str]) -> str:
+    """Join words, at least one, as in "one, two and three"."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def _parents(endpoint: Endpoint) -> str:
-    *others, last = endpoint.upstream or ["listings"]
-    return " and ".join([", ".join(others), last] if others else [last])
+    return enumerate_words(endpoint.upstream or ["listings"])
 
 
 def format_eta(seconds: float | None) -> str:

@@ -10,12 +10,9 @@ from typing import cast
 import msgspec
 import pyarrow as pa
 
-from asana_assets.asana.column_choice import Hasher, hash_json, hash_values
+from asana_assets.asana.column_choice import OMITTED, Hasher, hash_json, hash_values
 from asana_assets.asana.field_types import Json
 from asana_assets.asana.model import ROW_HASH, UNMAPPED, Endpoint
-
-OMITTED = "omitted"
-"""How an omitted column is stored, as `ColumnChoice.of` says."""
 
 CHANGING = "changing"
 """How a column is stored while its rows are rewritten: in which of two ways is not known."""

@@ -97,13 +97,6 @@ def mask_excluded(
     return pc.and_(mask, mask_without_parents(endpoint, rows, parents, exclusions.keys()))
 
 
-def filtered_ancestors(endpoint: Endpoint, filters: Mapping[str, RowFilter]) -> set[str]:
-    """Return the names of the filtered endpoints above this one, at any distance."""
-    parents = [listing.parent for listing in endpoint.listings if listing.parent]
-    found = {parent.name for parent in parents if parent.name in filters}
-    return found.union(*(filtered_ancestors(parent, filters) for parent in parents))
-
-
 def removed_since(exclusions: Mapping[str, Exclusion], sync: Sync | None) -> bool:
     """Return whether any filter removed stored rows in a later sync than this one; None is before all others."""
     removed_at = [one.last_at for one in exclusions.values() if one.last_at]

@@ -22,10 +22,9 @@ from asana_assets.asana.window import Window
 from asana_assets.sync.checkpoint import Checkpoint
 from asana_assets.sync.confirmation import prefers_records
 from asana_assets.sync.extract import BATCH_ROWS, ExtractContext, stale_parents
-from asana_assets.sync.extract_stats import ExtractStats
 from asana_assets.sync.fetcher import Fetcher, FetchEvent, Outcome
 from asana_assets.sync.gids import NO_GIDS, to_gid_list
-from asana_assets.sync.parents import FetchRequest, choose_parents, listing_request, record_request
+from asana_assets.sync.parents import FetchRequest, listing_request, record_request
 from asana_assets.sync.rows import FetchedPage, RowBuilder
 from asana_assets.sync.window import decide_start, divide, missed_period, rows_within
 
@@ -62,13 +61,13 @@ class WindowExtract:
         self.previous = context.previous
         self.sync = context.sync
         self.state = context.state
-        self.stats = ExtractStats()
+        self.stats = context.new_stats()
         self._context = context
         self._window = window
         self._checkpoint_rows = checkpoint_rows
         self._checkpoint_seconds = checkpoint_seconds
         self._builder = RowBuilder(context.endpoint)
-        parents = choose_parents(context.endpoint, context.workspace_gid, context.upstream)
+        parents = context.choose_parents()
         self._is_stale = len(stale_parents(parents, context.state, context.sync)) > 0
         self.stats.parents = self.stats.parents_stale = len(parents)
         self._start = EVERYTHING

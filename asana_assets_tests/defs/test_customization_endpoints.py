@@ -74,7 +74,7 @@ def test_a_first_sync_is_complete_with_the_fewest_requests_and_a_second_one_send
 
 
 def change_what_versions_show(organization: Organization) -> None:
-    """Make every kind of change that the next sync must find without fetching every parent."""
+    """Apply every kind of change that the next sync must find without fetching every parent."""
     gids = organization.edge_cases
     workspace, main, team = gids["paid_organization"], gids["main_project"], gids["team"]
     teamless, empty_team = gids["teamless_project"], gids["empty_team"]
@@ -125,7 +125,7 @@ def test_changes_that_versions_show_are_found_by_the_next_sync(warehouse: Wareho
 
 
 def change_what_no_version_shows(organization: Organization) -> dict[str, str]:
-    """Make every kind of change that is found by age; return a changed object by endpoint."""
+    """Apply every kind of change that is found by age; return a changed object by endpoint."""
     gids = organization.edge_cases
     main = gids["main_project"]
     organization.add_project_member(main, gids["empty_team"])

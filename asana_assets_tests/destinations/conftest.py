@@ -13,9 +13,16 @@ from asana_assets_tests.support.seaweedfs_server import Seaweed, find_weed
 
 
 @pytest.fixture(scope="session")
-def aws() -> Iterator[Aws]:
+def aws_server() -> Iterator[Aws]:
     with Aws() as server:
         yield server
+
+
+@pytest.fixture
+def aws(aws_server: Aws) -> Aws:
+    """An empty account: tables in a catalog of another test would hide that a setting is wrong."""
+    aws_server.reset()
+    return aws_server
 
 
 @pytest.fixture(scope="session")

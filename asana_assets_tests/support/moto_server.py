@@ -4,6 +4,7 @@ import secrets
 from typing import Self
 
 import boto3
+import requests
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 REGION = "eu-central-1"
@@ -30,6 +31,10 @@ class Aws:
     def url(self) -> str:
         host, port = self._server.get_host_and_port()
         return f"http://{host}:{port}"
+
+    def reset(self) -> None:
+        """Delete everything in the account."""
+        requests.post(f"{self.url}/moto-api/reset", timeout=10).raise_for_status()
 
     def create_bucket(self) -> str:
         """Create an empty bucket and return its name."""

@@ -201,6 +201,8 @@ class ChildExtract:
     def obsolete_parents(self, stored: pa.Table) -> tuple[Array, Array]:
         """Return the parents that no longer exist: those with stored rows, and those with sync state.
 
+        Those of rows that another sync has added since this one began may exist; the next sync knows.
+
         Args:
             stored: Every row stored by now, with the columns in `columns`.
         """
@@ -213,7 +215,14 @@ class ChildExtract:
             valid = pa.concat_arrays([valid, *nested_parents(listing, roots, stored)["gid"].chunks])
         with_rows = pc.unique(stored[PARENT_GID.name].combine_chunks())
         with_rows = with_rows.filter(pc.invert(pc.is_in(with_rows, value_set=valid)))
+        if len(with_rows):
+            with_rows = with_rows.filter(pc.is_in(with_rows, value_set=self._known_parents()))
         return with_rows, self._context.state.untracked_by(valid)
+
+    def _known_parents(self) -> Array:
+        """Return the parents that had rows when this sync began, and those of a recursive listing that it requested."""
+        before = self.previous.columns((PARENT_GID.name,))[PARENT_GID.name].unique().drop_null()
+        return pa.concat_arrays([before, pa.array(list(self._requested), pa.string())])
 
     def count_excluded(self) -> int:
         """Return how many rows stored before lost their parent, if filters removed any above since the last sync."""

@@ -294,6 +294,27 @@ def test_concurrent_syncs_of_changes_record_each_change_once(make_warehouse: Mak
 
 
 @pytest.mark.slow
+def test_what_another_sync_stored_meanwhile_of_a_new_task_is_kept(make_warehouse: MakeWarehouse) -> None:
+    warehouse = make_warehouse()
+    gid, organization = paid(warehouse), warehouse.asana.organization
+    warehouse.settings["ASANA_WORKSPACES"] = gid
+    warehouse.sync()
+    organization.add_comment(str(warehouse.asana.truth("tasks", gid)[0]["gid"]), "Listed by the first sync")
+    slow = warehouse.asana.add_fault("/tasks/{task_gid}/stories", "slow", hang_seconds=25, times=1)
+    first = start(warehouse)
+    while not slow.hits:
+        time.sleep(0.05)
+    new = organization.add_task(organization.edge_cases["main_project"], "Only listed by the second sync")
+    organization.add_comment(new, "A comment")
+    assert warehouse.run("sync_workspace", gid).success
+    stories = {row["gid"] for row in warehouse.rows("stories") if row["parent_gid"] == new}
+    assert stories
+    assert "Traceback" not in first.communicate(timeout=120)[1]
+    assert warehouse.run("sync_workspace", gid).success
+    warehouse.assert_matches_asana(gid)
+
+
+@pytest.mark.slow
 def test_concurrent_syncs_of_different_workspaces_all_succeed(make_warehouse: MakeWarehouse) -> None:
     warehouse = make_warehouse()
     gids = [warehouse.asana.organization.edge_cases[name] for name in ("free_organization", "personal_workspace")]

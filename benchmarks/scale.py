@@ -79,16 +79,7 @@ class _Rows:
         pages = (
             _fetched(self._pages.tasks(FIRST_PROJECT + number, 0), PAGE_SIZE) for number in range(count // PAGE_SIZE)
         )
-        first = 0
-        for batch in self._timed(_build(TASKS, pages)):
-            names = pa.array(
-                [
-                    f"{name}, renamed" if number in renamed else name
-                    for number, name in enumerate(batch["name"].to_pylist(), first)
-                ]
-            )
-            first += batch.num_rows
-            yield batch.set_column(batch.schema.get_field_index("name"), batch.schema.field("name"), names)
+        yield from self._timed(_rename(_build(TASKS, pages), renamed))
 
     def stories(self, tasks: range, *, copies: int) -> Iterator[pa.RecordBatch]:
         """Yield this multiple of each task's stories."""
@@ -125,6 +116,19 @@ def _build(endpoint: Endpoint, pages: Iterator[FetchedPage]) -> Iterator[pa.Reco
     builder = RowBuilder(endpoint)
     while several := list(islice(pages, _PAGES_PER_BATCH)):
         yield builder.build(several, _WORKSPACE).batch
+
+
+def _rename(batches: Iterator[pa.RecordBatch], renamed: range) -> Iterator[pa.RecordBatch]:
+    first = 0
+    for batch in batches:
+        numbers = range(first, first + batch.num_rows)
+        names = [
+            f"{name}, renamed" if number in renamed else name
+            for number, name in zip(numbers, batch["name"].to_pylist(), strict=True)
+        ]
+        first = numbers.stop
+        index = batch.schema.get_field_index("name")
+        yield batch.set_column(index, batch.schema.field(index), pa.array(names))
 
 
 @dataclass(frozen=True, slots=True)

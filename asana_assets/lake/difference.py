@@ -4,9 +4,10 @@ Stored rows whose content is among the new rows are left as they are, `_synced_a
 nothing is written and nothing is committed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import pyarrow as pa
@@ -116,7 +117,8 @@ def write_rows(
         run_rows=run_rows,
         spill_dir=spill_dir,
     ) as writer:
-        for run in _runs(_combine(rows), run_rows if len(index) else 1):
+        # Each lookup in the index has a fixed cost.
+        for run in _runs(_combine(rows), run_rows if len(index) else 1, attrgetter("nbytes")):
             for batch in _select(run, index, key, has_hashes=reader.has_hashes):
                 if recorder is not None and not len(index):  # `_select` compares nothing
                     index.add_written(row_keys(batch, key))
@@ -161,21 +163,22 @@ def _row_changes(
 
 def _combine(rows: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[pa.Table]:
     """Combine small batches: hashing has a fixed cost for each."""
+    tables = (pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch for batch in rows)
     # Batches may order their columns differently.
     return (
         pa.concat_tables(batches, promote_options="default").combine_chunks()
-        for batches in _runs(rows, _MIN_BATCH_ROWS)
+        for batches in _runs(tables, _MIN_BATCH_ROWS, pa.Table.get_total_buffer_size)
     )
 
 
-def _runs(rows: Iterable[pa.RecordBatch | pa.Table], run_rows: int) -> Iterator[list[pa.Table]]:
-    """Yield the batches in lists of about `run_rows` rows, fewer when rows are wide: each lookup has a fixed cost."""
+def _runs(batches: Iterable[pa.Table], run_rows: int, size_of: Callable[[pa.Table], int]) -> Iterator[list[pa.Table]]:
+    """Yield the batches in lists of about `run_rows` rows, fewer when rows are wide."""
     run: list[pa.Table] = []
     count = size = 0
-    for batch in rows:
-        run.append(pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch)
+    for batch in batches:
+        run.append(batch)
         count += batch.num_rows
-        size += batch.nbytes
+        size += size_of(batch)
         if count >= run_rows or size >= RUN_BYTES:
             yield run
             run, count, size = [], 0, 0

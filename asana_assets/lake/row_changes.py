@@ -169,7 +169,7 @@ class RowChanges:
             if known is None:
                 continue
             before, after = (cast_to_schema(rows[field.name].combine_chunks(), field, known) for rows in (old, new))
-            differs = _differs(before, after)
+            differs = pc.not_equal(content_texts(before), content_texts(after))
             rows = pc.indices_nonzero(differs).to_pylist()
             for row, value in zip(cast("list[int]", rows), before.filter(differs).to_pylist(), strict=True):
                 old_values[row][field.name] = value
@@ -197,13 +197,6 @@ def _entry_table(
         for field, values in zip(ENTRY_SCHEMA, columns, strict=True)
     ]
     return pa.table(arrays, schema=ENTRY_SCHEMA)
-
-
-def _differs(before: AnyArray, after: AnyArray) -> AnyArray:
-    """Return a boolean mask of the values that differ; two nulls are equal."""
-    differs = pc.not_equal(content_texts(before), content_texts(after))
-    one_is_null = pc.xor(before.is_null(), after.is_null())
-    return cast("AnyArray", pc.if_else(one_is_null, _TRUE, pc.fill_null(differs, _FALSE)))
 
 
 def _to_json(values: object) -> str:

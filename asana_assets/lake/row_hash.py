@@ -1,13 +1,14 @@
 """Hashes of rows' contents: whether two versions of a row are equal, without loading either. Pure functions.
 
 A row's content is the set of its values by column name. A null adds nothing, so that a new column changes the hash of
-those rows only that have a value in it. Different contents never have the same text to hash: names and values are
-separated by bytes that UTF-8 does not use.
+those rows only that have a value in it. What is hashed is one text per row: first a sum over the values of fixed width,
+with a factor per column, and over which columns have a value; then the other values, separated by bytes that UTF-8 does
+not use. Different contents have the same sum as rarely as the same hash.
 """
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import mmh3
 import pyarrow as pa
@@ -18,8 +19,6 @@ from asana_assets.lake.table import SYNCED_AT, WORKSPACE_COLUMN
 if TYPE_CHECKING:
     from asana_assets.lake.pyiceberg_internals import AnyArray
 
-    Text: TypeAlias = AnyArray | pa.Scalar[Any]
-
 ROW_HASH = "_row_hash"
 """The column that holds the hash of a row's content; tables may lack it, and null means that it is not known."""
 
@@ -27,7 +26,8 @@ NOT_CONTENT = frozenset({WORKSPACE_COLUMN, SYNCED_AT, ROW_HASH})
 """The columns that are not content; the workspace is the same for all rows of a write."""
 
 _SLICE_ROWS = 10_000  # rows whose texts are in memory at once
-_NONE, _VALUE, _ITEM, _ITEMS, _STRUCT, _NULL = b"", b"\xff", b"\xfe", b"\xfd", b"\xfc", b"\xfb"
+_FIRST_SEPARATOR = 0xFF
+_ZERO = pa.scalar(0, pa.uint64())
 
 
 def row_hashes(rows: pa.RecordBatch | pa.Table) -> pa.Int64Array:
@@ -37,7 +37,7 @@ def row_hashes(rows: pa.RecordBatch | pa.Table) -> pa.Int64Array:
     for batch in [rows] if isinstance(rows, pa.RecordBatch) else rows.to_batches():
         for start in range(0, batch.num_rows, _SLICE_ROWS):
             part = batch.slice(start, _SLICE_ROWS)
-            hashes.append(_digests(_join_values({name: part[name] for name in columns}, part.num_rows)))
+            hashes.append(_digests(_texts({name: part[name] for name in columns}, part.num_rows)))
     return pa.concat_arrays(hashes)
 
 
@@ -53,72 +53,109 @@ def content_hash(hashes: "AnyArray | pa.ChunkedArray[Any]") -> str:
     return f"{total:016x}-{len(hashes)}"
 
 
-def _digests(texts: "AnyArray") -> pa.Int64Array:
-    return pa.array([mmh3.hash64(text)[0] for text in cast("Sequence[bytes]", texts.to_pylist())], pa.int64())
-
-
-def _join_values(values: Mapping[str, "AnyArray"], rows: int) -> "AnyArray":
-    """Return one text per row of the names and values that are not null, in the order of the names."""
-    texts: list[Text] = [pa.array([_NONE] * rows, pa.binary())]
-    for name in sorted(values):
-        column, label = values[name], _scalar(name.encode())
-        if not column.null_count:
-            texts += [label, content_texts(column)]
-        elif column.null_count < rows:
-            texts.append(_join([label, content_texts(column)], _VALUE))
-    return _join(texts, _VALUE, nulls="skip")
-
-
 def content_texts(values: "AnyArray") -> "AnyArray":
-    """Return each value as text, equal for equal values only; null as null."""
-    kind = values.type
-    if isinstance(kind, pa.ListType):
-        return _with_nulls(_join_items(values), values)
-    if isinstance(kind, pa.StructType):
-        fields = dict(zip((field.name for field in kind), cast("pa.StructArray", values).flatten(), strict=True))
-        first, *others = (fields[name] for name in sorted(fields))
-        texts = [content_texts(first), *map(_field_texts, others)]
-        return _with_nulls(_join([*texts, _scalar(_STRUCT)], _VALUE, nulls="replace"), values)
-    if pa.types.is_timestamp(kind):
-        values = values.cast(pa.int64())
-    elif pa.types.is_date32(kind):
-        values = values.cast(pa.int32())
-    text = values if pa.types.is_string(kind) else values.cast(pa.string())
-    return text.cast(pa.binary())
+    """Return a text for each value, equal for equal values only."""
+    return _texts({"": values}, len(values))
 
 
-def _field_texts(values: "AnyArray") -> "Text":
-    """Return each value as text, or one null for all: most fields of a custom field value are null."""
-    return _scalar(None) if values.null_count == len(values) else content_texts(values)
+def _digests(texts: "AnyArray") -> pa.Int64Array:
+    digests = b"".join(map(mmh3.hash_bytes, cast("Sequence[bytes]", texts.to_pylist())))
+    halves = pa.Array.from_buffers(pa.int64(), 2 * len(texts), [None, pa.py_buffer(digests)])
+    return cast("pa.Int64Array", pc.list_element(pa.FixedSizeListArray.from_arrays(halves, 2), 0))
 
 
-def _join_items(lists: "AnyArray") -> "AnyArray":
-    """Return the texts of each list's items as one text; of a null list, that of an empty one."""
-    items = content_texts(pc.list_flatten(lists))
-    if items.null_count:
-        items = cast("AnyArray", pc.fill_null(items, _scalar(_NULL)))
-    lengths = cast("AnyArray", pc.fill_null(pc.list_value_length(lists), pa.scalar(0, pa.int32())))
-    starts = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths).cast(pa.int32())])
-    texts = pc.binary_join(pa.ListArray.from_arrays(cast("pa.Int32Array", starts), items), _scalar(_ITEM))
-    has_items = pc.greater(lengths, pa.scalar(0, pa.int32()))
-    ends = pc.if_else(has_items, _scalar(_ITEM + _ITEMS), _scalar(_ITEMS))
-    return _join([cast("AnyArray", texts), cast("AnyArray", ends)], _NONE)
+def _texts(values: Mapping[str, "AnyArray"], rows: int, separator: int = _FIRST_SEPARATOR) -> "AnyArray":
+    """Return one text per row of these values by name."""
+    content = _Content(rows, separator)
+    for name in sorted(values):
+        content.add(name, values[name])
+    return content.texts()
 
 
-def _with_nulls(texts: "AnyArray", values: "AnyArray") -> "AnyArray":
-    return cast("AnyArray", pc.if_else(values.is_valid(), texts, _scalar(None))) if values.null_count else texts
+class _Content:
+    """The contents of some rows, or of the items of lists, as one text each.
 
+    Args:
+        rows: The number of rows.
+        separator: The byte between two values; lists in the values use the ones below.
+    """
 
-def _join(texts: "Sequence[Text]", separator: bytes, *, nulls: str = "emit_null") -> "AnyArray":
-    joined = pc.binary_join_element_wise(  # pyright: ignore[reportCallIssue] - the stubs miss scalars
-        *texts,  # pyright: ignore[reportArgumentType]
-        _scalar(separator),  # pyright: ignore[reportArgumentType]
-        null_handling=nulls,  # pyright: ignore[reportArgumentType]
-        null_replacement=_NULL,  # pyright: ignore[reportArgumentType] - bytes, as the values are
-    )
-    return cast("AnyArray", joined)
+    def __init__(self, rows: int, separator: int) -> None:
+        self._separator = separator
+        self._rows = rows
+        self._constant = 0
+        self._sum: AnyArray | pa.Scalar[Any] = _ZERO
+        self._texts: list[AnyArray] = []
+
+    def add(self, name: str, values: "AnyArray") -> None:
+        """Add a value per row; a null adds nothing."""
+        kind = values.type
+        if values.null_count == len(values):
+            return
+        if values.null_count:
+            self._add(pc.if_else(values.is_valid(), _factor(name), _ZERO))
+        else:
+            self._constant += _factor(name).as_py()
+        if isinstance(kind, pa.StructType):
+            fields = dict(zip((field.name for field in kind), cast("pa.StructArray", values).flatten(), strict=True))
+            for field in sorted(fields):
+                self.add(f"{name}.{field}", fields[field])
+        elif isinstance(kind, pa.ListType):
+            self._add_lists(name, values)
+        elif pa.types.is_boolean(kind) or pa.types.is_integer(kind):
+            self._add_numbers(f"{name}=", values)
+        elif pa.types.is_timestamp(kind):
+            self._add_numbers(f"{name}=", values.cast(pa.int64()))
+        elif pa.types.is_date32(kind):
+            self._add_numbers(f"{name}=", values.cast(pa.int32()))
+        elif pa.types.is_float64(kind):
+            bits = values.view(pa.uint64())
+            # The low bits of most numbers are zero. Those of the products would be, too, and their sums would collide.
+            self._add_numbers(f"{name}=", pc.bit_wise_xor(bits, pc.shift_right(bits, pa.scalar(32, pa.uint64()))))
+        else:
+            text = values if pa.types.is_string(kind) else values.cast(pa.string())
+            self._texts.append(text.cast(pa.binary()))
+
+    def texts(self) -> "AnyArray":
+        """Return one text per row."""
+        total = pc.add(self._sum, pa.repeat(pa.scalar(self._constant % 2**64, pa.uint64()), self._rows))
+        sums = pa.Array.from_buffers(pa.binary(8), len(total), total.buffers(), offset=total.offset)
+        joined = pc.binary_join_element_wise(  # pyright: ignore[reportCallIssue] - the stubs miss scalars
+            sums.cast(pa.binary()),
+            *self._texts,
+            _byte(self._separator),  # pyright: ignore[reportArgumentType]
+            null_handling="skip",  # pyright: ignore[reportArgumentType]
+        )
+        return cast("AnyArray", joined)
+
+    def _add_lists(self, name: str, lists: "AnyArray") -> None:
+        """Add the lengths of the lists, and the texts of those that have items."""
+        lengths = cast("AnyArray", pc.fill_null(pc.list_value_length(lists), pa.scalar(0, pa.int32())))
+        self._add_numbers(f"{name}#", lengths)
+        items = pc.list_flatten(lists)
+        if not len(items):
+            return
+        texts = _texts({"": items}, len(items), self._separator - 2)
+        starts = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths).cast(pa.int32())])
+        lists_of_texts = pa.ListArray.from_arrays(cast("pa.Int32Array", starts), texts)
+        joined = cast("AnyArray", pc.binary_join(lists_of_texts, _byte(self._separator - 1)))
+        has_items = pc.greater(lengths, pa.scalar(0, pa.int32()))
+        self._texts.append(cast("AnyArray", pc.if_else(has_items, joined, pa.scalar(None, pa.binary()))))
+
+    def _add_numbers(self, name: str, values: "AnyArray") -> None:
+        numbers = values.cast(pa.uint64(), safe=False)
+        self._add(pc.multiply(pc.fill_null(numbers, _ZERO) if numbers.null_count else numbers, _factor(name)))
+
+    def _add(self, numbers: "AnyArray | pa.Scalar[Any]") -> None:
+        self._sum = pc.add(self._sum, numbers)  # wraps around, as `multiply` does
 
 
 @cache
-def _scalar(value: bytes | None) -> "pa.Scalar[Any]":
-    return pa.scalar(value, pa.binary())
+def _byte(value: int) -> "pa.Scalar[Any]":
+    return pa.scalar(bytes([value]), pa.binary())
+
+
+@cache
+def _factor(name: str) -> "pa.Scalar[Any]":
+    """Return an odd number of 64 bits: its products with different numbers differ."""
+    return pa.scalar(mmh3.hash64(name.encode(), signed=False)[0] | 1, pa.uint64())

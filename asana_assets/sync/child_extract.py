@@ -221,7 +221,7 @@ class ChildExtract:
 
     def _known_parents(self) -> Array:
         """Return the parents that had rows when this sync began, and those of a recursive listing that it requested."""
-        before = self.previous.columns((PARENT_GID.name,))[PARENT_GID.name].unique().drop_null()
+        before = pc.unique(self.previous.columns((PARENT_GID.name,))[PARENT_GID.name].combine_chunks())
         return pa.concat_arrays([before, pa.array(list(self._requested), pa.string())])
 
     def count_excluded(self) -> int:

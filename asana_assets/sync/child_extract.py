@@ -201,7 +201,7 @@ class ChildExtract:
     def obsolete_parents(self, stored: pa.Table) -> tuple[Array, Array]:
         """Return the parents that no longer exist: those with stored rows, and those with sync state.
 
-        Those of rows that another sync has added since this one began may exist; the next sync knows.
+        A parent whose rows another sync has added since this one began is not among them: it may be new.
 
         Args:
             stored: Every row stored by now, with the columns in `columns`.
